@@ -1,0 +1,535 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A new content is written to a temporary file, synced, given its name in one step, and then the
+ * folder is synced. The temporary file stays locked (flock) while its writer lives, which is how
+ * file_sweep() knows the ones that were left behind by a kill. Links are never followed and only
+ * regular files are read, opened without blocking, so that a planted FIFO cannot hang us.
+ */
+#include "base/file.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#define READ_CHUNK    4096u
+#define TEMP_NAME_MAX 64u
+#define TEMP_TRIES    1000u
+
+/* Both opens are shared by all: never a link, never blocking, never inherited. */
+#define OPEN_FOLDER (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+#define OPEN_FILE   (O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
+
+static bool is_temp(const char *name)
+{
+	return strncmp(name, FILE_TEMP_PREFIX, strlen(FILE_TEMP_PREFIX)) == 0;
+}
+
+/* Names of temporary files are refused as well: the next sweep would delete them. */
+static int check_name(const char *name, struct err *err)
+{
+	if (name[0] == '\0' || strlen(name) > NAME_MAX || strchr(name, '/') ||
+	    strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || is_temp(name))
+		return err_set(err, ERR_INVALID, "not a file name");
+	return 0;
+}
+
+/*
+ * What errno means for something that is to be read. Lack of our own resources is not the file's
+ * fault, and must not make anybody put a good file aside.
+ */
+static int read_code(int errnum)
+{
+	switch (errnum) {
+	case ENOENT:
+		return ERR_NOT_FOUND;
+	case EMFILE:
+	case ENFILE:
+	case ENOMEM:
+		return ERR_INTERNAL;
+	default:
+		return ERR_UNREADABLE;
+	}
+}
+
+/* What errno means for a change in a folder. */
+static int change_code(int errnum)
+{
+	switch (errnum) {
+	case ENOENT:
+		return ERR_NOT_FOUND;
+	case EEXIST:
+	case EISDIR:
+	case ENOTEMPTY:
+		return ERR_CONFLICT;
+	default:
+		return ERR_INTERNAL;
+	}
+}
+
+/* Makes a content durable, before it has its name. */
+static int sync_content(int fd, const char *name, struct err *err)
+{
+	if (fsync(fd) < 0)
+		return err_set_errno(err, ERR_INTERNAL, errno, "cannot make %s durable", name);
+	return 0;
+}
+
+/* Makes a change of names durable. Never ERR_DISK_FULL, which promises that nothing changed. */
+static int sync_folder(int fd, const char *name, struct err *err)
+{
+	int errnum;
+
+	if (fsync(fd) == 0)
+		return 0;
+	errnum = errno;
+	(void)err_set(err, ERR_INTERNAL, "cannot make the change of %s durable", name);
+	return err_add_origin(err, ERR_ORIGIN_ERRNO, (unsigned long)errnum);
+}
+
+static ssize_t read_retry(int fd, uint8_t *data, size_t len)
+{
+	ssize_t n;
+
+	do
+		n = read(fd, data, len);
+	while (n < 0 && errno == EINTR);
+	return n;
+}
+
+/* --- folders --- */
+
+/* Makes @name in @parent and makes that durable; somebody else having made it is as good. */
+static int make_folder(int parent, const char *name, mode_t mode, struct err *err)
+{
+	CLEANUP(fd_close_cleanup) int made = -1;
+	CLEANUP(fd_close_cleanup) int above = -1;
+
+	if (mkdirat(parent, name, mode) < 0) {
+		if (errno == EEXIST)
+			return 0;
+		return err_set_errno(err, ERR_INTERNAL, errno, "cannot make folder %s", name);
+	}
+	/* The umask is not asked, and @parent cannot be synced when it was opened as a path. */
+	made = openat(parent, name, OPEN_FOLDER);
+	above = openat(parent, ".", OPEN_FOLDER);
+	if (made < 0 || above < 0 || fchmod(made, mode) < 0)
+		return err_set_errno(err, ERR_INTERNAL, errno, "cannot make folder %s", name);
+	if (sync_content(made, name, err) < 0)
+		return err->code;
+	return sync_folder(above, name, err);
+}
+
+struct folder_walk {
+	const char *rest; /* of the path */
+	char name[NAME_MAX + 1];
+	bool last; /* no component comes after name */
+};
+
+/* Takes the next component: 1, 0 at the end of the path, or negative. */
+static int walk_next(struct folder_walk *walk, struct err *err)
+{
+	const char *start = walk->rest + strspn(walk->rest, "/");
+	size_t len = strcspn(start, "/");
+
+	if (len == 0)
+		return 0;
+	if (len > NAME_MAX)
+		return err_set(err, ERR_INVALID, "a component of the path is too long");
+	memcpy(walk->name, start, len);
+	walk->name[len] = '\0';
+	walk->rest = start + len;
+	walk->last = walk->rest[strspn(walk->rest, "/")] == '\0';
+	return 1;
+}
+
+/*
+ * Folders on the way may be links (/var/run) and need not be readable, the last one may not be a
+ * link and is opened for reading.
+ */
+static int open_component(int parent, const struct folder_walk *walk, int *ret_fd, struct err *err)
+{
+	int flags = walk->last ? OPEN_FOLDER : O_PATH | O_DIRECTORY | O_CLOEXEC;
+	int fd = openat(parent, walk->name, flags);
+
+	if (fd < 0)
+		return err_set_errno(err, read_code(errno), errno, "cannot open folder %s",
+				     walk->name);
+	*ret_fd = fd;
+	return 0;
+}
+
+int file_open_dir(int at, const char *path, bool create, mode_t mode, int *ret_fd, struct err *err)
+{
+	struct folder_walk walk = {.rest = path};
+	CLEANUP(fd_close_cleanup) int fd = -1;
+	int next = -1;
+	int r;
+
+	if (path[0] == '\0' || strlen(path) >= PATH_MAX)
+		return err_set(err, ERR_INVALID, "not a path of a folder");
+	walk.last = path[strspn(path, "/")] == '\0';
+	fd = openat(at, path[0] == '/' ? "/" : ".",
+		    walk.last ? OPEN_FOLDER : O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return err_set_errno(err, read_code(errno), errno, "cannot open the first folder");
+	while ((r = walk_next(&walk, err)) > 0) {
+		r = open_component(fd, &walk, &next, err);
+		if (r == ERR_NOT_FOUND && create) {
+			r = make_folder(fd, walk.name, mode, err);
+			if (r == 0)
+				r = open_component(fd, &walk, &next, err);
+		}
+		if (r < 0)
+			return r;
+		close(fd);
+		fd = next;
+	}
+	if (r < 0)
+		return r;
+	*ret_fd = fd;
+	fd = -1;
+	return 0;
+}
+
+/* --- reading --- */
+
+static int open_regular(int dir, const char *name, int *ret_fd, size_t *ret_size, struct err *err)
+{
+	CLEANUP(fd_close_cleanup) int fd = -1;
+	struct stat st;
+	int r;
+
+	r = check_name(name, err);
+	if (r < 0)
+		return r;
+	fd = openat(dir, name, OPEN_FILE);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return err_set_errno(err, read_code(errno), errno, "cannot open %s", name);
+	if (!S_ISREG(st.st_mode))
+		return err_set(err, ERR_UNREADABLE, "%s is not a regular file", name);
+	*ret_size = (size_t)st.st_size;
+	*ret_fd = fd;
+	fd = -1;
+	return 0;
+}
+
+/* Until the end of the file, not until its @size: files of the kernel do not state theirs. */
+static int read_to_end(int fd, const char *name, size_t size, struct buf *bytes, struct err *err)
+{
+	size_t step = size > READ_CHUNK ? size : READ_CHUNK;
+
+	for (;;) {
+		size_t room = bytes->max - bytes->len;
+		size_t want = room < step ? room : step;
+		uint8_t beyond;
+		uint8_t *end;
+		ssize_t n;
+
+		end = want > 0 ? buf_grow(bytes, want) : &beyond;
+		if (!end)
+			return err_set(err, ERR_INTERNAL, "memory is short");
+		n = read_retry(fd, end, want > 0 ? want : 1);
+		if (n < 0)
+			return err_set_errno(err, read_code(errno), errno, "cannot read %s", name);
+		if (want == 0 && n > 0)
+			return err_set(err, ERR_TOO_LARGE, "%s is too large", name);
+		bytes->len -= want - (want > 0 ? (size_t)n : 0);
+		if (n == 0)
+			return 0;
+	}
+}
+
+int file_read(int dir, const char *name, struct buf *ret_bytes, struct err *err)
+{
+	CLEANUP(fd_close_cleanup) int fd = -1;
+	size_t before = ret_bytes->len;
+	size_t size;
+	int r;
+
+	r = open_regular(dir, name, &fd, &size, err);
+	if (r < 0)
+		return r;
+	if (!buf_ok(ret_bytes))
+		return err_set(err, ERR_INTERNAL, "no room to read %s", name);
+	r = read_to_end(fd, name, size, ret_bytes, err);
+	if (r < 0 && ret_bytes->len > before) {
+		wipe(ret_bytes->data + before, ret_bytes->len - before);
+		ret_bytes->len = before;
+	}
+	return r;
+}
+
+int file_read_secret(int dir, const char *name, size_t max, struct secret **ret_secret,
+		     struct err *err)
+{
+	CLEANUP(fd_close_cleanup) int fd = -1;
+	CLEANUP(secret_cleanup) struct secret *secret = NULL;
+	size_t size, done = 0;
+	uint8_t beyond;
+	ssize_t n;
+	int r;
+
+	r = open_regular(dir, name, &fd, &size, err);
+	if (r < 0)
+		return r;
+	if (size > max)
+		return err_set(err, ERR_TOO_LARGE, "%s is too large", name);
+	r = secret_new(size, &secret, err);
+	if (r < 0)
+		return r;
+	do {
+		n = done < size ? read_retry(fd, secret_data(secret) + done, size - done)
+				: read_retry(fd, &beyond, 1);
+		if (n < 0)
+			return err_set_errno(err, read_code(errno), errno, "cannot read %s", name);
+		done += (size_t)n;
+	} while (n > 0 && done <= size);
+	wipe(&beyond, sizeof(beyond));
+	if (done != size)
+		return err_set(err, ERR_UNREADABLE, "%s changed while it was read", name);
+	*ret_secret = TAKE(secret);
+	return 0;
+}
+
+/* --- writing --- */
+
+struct temp {
+	int dir;
+	int fd;
+	char name[TEMP_NAME_MAX]; /* empty = no file is to be removed */
+};
+
+static void temp_fini(struct temp *temp)
+{
+	if (temp->name[0] != '\0')
+		(void)unlinkat(temp->dir, temp->name, 0);
+	if (temp->fd >= 0)
+		close(temp->fd);
+}
+
+/* The counter keeps threads apart, O_EXCL processes that share a pid in different namespaces. */
+static int temp_open(struct temp *temp, const char *for_name, struct err *err)
+{
+	static _Atomic unsigned counter;
+	char name[TEMP_NAME_MAX];
+	unsigned tries;
+
+	for (tries = 0; tries < TEMP_TRIES; tries++) {
+		(void)snprintf(name, sizeof(name), FILE_TEMP_PREFIX "%d-%u", (int)getpid(),
+			       atomic_fetch_add(&counter, 1));
+		temp->fd = openat(temp->dir, name,
+				  O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+		if (temp->fd >= 0 || errno != EEXIST)
+			break;
+	}
+	if (temp->fd < 0)
+		return err_set_errno(err, ERR_INTERNAL, errno, "cannot write %s", for_name);
+	memcpy(temp->name, name, sizeof(name));
+	/* Where locks do not exist, the sweep can only be run before writers start. */
+	(void)flock(temp->fd, LOCK_EX | LOCK_NB);
+	return 0;
+}
+
+static int write_all(int fd, struct slice bytes)
+{
+	ssize_t n;
+
+	while (bytes.len > 0) {
+		n = write(fd, bytes.data, bytes.len);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -1;
+		bytes = slice_of(bytes.data + n, bytes.len - (size_t)n);
+	}
+	return 0;
+}
+
+/*
+ * As renameat(), but never over an existing name. Old kernels and some file systems cannot do it
+ * in one step; a second link to the file and removing the first is as safe.
+ */
+static int rename_new(int from_dir, const char *from, int to_dir, const char *to)
+{
+	int errnum;
+
+	if (renameat2(from_dir, from, to_dir, to, RENAME_NOREPLACE) == 0)
+		return 0;
+	if (errno != ENOSYS && errno != EINVAL)
+		return -1;
+	if (linkat(from_dir, from, to_dir, to, 0) < 0)
+		return -1;
+	if (unlinkat(from_dir, from, 0) == 0)
+		return 0;
+	errnum = errno;
+	(void)unlinkat(to_dir, to, 0);
+	errno = errnum;
+	return -1;
+}
+
+static int temp_publish(struct temp *temp, const char *name, enum file_write how, struct err *err)
+{
+	int r;
+
+	if (how == FILE_CREATE)
+		r = rename_new(temp->dir, temp->name, temp->dir, name);
+	else
+		r = renameat(temp->dir, temp->name, temp->dir, name);
+	if (r < 0)
+		return err_set_errno(err, errno == ENOENT ? ERR_INTERNAL : change_code(errno),
+				     errno, "cannot write %s", name);
+	temp->name[0] = '\0';
+	r = sync_folder(temp->dir, name, err);
+	/*
+	 * What did not become durable must not be there after all. A replaced content is gone; then
+	 * the name has the new one, whole, and the caller knows that a power cut may undo it.
+	 */
+	if (r < 0 && how == FILE_CREATE)
+		(void)unlinkat(temp->dir, name, 0);
+	return r;
+}
+
+int file_write(int dir, const char *name, struct slice bytes, mode_t mode, enum file_write how,
+	       struct err *err)
+{
+	CLEANUP(temp_fini) struct temp temp = {.dir = dir, .fd = -1};
+	int r;
+
+	r = check_name(name, err);
+	if (r < 0)
+		return r;
+	r = temp_open(&temp, name, err);
+	if (r < 0)
+		return r;
+	if (fchmod(temp.fd, mode) < 0 || write_all(temp.fd, bytes) < 0)
+		return err_set_errno(err, ERR_INTERNAL, errno, "cannot write %s", name);
+	r = sync_content(temp.fd, name, err);
+	if (r < 0)
+		return r;
+	return temp_publish(&temp, name, how, err);
+}
+
+int file_remove(int dir, const char *name, struct err *err)
+{
+	int r = check_name(name, err);
+
+	if (r < 0)
+		return r;
+	if (unlinkat(dir, name, 0) < 0)
+		return err_set_errno(err, change_code(errno), errno, "cannot remove %s", name);
+	return sync_folder(dir, name, err);
+}
+
+int file_move(int from_dir, const char *from, int to_dir, const char *to, struct err *err)
+{
+	int r;
+
+	r = check_name(from, err);
+	if (r < 0)
+		return r;
+	r = check_name(to, err);
+	if (r < 0)
+		return r;
+	if (rename_new(from_dir, from, to_dir, to) < 0)
+		return err_set_errno(err, change_code(errno), errno, "cannot move %s", from);
+	/* First where it arrived: a cut in between then leaves two names rather than none. */
+	r = sync_folder(to_dir, to, err);
+	if (r < 0)
+		return r;
+	return sync_folder(from_dir, from, err);
+}
+
+/* --- whole folders --- */
+
+/* Calls @visit for every entry but . and .. through a descriptor of its own. */
+static int walk_entries(int dir, int (*visit)(void *arg, const char *name), void *arg,
+			struct err *err)
+{
+	struct dirent *entry;
+	int fd, r = 0;
+	DIR *stream;
+
+	fd = openat(dir, ".", OPEN_FOLDER);
+	stream = fd < 0 ? NULL : fdopendir(fd);
+	if (!stream) {
+		r = err_set_errno(err, ERR_UNREADABLE, errno, "cannot list the folder");
+		fd_close_cleanup(&fd);
+		return r;
+	}
+	while (r == 0) {
+		errno = 0;
+		entry = readdir(stream);
+		if (!entry)
+			break;
+		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+			r = visit(arg, entry->d_name);
+	}
+	if (r == 0 && errno != 0)
+		r = err_set_errno(err, ERR_UNREADABLE, errno, "cannot list the folder");
+	closedir(stream);
+	return r;
+}
+
+struct sweep {
+	int dir;
+	size_t count;
+	struct err *err;
+};
+
+static int sweep_one(void *arg, const char *name)
+{
+	struct sweep *sweep = arg;
+	CLEANUP(fd_close_cleanup) int fd = -1;
+	struct stat st;
+
+	if (!is_temp(name) || fstatat(sweep->dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+	    S_ISDIR(st.st_mode))
+		return 0;
+	fd = openat(sweep->dir, name, OPEN_FILE);
+	if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK)
+		return 0; /* its writer lives */
+	if (unlinkat(sweep->dir, name, 0) == 0)
+		sweep->count++;
+	else if (errno != ENOENT)
+		return err_set_errno(sweep->err, ERR_INTERNAL, errno, "cannot remove %s", name);
+	return 0;
+}
+
+int file_sweep(int dir, size_t *ret_count, struct err *err)
+{
+	struct sweep sweep = {.dir = dir, .err = err};
+	int r;
+
+	r = walk_entries(dir, sweep_one, &sweep, err);
+	if (r == 0 && sweep.count > 0)
+		r = sync_folder(dir, "the folder", err);
+	if (r == 0)
+		*ret_count = sweep.count;
+	return r;
+}
+
+struct listing {
+	int (*visit)(void *arg, const char *name);
+	void *arg;
+};
+
+static int list_one(void *arg, const char *name)
+{
+	struct listing *listing = arg;
+
+	return name[0] == '.' ? 0 : listing->visit(listing->arg, name);
+}
+
+int file_list(int dir, int (*visit)(void *arg, const char *name), void *arg, struct err *err)
+{
+	struct listing listing = {.visit = visit, .arg = arg};
+
+	return walk_entries(dir, list_one, &listing, err);
+}

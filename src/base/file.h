@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef BASE_FILE_H
+#define BASE_FILE_H
+
+/*
+ * File: the only place that writes to disk. Every write is whole or did not happen: temporary
+ * file in the same folder, fsync, rename, fsync of the folder. When a function returns 0 the
+ * change survives a power cut. Names are single path components, relative to an open folder;
+ * others, and those of temporary files, are ERR_INVALID.
+ *
+ * Reading tells three answers apart: 0 (present), ERR_NOT_FOUND (absent) and ERR_UNREADABLE
+ * (there, but it cannot be read). Only absent may lead to making something new.
+ */
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/secret.h"
+#include "base/slice.h"
+
+/* The prefix of our temporary files; object names never begin with a dot. */
+#define FILE_TEMP_PREFIX ".tmp-"
+
+/*
+ * Opens the folder @path (O_PATH is not used: the descriptor can be synced). With @create, missing
+ * components are made with exactly @mode and each is made durable. The last component may not be
+ * a symbolic link.
+ */
+int file_open_dir(int at, const char *path, bool create, mode_t mode, int *ret_fd,
+		  struct err *err) MUST_CHECK;
+
+/* Appends the whole file to @ret_bytes; ERR_TOO_LARGE when that would exceed its max. */
+int file_read(int dir, const char *name, struct buf *ret_bytes, struct err *err) MUST_CHECK;
+
+/* The same into a secret of exactly the file's size, refused over @max. */
+int file_read_secret(int dir, const char *name, size_t max, struct secret **ret_secret,
+		     struct err *err) MUST_CHECK;
+
+enum file_write {
+	FILE_CREATE,  /* ERR_CONFLICT when the name exists, readable or not */
+	FILE_REPLACE, /* puts the new content in the place of the old in one step */
+};
+
+/*
+ * Writes durably, with exactly @mode. ERR_DISK_FULL, ERR_CONFLICT or ERR_INTERNAL; the old content
+ * is then intact. One exception: when only the last sync of the folder fails, FILE_REPLACE answers
+ * ERR_INTERNAL with the new content, whole, in place.
+ */
+int file_write(int dir, const char *name, struct slice bytes, mode_t mode, enum file_write how,
+	       struct err *err) MUST_CHECK;
+
+/* Removes durably; ERR_NOT_FOUND when it was absent. */
+int file_remove(int dir, const char *name, struct err *err) MUST_CHECK;
+
+/* Moves durably between folders of one file system, never over an existing name (ERR_CONFLICT). */
+int file_move(int from_dir, const char *from, int to_dir, const char *to,
+	      struct err *err) MUST_CHECK;
+
+/* Deletes temporary files of writers that were killed, not of living ones; counts them. */
+int file_sweep(int dir, size_t *ret_count, struct err *err) MUST_CHECK;
+
+/*
+ * Calls @visit for every entry that does not begin with a dot; a non-zero result ends the walk and
+ * is returned.
+ */
+int file_list(int dir, int (*visit)(void *arg, const char *name), void *arg,
+	      struct err *err) MUST_CHECK;
+
+#endif

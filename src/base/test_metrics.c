@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Metrics: the exposition, byte for byte. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "base/metrics.h"
+
+static struct metric_family commands = {
+	.name = "tpm_commands",
+	.help = "Commands sent to the \"TPM\".",
+	.label = "command",
+	.kind = METRIC_COUNTER,
+};
+static struct metric unseal = {.label = "unseal"};
+static struct metric odd = {.label = "a\"b\\c\nd"};
+static struct metric_family open_objects = {
+	.name = "open_objects", .help = "Objects\nopen \\ now.", .kind = METRIC_GAUGE};
+static struct metric open_count;
+static struct metric_family bare = {.name = "bare", .help = "None yet.", .kind = METRIC_GAUGE};
+
+static const char EMPTY[] = "# EOF\n";
+static const char FULL[] = "# TYPE tpm_commands counter\n"
+			   "# HELP tpm_commands Commands sent to the \\\"TPM\\\".\n"
+			   "tpm_commands_total{command=\"unseal\"} 3\n"
+			   "tpm_commands_total{command=\"a\\\"b\\\\c\\nd\"} 0\n"
+			   "# TYPE open_objects gauge\n"
+			   "# HELP open_objects Objects\\nopen \\\\ now.\n"
+			   "open_objects 18446744073709551615\n"
+			   "# TYPE bare gauge\n"
+			   "# HELP bare None yet.\n"
+			   "# EOF\n";
+
+static void expect(const char *text)
+{
+	CLEANUP(buf_fini) struct buf buf = BUF_INIT(4096);
+
+	metrics_render(&buf);
+	buf_put_u8(&buf, 0);
+	assert_true(buf_ok(&buf));
+	assert_string_equal((const char *)buf.data, text);
+}
+
+static void exposition(void **state)
+{
+	size_t round;
+
+	(void)state;
+	expect(EMPTY);
+	/* A second registration changes nothing. */
+	for (round = 0; round < 2; round++) {
+		metrics_register(&commands);
+		metrics_add_series(&commands, &unseal);
+		metrics_add_series(&commands, &odd);
+		metrics_register(&open_objects);
+		metrics_add_series(&open_objects, &open_count);
+		metrics_register(&bare);
+	}
+	metric_add(&unseal, 1);
+	metric_add(&unseal, 2);
+	metric_set(&open_count, 5);
+	metric_set(&open_count, UINT64_MAX);
+	assert_true(metric_get(&open_count) == UINT64_MAX);
+	expect(FULL);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {cmocka_unit_test(exposition)};
+
+	return cmocka_run_group_tests_name("metrics", tests, NULL, NULL);
+}

@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One row says everything about a key: where it stands, where it is kept, its default as it would
+ * be written in the file, and what is allowed. Defaults pass through the same checks as the file.
+ */
+#include "conf/schema.h"
+
+#include <string.h>
+
+#include "base/mem.h"
+#include "conf/conf.h"
+
+#define LOWER  "abcdefghijklmnopqrstuvwxyz"
+#define UPPER  "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+#define DIGITS "0123456789"
+
+#define ACCOUNT_MAX   31u
+#define FILE_NAME_MAX 64u
+#define TENANT_MAX    63u
+#define UID_LAST      4294967294u /* 4294967295 means "no user" to the kernel */
+#define PCR_LAST      23u
+#define HANDLE_MIN    0x81000000u /* the owner's half of the persistent handles */
+#define HANDLE_MAX    0x817fffffu
+
+const struct schema_section SCHEMA_SECTIONS[SCHEMA_SECTION_COUNT] = {
+	[SCHEMA_ROOT] = {.name = "the top level", .parent = SCHEMA_ROOT},
+	[SCHEMA_TPM] = {.name = "tpm", .parent = SCHEMA_ROOT},
+	[SCHEMA_PATHS] = {.name = "paths", .parent = SCHEMA_ROOT},
+	[SCHEMA_DEVICE] = {.name = "device", .parent = SCHEMA_ROOT, .unused = true},
+	[SCHEMA_FAPI] = {.name = "fapi", .parent = SCHEMA_ROOT, .unused = true},
+	[SCHEMA_TENANT] = {.name = "tenant", .parent = SCHEMA_ROOT, .titled = true, .unused = true},
+	[SCHEMA_TPM2] = {.name = "tpm2", .parent = SCHEMA_ROOT, .unused = true},
+	[SCHEMA_TPM2_ABRMD] = {.name = "abrmd", .parent = SCHEMA_TPM2},
+	[SCHEMA_TPM2_PKCS11] = {.name = "pkcs11", .parent = SCHEMA_TPM2},
+	[SCHEMA_TPM2_TCTI] = {.name = "tctiEnvironment", .parent = SCHEMA_TPM2},
+	[SCHEMA_TPM2_FAPI] = {.name = "fapi", .parent = SCHEMA_TPM2},
+};
+
+/* --- what texts must look like --- */
+
+static bool made_of(const char *text, const char *alphabet, size_t max)
+{
+	size_t len = strlen(text);
+
+	return len >= 1 && len <= max && strspn(text, alphabet) == len;
+}
+
+/* Decimal without leading zeros, up to @last. */
+static bool is_decimal(const char *text, uint64_t last)
+{
+	uint64_t n = 0;
+	size_t i;
+
+	if (!made_of(text, DIGITS, 10) || (text[0] == '0' && text[1] != '\0'))
+		return false;
+	for (i = 0; text[i] != '\0'; i++)
+		n = n * 10 + (uint64_t)(text[i] - '0');
+	return n <= last;
+}
+
+/* A component `..` would lead out of the folder that the reader of the file sees. */
+static bool is_absolute(const char *text)
+{
+	const char *part = text;
+
+	if (text[0] != '/')
+		return false;
+	for (; part; part = strchr(part, '/')) {
+		part += strspn(part, "/");
+		if (strncmp(part, "..", 2) == 0 && (part[2] == '/' || part[2] == '\0'))
+			return false;
+	}
+	return true;
+}
+
+static bool is_absolute_or_empty(const char *text)
+{
+	return text[0] == '\0' || is_absolute(text);
+}
+
+static bool is_home_or_absolute(const char *text)
+{
+	return is_absolute(text[0] == '~' ? text + 1 : text);
+}
+
+/* These names are written into rules of udev and systemd. */
+static bool is_account_or_empty(const char *text)
+{
+	return text[0] == '\0' || (made_of(text, LOWER UPPER DIGITS "_-", ACCOUNT_MAX) &&
+				   !strchr(DIGITS "-", text[0]));
+}
+
+static bool is_file_name(const char *text)
+{
+	return made_of(text, LOWER UPPER DIGITS "._-", FILE_NAME_MAX) && text[0] != '.';
+}
+
+static bool is_not_empty(const char *text)
+{
+	return text[0] != '\0';
+}
+
+static bool is_command(const char *text)
+{
+	return made_of(text, LOWER UPPER DIGITS "_", FILE_NAME_MAX) && !strchr(DIGITS "_", text[0]);
+}
+
+static bool is_peer(const char *text)
+{
+	return strncmp(text, "uid:", 4) == 0 && is_decimal(text + 4, UID_LAST);
+}
+
+static bool is_pcr(const char *text)
+{
+	return is_decimal(text, PCR_LAST);
+}
+
+static bool is_tenant_name(const char *text)
+{
+	return made_of(text, LOWER DIGITS "-", TENANT_MAX);
+}
+
+const struct schema_rule SCHEMA_TENANT_NAME = {is_tenant_name, "1 to 63 of a-z, 0-9 and -"};
+
+static const struct schema_rule ABSOLUTE = {is_absolute, "an absolute path without .."};
+static const struct schema_rule ABSOLUTE_OR_EMPTY = {is_absolute_or_empty,
+						     "\"\" or an absolute path without .."};
+static const struct schema_rule HOME_OR_ABSOLUTE = {
+	is_home_or_absolute, "an absolute path, or one that begins with ~/, without .."};
+static const struct schema_rule ACCOUNT_OR_EMPTY = {
+	is_account_or_empty,
+	"\"\" or a name of 1 to 31 letters, digits, _ and - that begins with a letter or _"};
+static const struct schema_rule FILE_NAME = {
+	is_file_name, "1 to 64 letters, digits, ., _ and - without a leading dot"};
+static const struct schema_rule NOT_EMPTY = {is_not_empty, "a text that is not empty"};
+static const struct schema_rule COMMAND = {is_command,
+					   "the name of a TPM command, such as NV_Read"};
+static const struct schema_rule PEER = {is_peer, "uid:N, N from 0 to 4294967294"};
+static const struct schema_rule PCR = {is_pcr, "a decimal number from 0 to 23"};
+
+/* --- words --- */
+
+const struct schema_word SCHEMA_PROVIDERS[] = {
+	{"auto", CONF_PROVIDER_AUTO},
+	{"tpm", CONF_PROVIDER_TPM},
+	{"legacy", CONF_PROVIDER_LEGACY},
+	{0},
+};
+static const struct schema_word SRKS[] = {
+	{"", CONF_SRK_DEFAULT},
+	{"ecc-p256", CONF_SRK_ECC_P256},
+	{"rsa-2048", CONF_SRK_RSA_2048},
+	{0},
+};
+static const struct schema_word DEVICE_TPMS[] = {
+	{"prefer", CONF_DEVICE_PREFER},
+	{"require", CONF_DEVICE_REQUIRE},
+	{"off", CONF_DEVICE_OFF},
+	{0},
+};
+static const struct schema_word PROVISIONS[] = {
+	{"auto", CONF_PROVISION_AUTO},
+	{"manual", CONF_PROVISION_MANUAL},
+	{0},
+};
+static const struct schema_word RESTORES[] = {
+	{"auto", CONF_RESTORE_AUTO},
+	{"ask", CONF_RESTORE_ASK},
+	{0},
+};
+static const struct schema_word BROKERS[] = {
+	{"none", CONF_BROKER_NONE},	    {"read-only", CONF_BROKER_READ_ONLY},
+	{"standard", CONF_BROKER_STANDARD}, {"provision", CONF_BROKER_PROVISION},
+	{"full", CONF_BROKER_FULL},	    {0},
+};
+static const struct schema_word OPERATIONS[] = {
+	{"random", CONF_OP_RANDOM},
+	{"seal", CONF_OP_SEAL},
+	{"key", CONF_OP_KEY},
+	{"sign", CONF_OP_SIGN},
+	{"aik", CONF_OP_AIK},
+	{"usage", CONF_OP_USAGE},
+	{"decrypt", CONF_OP_DECRYPT},
+	{"import", CONF_OP_IMPORT},
+	{"export", CONF_OP_EXPORT},
+	{"unwrap", CONF_OP_UNWRAP},
+	{"device-sign", CONF_OP_DEVICE_SIGN},
+	{"device-tls", CONF_OP_DEVICE_TLS},
+	{"device-raw", CONF_OP_DEVICE_RAW},
+	{0},
+};
+static const struct schema_word INTERFACES[] = {
+	{.word = "tabrmd"},
+	{.word = "device"},
+	{.word = "holdfast"},
+	{0},
+};
+
+#define HOST_OPERATIONS                                                                            \
+	"random,seal,key,sign,aik,usage,decrypt,import,export,unwrap,device-sign,device-tls"
+
+/* --- keys --- */
+
+#define CONF(member)   offsetof(struct conf, member)
+#define TENANT(member) offsetof(struct conf_tenant, member)
+#define HANDLES	       .min = HANDLE_MIN, .max = HANDLE_MAX
+
+static const struct schema_field FIELDS[] = {
+	{SCHEMA_ROOT, "provider", SCHEMA_ENUM, CONF(provider), .def = "auto",
+	 .words = SCHEMA_PROVIDERS},
+
+	{SCHEMA_TPM, "tcti", SCHEMA_TEXT, CONF(tpm.tcti), .def = ""},
+	{SCHEMA_TPM, "wait", SCHEMA_UINT, CONF(tpm.wait), .def = "20", .max = 600},
+	{SCHEMA_TPM, "srk", SCHEMA_ENUM, CONF(tpm.srk), .def = "", .words = SRKS},
+	{SCHEMA_TPM, "srk_handle", SCHEMA_HANDLE, CONF(tpm.srk_handle), .def = "0x81000002",
+	 HANDLES},
+	{SCHEMA_TPM, "hsk_handle", SCHEMA_HANDLE, CONF(tpm.hsk_handle), .def = "0x81000101",
+	 HANDLES, .zero = true},
+	{SCHEMA_TPM, "encrypt", SCHEMA_BOOL, CONF(tpm.encrypt), .def = "true"},
+	{SCHEMA_TPM, "owner_auth_file", SCHEMA_TEXT, CONF(tpm.owner_auth_file), .def = "",
+	 .rule = &ABSOLUTE_OR_EMPTY},
+	{SCHEMA_TPM, "endorsement_auth_file", SCHEMA_TEXT, CONF(tpm.endorsement_auth_file),
+	 .def = "", .rule = &ABSOLUTE_OR_EMPTY},
+	{SCHEMA_TPM, "lockout_auth_file", SCHEMA_TEXT, CONF(tpm.lockout_auth_file), .def = "",
+	 .rule = &ABSOLUTE_OR_EMPTY},
+
+	{SCHEMA_PATHS, "state", SCHEMA_TEXT, CONF(state_dir), .def = "/var/lib/holdfast",
+	 .rule = &ABSOLUTE},
+	{SCHEMA_PATHS, "run", SCHEMA_TEXT, CONF(run_dir), .def = "/run/holdfast",
+	 .rule = &ABSOLUTE},
+
+	{SCHEMA_DEVICE, "config_dir", SCHEMA_TEXT, CONF(device.config_dir), .def = "",
+	 .rule = &ABSOLUTE_OR_EMPTY},
+	{SCHEMA_DEVICE, "persist_dir", SCHEMA_TEXT, CONF(device.persist_dir), .def = "",
+	 .rule = &ABSOLUTE_OR_EMPTY},
+	{SCHEMA_DEVICE, "tpm", SCHEMA_ENUM, CONF(device.tpm), .def = "prefer",
+	 .words = DEVICE_TPMS},
+	{SCHEMA_DEVICE, "handle", SCHEMA_HANDLE, CONF(device.handle), .def = "0x81000100", HANDLES},
+	{SCHEMA_DEVICE, "provision", SCHEMA_ENUM, CONF(device.provision), .def = "auto",
+	 .words = PROVISIONS},
+	{SCHEMA_DEVICE, "restore", SCHEMA_ENUM, CONF(device.restore), .def = "auto",
+	 .words = RESTORES},
+
+	{SCHEMA_FAPI, "probe", SCHEMA_BOOL, CONF(fapi_probe), .def = "true"},
+
+	{SCHEMA_TENANT, "operations", SCHEMA_SET, TENANT(operations),
+	 .def = "random,seal,key,sign,aik,usage", .host_def = HOST_OPERATIONS, .words = OPERATIONS},
+	{SCHEMA_TENANT, "broker", SCHEMA_ENUM, TENANT(broker), .def = "none",
+	 .host_def = "provision", .words = BROKERS},
+	{SCHEMA_TENANT, "allow", SCHEMA_LIST, TENANT(allow), .def = "", .rule = &COMMAND},
+	{SCHEMA_TENANT, "deny", SCHEMA_LIST, TENANT(deny), .def = "", .rule = &COMMAND},
+	{SCHEMA_TENANT, "keys", SCHEMA_U64, TENANT(keys), .def = "256", .host_def = "0",
+	 .max = 1000000},
+	{SCHEMA_TENANT, "stored", SCHEMA_U64, TENANT(stored), .def = "16777216", .host_def = "0",
+	 .max = UINT64_C(1) << 40},
+	{SCHEMA_TENANT, "rate", SCHEMA_UINT, TENANT(rate), .def = "200", .host_def = "0",
+	 .max = 1000000},
+	{SCHEMA_TENANT, "connections", SCHEMA_UINT, TENANT(connections), .def = "64", .min = 1,
+	 .max = 4096},
+	{SCHEMA_TENANT, "sessions", SCHEMA_UINT, TENANT(sessions), .def = "16", .max = 61},
+	{SCHEMA_TENANT, "objects", SCHEMA_UINT, TENANT(objects), .def = "64", .max = 4096},
+	{SCHEMA_TENANT, "peers", SCHEMA_LIST, TENANT(peers), .def = "", .rule = &PEER},
+	{SCHEMA_TENANT, "cgroup", SCHEMA_TEXT, TENANT(cgroup), .def = "",
+	 .rule = &ABSOLUTE_OR_EMPTY},
+
+	{SCHEMA_TPM2, "enable", SCHEMA_BOOL, CONF(tpm2.enable), .def = "false"},
+	{SCHEMA_TPM2, "tssUser", SCHEMA_TEXT, CONF(tpm2.tss_user), .def = NULL,
+	 .rule = &ACCOUNT_OR_EMPTY},
+	{SCHEMA_TPM2, "tssGroup", SCHEMA_TEXT, CONF(tpm2.tss_group), .def = "tss",
+	 .rule = &ACCOUNT_OR_EMPTY},
+	{SCHEMA_TPM2, "applyUdevRules", SCHEMA_BOOL, CONF(tpm2.apply_udev_rules), .def = "true"},
+	{SCHEMA_TPM2_ABRMD, "enable", SCHEMA_BOOL, CONF(tpm2.abrmd_enable), .def = "false"},
+	{SCHEMA_TPM2_ABRMD, "package", SCHEMA_TEXT, CONF(tpm2.abrmd_package),
+	 .def = "/usr/sbin/tpm2-abrmd", .rule = &ABSOLUTE},
+	{SCHEMA_TPM2_PKCS11, "enable", SCHEMA_BOOL, CONF(tpm2.pkcs11_enable), .def = "false"},
+	{SCHEMA_TPM2_TCTI, "enable", SCHEMA_BOOL, CONF(tpm2.tcti_environment_enable),
+	 .def = "false"},
+	{SCHEMA_TPM2_TCTI, "interface", SCHEMA_TEXT, CONF(tpm2.tcti_interface), .def = "device",
+	 .words = INTERFACES},
+	{SCHEMA_TPM2_TCTI, "deviceConf", SCHEMA_TEXT, CONF(tpm2.tcti_device_conf),
+	 .def = "/dev/tpmrm0"},
+	{SCHEMA_TPM2_TCTI, "tabrmdConf", SCHEMA_TEXT, CONF(tpm2.tcti_tabrmd_conf),
+	 .def = "bus_name=com.intel.tss2.Tabrmd"},
+	{SCHEMA_TPM2_FAPI, "profileName", SCHEMA_TEXT, CONF(tpm2.fapi.profile_name),
+	 .def = "P_ECCP256SHA256", .rule = &FILE_NAME},
+	{SCHEMA_TPM2_FAPI, "profileDir", SCHEMA_TEXT, CONF(tpm2.fapi.profile_dir),
+	 .def = "/etc/tpm2-tss/fapi-profiles/", .rule = &ABSOLUTE},
+	{SCHEMA_TPM2_FAPI, "userDir", SCHEMA_TEXT, CONF(tpm2.fapi.user_dir),
+	 .def = "~/.local/share/tpm2-tss/user/keystore", .rule = &HOME_OR_ABSOLUTE},
+	{SCHEMA_TPM2_FAPI, "systemDir", SCHEMA_TEXT, CONF(tpm2.fapi.system_dir),
+	 .def = "/var/lib/tpm2-tss/system/keystore", .rule = &ABSOLUTE},
+	{SCHEMA_TPM2_FAPI, "tcti", SCHEMA_TEXT, CONF(tpm2.fapi.tcti), .def = ""},
+	{SCHEMA_TPM2_FAPI, "systemPcrs", SCHEMA_LIST, CONF(tpm2.fapi.system_pcrs), .def = "",
+	 .rule = &PCR},
+	{SCHEMA_TPM2_FAPI, "logDir", SCHEMA_TEXT, CONF(tpm2.fapi.log_dir),
+	 .def = "/run/tpm2-tss/eventlog/", .rule = &ABSOLUTE},
+	{SCHEMA_TPM2_FAPI, "ekCertLess", SCHEMA_TRISTATE, CONF(tpm2.fapi.ek_cert_less),
+	 .def = NULL},
+	{SCHEMA_TPM2_FAPI, "ekFingerprint", SCHEMA_TEXT, CONF(tpm2.fapi.ek_fingerprint),
+	 .def = NULL, .rule = &NOT_EMPTY},
+	{SCHEMA_TPM2_FAPI, "firmwareLogFile", SCHEMA_TEXT, CONF(tpm2.fapi.firmware_log_file),
+	 .def = "/sys/kernel/security/tpm0/binary_bios_measurements", .rule = &ABSOLUTE},
+	{SCHEMA_TPM2_FAPI, "imaLogFile", SCHEMA_TEXT, CONF(tpm2.fapi.ima_log_file),
+	 .def = "/sys/kernel/security/ima/binary_runtime_measurements", .rule = &ABSOLUTE},
+};
+
+const struct schema_field *schema_fields(size_t *ret_count)
+{
+	*ret_count = ARRAY_LEN(FIELDS);
+	return FIELDS;
+}
+
+bool schema_is_list(const struct schema_field *field)
+{
+	return field->kind == SCHEMA_LIST || field->kind == SCHEMA_SET;
+}
