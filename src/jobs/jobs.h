@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef JOBS_JOBS_H
+#define JOBS_JOBS_H
+
+/*
+ * Jobs: everything that takes time. A job is a chain of steps, each in one place: the loop, the
+ * one worker that owns the chip, or the pool for software crypto and disk. Steps of one job run
+ * one after the other and hand their data on in the job's argument; nothing else is shared
+ * between threads. Each place serves first come, first served.
+ *
+ * A job has one answer and one end:
+ *  - done(arg, err) once, on the loop: when the last step succeeded (err NULL), when a step
+ *    failed, when the deadline passed (ERR_TIMEOUT) or when it was cancelled (ERR_TIMEOUT with
+ *    the text "cancelled"). After a deadline or a cancellation a step may still be running: done
+ *    must then not look at results in @arg.
+ *  - release(arg) once, on the loop, after done and after the last step has ended. It frees @arg
+ *    and sees all that the steps did, also when nobody waits any more.
+ * A job whose answer was given starts no further step.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/loop.h"
+#include "base/mem.h"
+
+enum job_place { JOB_LOOP, JOB_WORKER, JOB_POOL };
+
+struct job_step {
+	enum job_place place;
+	int (*run)(void *arg, struct err *err);
+};
+
+#define JOB_STEPS_MAX 8u
+
+/* Copied by jobs_submit(). */
+struct job_plan {
+	struct job_step steps[JOB_STEPS_MAX];
+	size_t count; /* 1 .. JOB_STEPS_MAX */
+	void (*done)(void *arg, const struct err *err);
+	void (*release)(void *arg);
+	void *arg;
+	uint64_t deadline_us; /* CLOCK_MONOTONIC; 0 = none */
+};
+
+struct jobs; /* queues, worker and pool; called from the loop's thread only */
+struct job;  /* valid until its done() was called */
+
+/* Starts one worker and two pool threads with all signals blocked. */
+int jobs_new(struct loop *loop, struct jobs **ret_jobs, struct err *err) MUST_CHECK;
+
+/*
+ * Cancels what is queued, waits up to @grace_us for running steps and ends the threads. Returns
+ * false when a step did not end: the threads then still live and the process should _exit().
+ * It may be called again after that. Not from inside a job's callback. NULL is allowed.
+ */
+bool jobs_free(struct jobs *jobs, uint64_t grace_us);
+
+/* On failure neither done nor release is called. */
+int jobs_submit(struct jobs *jobs, const struct job_plan *plan, struct job **ret_job,
+		struct err *err) MUST_CHECK;
+
+/* Calls done() before it returns, unless it was called already; release() comes later. */
+void jobs_cancel(struct job *job);
+
+/* Jobs whose release() is outstanding. */
+size_t jobs_count(const struct jobs *jobs);
+
+#endif

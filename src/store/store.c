@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The state folder as a whole: who may own it, and what a killed writer left in it. Folders below
+ * are opened anew by every call, which lets any thread work on any of them.
+ */
+#include "store/store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "crypto/hash.h"
+#include "store/impl.h"
+
+#define LOCK_NAME      "lock"
+#define TENANT_MAX     63u
+#define MAC_KEY_SIZE   32u
+#define MAC_KEY_LABEL  "holdfast record mac"
+#define OPEN_LOCK_FILE (O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
+
+static const char *const KIND_FOLDERS[STORE_KINDS] = {
+	[STORE_KEYS] = "keys",
+	[STORE_SECRETS] = "secrets",
+};
+
+const char *store_kind_folder(enum store_kind kind)
+{
+	return KIND_FOLDERS[kind];
+}
+
+static bool is_lower_or_digit(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+}
+
+bool store_name_ok(const char *name)
+{
+	size_t i;
+
+	for (i = 0; name[i] != '\0'; i++)
+		if (i == STORE_NAME_MAX ||
+		    !(is_lower_or_digit(name[i]) || (name[i] >= 'A' && name[i] <= 'Z') ||
+		      name[i] == '.' || name[i] == '_' || name[i] == '-'))
+			return false;
+	return i > 0 && name[0] != '.';
+}
+
+bool store_tenant_ok(const char *name)
+{
+	size_t i;
+
+	for (i = 0; name[i] != '\0'; i++)
+		if (i == TENANT_MAX || !(is_lower_or_digit(name[i]) || name[i] == '-'))
+			return false;
+	return i > 0;
+}
+
+int store_folder(const struct store *store, const char *const *path, bool create, int *ret_fd,
+		 struct err *err)
+{
+	CLEANUP(fd_close_cleanup) int fd = -1;
+	int next = -1;
+	int r;
+
+	r = file_open_dir(store->dir, ".", false, STORE_DIR_MODE, &fd, err);
+	if (r < 0)
+		return r;
+	for (; *path; path++) {
+		r = file_open_dir(fd, *path, create, STORE_DIR_MODE, &next, err);
+		if (r < 0)
+			return r;
+		close(fd);
+		fd = next;
+	}
+	*ret_fd = fd;
+	fd = -1;
+	return 0;
+}
+
+/* --- opening --- */
+
+static int check_owner(int dir, struct err *err)
+{
+	struct stat st;
+
+	if (fstat(dir, &st) < 0)
+		return err_set_errno(err, ERR_UNREADABLE, errno, "cannot look at the state folder");
+	if (st.st_uid != geteuid())
+		return err_set(err, ERR_UNREADABLE, "the state folder belongs to another user");
+	if (st.st_mode & (S_IRWXG | S_IRWXO))
+		return err_set(err, ERR_UNREADABLE, "the state folder is open to other users");
+	return 0;
+}
+
+/* The kernel drops the lock with the process, however that ends. */
+static int take_lock(int dir, int *ret_fd, struct err *err)
+{
+	CLEANUP(fd_close_cleanup) int fd = openat(dir, LOCK_NAME, OPEN_LOCK_FILE, STORE_FILE_MODE);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return err_set_errno(err, ERR_UNREADABLE, errno, "cannot open the lock file");
+	if (!S_ISREG(st.st_mode))
+		return err_set(err, ERR_UNREADABLE, "the lock file is not a file");
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+		return err_set_errno(err, errno == EWOULDBLOCK ? ERR_CONFLICT : ERR_INTERNAL, errno,
+				     "cannot lock the state folder");
+	*ret_fd = fd;
+	fd = -1;
+	return 0;
+}
+
+/* What cannot be swept only wastes room: no reason to keep anybody from what is readable. */
+static void sweep_folder(const struct store *store, const char *const *path)
+{
+	CLEANUP(fd_close_cleanup) int fd = -1;
+	struct err ignored;
+	size_t count;
+
+	if (store_folder(store, path, false, &fd, &ignored) == 0)
+		(void)!file_sweep(fd, &count, &ignored);
+}
+
+static int sweep_tenant(void *arg, const char *name)
+{
+	const struct store *store = arg;
+	size_t kind;
+
+	if (!store_tenant_ok(name))
+		return 0;
+	sweep_folder(store, (const char *const[]){STORE_TENANTS, name, NULL});
+	for (kind = 0; kind < STORE_KINDS; kind++)
+		sweep_folder(store,
+			     (const char *const[]){STORE_TENANTS, name, KIND_FOLDERS[kind], NULL});
+	return 0;
+}
+
+static void sweep_all(struct store *store)
+{
+	CLEANUP(fd_close_cleanup) int tenants = -1;
+	struct err ignored;
+
+	sweep_folder(store, (const char *const[]){NULL});
+	if (store_folder(store, (const char *const[]){STORE_TENANTS, NULL}, false, &tenants,
+			 &ignored) == 0)
+		(void)!file_list(tenants, sweep_tenant, store, &ignored);
+}
+
+int store_open(const char *path, struct store **ret_store, struct err *err)
+{
+	CLEANUP(store_cleanup) struct store *store = calloc(1, sizeof(*store));
+	int r;
+
+	if (!store)
+		return err_set(err, ERR_INTERNAL, "memory is short");
+	store->dir = -1;
+	store->lock = -1;
+	r = file_open_dir(AT_FDCWD, path, true, STORE_DIR_MODE, &store->dir, err);
+	if (r < 0)
+		return err_wrap(err, "the state folder");
+	r = check_owner(store->dir, err);
+	if (r < 0)
+		return r;
+	r = take_lock(store->dir, &store->lock, err);
+	if (r < 0)
+		return r;
+	sweep_all(store);
+	*ret_store = TAKE(store);
+	return 0;
+}
+
+void store_free(struct store *store)
+{
+	if (!store)
+		return;
+	secret_free(store->mac_key);
+	fd_close_cleanup(&store->dir);
+	fd_close_cleanup(&store->lock);
+	free(store);
+}
+
+int store_set_key(struct store *store, const struct secret *root, struct err *err)
+{
+	CLEANUP(secret_cleanup) struct secret *key = NULL;
+	struct slice label = slice_str(MAC_KEY_LABEL);
+	int r;
+
+	if (store->mac_key)
+		return err_set(err, ERR_INTERNAL, "the store has its key already");
+	r = secret_new(MAC_KEY_SIZE, &key, err);
+	if (r < 0)
+		return r;
+	r = hash_hmac(HASH_SHA256, secret_slice(root), &label, 1, secret_data(key), err);
+	if (r < 0)
+		return r;
+	store->mac_key = TAKE(key);
+	return 0;
+}

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef STORE_STORE_H
+#define STORE_STORE_H
+
+/*
+ * Store: the state folder (docs/STORE.md, normative). The folder itself is the index: a name
+ * exists when its file does, so starting reads no record, however many there are. One process at
+ * a time owns it (a lock file). Used by the pool's threads; holds no mutable state after
+ * store_open() and store_set_key().
+ *
+ *   <state>/lock
+ *   <state>/auth.key, host.key, tpm.state      twin files, each with a second copy NAME.copy
+ *   <state>/tenants/<tenant>/id                twin file: the tenant's random id
+ *   <state>/tenants/<tenant>/{keys,secrets}/<name>   records
+ *   <state>/quarantine/<tenant>.<kind>.<name>.<time> what could not be read and was deleted
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "base/secret.h"
+#include "base/slice.h"
+
+struct store;
+
+/*
+ * Opens or makes the folder (0700, owned by us: else ERR_UNREADABLE), takes the lock
+ * (ERR_CONFLICT: another process has it) and sweeps what killed writers left behind.
+ */
+int store_open(const char *path, struct store **ret_store, struct err *err) MUST_CHECK;
+void store_free(struct store *store);
+MEM_DEFINE_CLEANUP(store)
+
+/*
+ * Twin files: small, precious, in two copies with generation and checksum. Reading takes the newer
+ * good copy and repairs the other. ERR_NOT_FOUND: both absent. ERR_DAMAGED or ERR_UNREADABLE:
+ * something is there and none is good. Never overwritten then.
+ * @tenant NULL: in the state folder itself.
+ */
+#define STORE_TWIN_MAX (64u * 1024u)
+int store_twin_read(struct store *store, const char *tenant, const char *name,
+		    struct secret **ret_content, struct err *err) MUST_CHECK;
+/*
+ * Both copies durably, one after the other; makes the tenant's folder when needed. After a failure
+ * either content may be read. One writer of a file at a time.
+ */
+int store_twin_write(struct store *store, const char *tenant, const char *name,
+		     struct slice content, struct err *err) MUST_CHECK;
+
+/* Is there any record of any tenant? Then keys must not be made anew. */
+int store_has_records(struct store *store, bool *ret_any, struct err *err) MUST_CHECK;
+
+/* The key of the records' MACs, derived from @root. Once, before records are used. */
+int store_set_key(struct store *store, const struct secret *root, struct err *err) MUST_CHECK;
+
+/* Records: whole files, "HFRC", version, content, HMAC-SHA-256 over both. */
+enum store_kind { STORE_KEYS, STORE_SECRETS, STORE_KINDS };
+
+#define STORE_NAME_MAX	  128u
+#define STORE_CONTENT_MAX (2u * 1024u * 1024u)
+
+struct store_id {
+	const char *tenant;
+	enum store_kind kind;
+	const char *name;
+};
+
+/* 1 to STORE_NAME_MAX of [A-Za-z0-9._-], no leading dot; tenants: 1 to 63 of [a-z0-9-]. */
+bool store_name_ok(const char *name);
+bool store_tenant_ok(const char *name);
+
+/* ERR_NOT_FOUND, ERR_UNREADABLE, or ERR_DAMAGED when length or MAC are wrong. */
+int store_read(struct store *store, const struct store_id *id, struct buf *ret_content,
+	       struct err *err) MUST_CHECK;
+
+/* ERR_CONFLICT when the name exists in any state, readable or not. */
+int store_create(struct store *store, const struct store_id *id, struct slice content,
+		 struct err *err) MUST_CHECK;
+
+/*
+ * Creates, or replaces a record that can be read. One that cannot is not overwritten: the call
+ * returns its ERR_DAMAGED or ERR_UNREADABLE. *ret_created tells which happened.
+ */
+int store_replace(struct store *store, const struct store_id *id, struct slice content,
+		  bool *ret_created, struct err *err) MUST_CHECK;
+
+/* Removes durably. A record that cannot be read is moved to the quarantine instead. */
+int store_remove(struct store *store, const struct store_id *id, struct err *err) MUST_CHECK;
+
+/*
+ * Names in byte order after @after ("" = from the start), at most @max of them (1 to
+ * STORE_LIST_MAX), each ended by a NUL, appended to @ret_names. *ret_more: there are further ones.
+ * An absent tenant has none.
+ */
+#define STORE_LIST_MAX 10000u
+int store_list(struct store *store, const char *tenant, enum store_kind kind, const char *after,
+	       size_t max, struct buf *ret_names, bool *ret_more, struct err *err) MUST_CHECK;
+
+#endif
