@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef HTTP_HTTP_H
+#define HTTP_HTTP_H
+
+/*
+ * Http: the one libmicrohttpd adapter. It takes connections that someone else accepted, parses
+ * requests, keeps every limit and deadline, finds the route, and gives the handler a whole
+ * request. The handler answers at once or later; the client may be gone by then, which the
+ * adapter hides. Runs in the loop's thread only.
+ *
+ * Deadlines per connection, in seconds: a request must be whole (header and body) `request_s`
+ * after its first byte or the connection's accept; an idle keep-alive connection is closed after
+ * `idle_s`; an answer must be taken within `answer_s`. A client that drips is thus closed.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/loop.h"
+#include "base/mem.h"
+#include "base/secret.h"
+#include "base/slice.h"
+
+struct http;	     /* the adapter: one per program */
+struct http_request; /* one request; lives until answered */
+struct json_t;
+
+#define HTTP_HEADER_MAX	  (8u * 1024u)
+#define HTTP_SEGMENTS_MAX 8u
+#define HTTP_SEGMENT_MAX  128u
+
+enum http_method { HTTP_GET, HTTP_POST, HTTP_PUT, HTTP_DELETE, HTTP_METHODS };
+
+/* How a route takes its body. A body where none is expected is ERR_INVALID. */
+enum http_body {
+	HTTP_BODY_NONE,
+	HTTP_BODY_JSON,		  /* Content-Type application/json (or none given) */
+	HTTP_BODY_OCTETS_OR_JSON, /* either, told apart by http_request_is_json() */
+};
+
+typedef void (*http_handler)(struct http_request *request, void *app);
+
+struct http_route {
+	enum http_method method;
+	const char *path; /* "/v1/keys/{name}/sign"; a {segment} matches one non-empty segment */
+	uint32_t right;	  /* opaque to http: handed to http_ops.admit before the handler */
+	enum http_body body;
+	size_t octets_max; /* limit of an octet-stream body; JSON has its own */
+	http_handler handler;
+};
+
+struct http_limits {
+	size_t json_max; /* bytes of a JSON body */
+	unsigned request_s;
+	unsigned idle_s;
+	unsigned answer_s;
+	unsigned connections; /* in all; the caller refuses more before handing over */
+};
+
+struct http_ops {
+	/*
+	 * Called once per request when its header is complete, before its body is read: admits it
+	 * (0) or refuses it by policy, rate or number in flight (filled @err).
+	 */
+	int (*admit)(void *app, void *peer, const struct http_route *route, struct err *err);
+	/*
+	 * Called once per admitted request when its answer was sent, or could not be: for a client
+	 * that left while the handler was at work, when the handler has answered.
+	 */
+	void (*finished)(void *app, void *peer, const struct http_route *route);
+	/* The connection is closed; @peer will not be used again. */
+	void (*closed)(void *app, void *peer);
+};
+
+/*
+ * @routes is borrowed and constant. All paths are checked at start: a malformed table is
+ * ERR_INTERNAL. @app is handed to handlers and ops.
+ */
+int http_new(struct loop *loop, const struct http_route *routes, size_t route_count,
+	     const struct http_limits *limits, const struct http_ops *ops, void *app,
+	     struct http **ret_http, struct err *err) MUST_CHECK;
+
+/*
+ * Closes every connection. Requests still at work are answered to nobody: each one's gone() is
+ * called, and may answer as ever; afterwards the handler must not answer any more.
+ */
+void http_free(struct http *http);
+MEM_DEFINE_CLEANUP(http)
+
+/*
+ * Takes an accepted, non-blocking Unix socket over, with what the server knows of its peer. On
+ * failure the socket is closed too, and ops.closed is not called.
+ */
+int http_add(struct http *http, int fd, void *peer, struct err *err) MUST_CHECK;
+
+/* Stops reading new requests; returns how many are still at work or being answered. */
+size_t http_drain(struct http *http);
+
+/* What a handler may ask. Everything is borrowed and lives as long as the request. */
+void *http_request_peer(const struct http_request *request);
+const struct http_route *http_request_route(const struct http_request *request);
+/* The value of the route's n-th {segment}, unescaped, without NUL or slash. */
+const char *http_request_segment(const struct http_request *request, size_t n);
+/* A query parameter's value, or NULL. */
+const char *http_request_query(const struct http_request *request, const char *name);
+/* A header's value, or NULL. */
+const char *http_request_header(const struct http_request *request, const char *name);
+bool http_request_is_json(const struct http_request *request);
+/* True when Accept prefers application/octet-stream. */
+bool http_request_wants_octets(const struct http_request *request);
+struct slice http_request_body(const struct http_request *request);
+
+/*
+ * The handler answers later: it attaches @arg and what to do when the client leaves first.
+ * @gone is called at most once and never after the answer; the handler must still answer (the
+ * answer is dropped), so that there is one way out.
+ */
+void http_request_suspend(struct http_request *request, void (*gone)(void *arg), void *arg);
+
+/*
+ * The answer, exactly once per request; the request is gone afterwards. The body is copied.
+ * Content-Length is always sent. Statuses: 200, 201, 204 (no body).
+ */
+void http_answer_json(struct http_request *request, unsigned status, const struct json_t *json);
+void http_answer_bytes(struct http_request *request, unsigned status, const char *content_type,
+		       struct slice body);
+void http_answer_empty(struct http_request *request); /* 204 */
+
+/*
+ * A problem document (RFC 9457, application/problem+json): type, title, status, code, detail,
+ * remedy; Retry-After when the error has one. 405 answers carry Allow.
+ */
+void http_answer_error(struct http_request *request, const struct err *err);
+
+/* Adds a header to the answer still to come (Location, Cache-Control, ..); constants or copies. */
+void http_request_add_header(struct http_request *request, const char *name, const char *value);
+
+/*
+ * Pure pieces, tested without I/O.
+ */
+
+/* One raw path split at its slashes before unescaping. */
+struct http_path {
+	size_t count;
+	char segments[HTTP_SEGMENTS_MAX][HTTP_SEGMENT_MAX + 1];
+};
+
+/*
+ * ERR_INVALID: empty or dot segment, a control character such as %00, a bad escape, an escaped
+ * slash, not UTF-8; ERR_NOT_FOUND: too long.
+ */
+int http_path_parse(const char *raw, struct http_path *ret_path, struct err *err) MUST_CHECK;
+
+/*
+ * The route of method and path. ERR_NOT_FOUND when no route has the path; ERR_NOT_SUPPORTED when
+ * it exists under other methods, whose bits (1 << enum http_method) are put in *ret_allowed.
+ */
+int http_route_find(const struct http_route *routes, size_t count, enum http_method method,
+		    const struct http_path *path, const struct http_route **ret_route,
+		    unsigned *ret_allowed, struct err *err) MUST_CHECK;
+
+/* Appends the problem document of @err. */
+void http_problem(struct buf *buf, const struct err *err);
+
+#endif

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef HTTP_IMPL_H
+#define HTTP_IMPL_H
+
+/*
+ * What the files of this room share; nobody outside opens it.
+ *
+ * A connection lives from http_add() until the library reports it closed. A request hangs on its
+ * connection from the end of its header until the library reports it complete. It is dispatched
+ * only while the library does nothing else with the connection: then either the handler answers
+ * at once, or the connection is parked (suspended in the library) until the answer comes. So a
+ * request that is at work can be ended by http_free() only, and everything borrowed from it or
+ * from its connection stays valid until the handler answers, even when the client has left.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/loop.h"
+#include "base/slice.h"
+#include "http/http.h"
+
+struct MHD_Connection;
+struct MHD_Daemon;
+struct MHD_Response;
+
+#define HTTP_QUERY_MAX	 8u /* parameters of one request */
+#define HTTP_HEADERS_MAX 8u /* that a handler may add to its answer */
+#define HTTP_ALLOW_SIZE	 32u
+
+struct http_conn {
+	struct http *http;
+	void *peer;
+	int fd;	    /* the library's, which closes it after the last callback */
+	bool idle;  /* between two requests: the next byte starts request_s */
+	bool known; /* http_add() succeeded, so that ops.closed is due */
+	struct MHD_Connection *mhd;
+	struct http_request *request; /* NULL between requests */
+	struct loop_fd *watch;
+	struct loop_timer deadline;
+	struct http_conn *prev;
+	struct http_conn *next;
+};
+
+struct http {
+	struct loop *loop;
+	const struct http_route *routes;
+	size_t route_count;
+	struct http_limits limits;
+	struct http_ops ops;
+	void *app;
+	struct MHD_Daemon *daemon;
+	struct loop_fd *watch;	 /* of the library's own epoll descriptor */
+	struct loop_timer turn;	 /* set to 0 whenever the library has something to do */
+	struct http_conn *conns; /* all of them */
+	struct http_conn *adding;
+	bool draining;
+};
+
+enum http_state {
+	HTTP_READING,  /* header seen, body on its way */
+	HTTP_WHOLE,    /* to be dispatched when the library asks again */
+	HTTP_WORKING,  /* with its handler */
+	HTTP_ANSWERED, /* the answer waits for the library, or is on its way */
+};
+
+struct http_pair {
+	char *name;
+	char *value;
+};
+
+struct http_request {
+	struct http_conn *conn;
+	const struct http_route *route; /* NULL when refused before a route was found */
+	enum http_state state;
+	bool admitted; /* ops.finished is due */
+	bool body_due; /* the header announced a body, or leaves it in doubt */
+	bool json;
+	bool suspended; /* the handler answers later */
+	bool parked;	/* .. and the library holds the connection still */
+	bool gone;	/* the client left while parked */
+	void (*on_gone)(void *arg);
+	void *on_gone_arg;
+	unsigned allowed; /* bits of methods, when the method is the fault */
+	struct http_path path;
+	struct http_pair query[HTTP_QUERY_MAX];
+	size_t query_count;
+	struct buf body;
+	size_t surplus; /* bytes of body read and dropped after the refusal */
+	struct http_pair headers[HTTP_HEADERS_MAX];
+	size_t header_count;
+	unsigned status;
+	struct MHD_Response *response; /* NULL while unanswered, or when memory was short */
+};
+
+/* --- http.c --- */
+
+/* Asks for a turn of the library, after the callback that runs now. */
+void http_wake(struct http *http);
+/* (Re)arms the connection's deadline. */
+void http_conn_deadline(struct http_conn *conn, unsigned seconds);
+void http_conn_no_deadline(struct http_conn *conn);
+/* Ends both directions; the library notices and closes. */
+void http_conn_cut(struct http_conn *conn);
+
+/* --- request.c --- */
+
+/* The library's callback for each step of a request: enum MHD_Result, in microhttpd.h's terms. */
+struct http_step {
+	const char *url;
+	const char *method;
+	const char *version;
+	const char *data;
+	size_t *data_len;
+};
+/* False: close the connection. */
+bool http_request_step(struct http_conn *conn, const struct http_step *step);
+/* The library is done with it, or its connection ends: tells ops.finished and frees it. */
+void http_request_end(struct http_request *request);
+/* Its client left: tells the handler, once. */
+void http_request_lose(struct http_request *request);
+/* Lets the library go on with a parked connection. */
+void http_request_unpark(struct http_request *request);
+
+/* --- head.c --- */
+
+/* Judges header, path and query, finds the route, admits. On failure @request says how far. */
+int http_head_read(struct http_request *request, const struct http_step *step, struct err *err)
+	MUST_CHECK;
+
+/* --- route.c --- */
+
+int http_routes_check(const struct http_route *routes, size_t count, struct err *err) MUST_CHECK;
+/* Which segment of the path is the route's n-th {segment}; HTTP_SEGMENTS_MAX when none is. */
+size_t http_route_parameter(const struct http_route *route, size_t n);
+/* HTTP_METHODS when the word is none of ours. */
+enum http_method http_method_of(const char *word);
+/* "GET, PUT" */
+void http_allow_text(unsigned allowed, char ret_text[HTTP_ALLOW_SIZE]);
+
+/* --- path.c --- */
+
+/*
+ * Undoes %HH of @raw into @text, which may be @raw itself and gets a NUL. ERR_INVALID: a bad
+ * escape, a control character (NUL is one), bytes that are not UTF-8; ERR_NOT_FOUND: longer than
+ * @size - 1.
+ */
+int http_unescape(struct slice raw, char *text, size_t size, struct err *err) MUST_CHECK;
+
+/* --- problem.c --- */
+
+/* http_problem() under another status than the code's own. */
+void http_problem_as(struct buf *buf, const struct err *err, unsigned status);
+
+/* --- media.c --- */
+
+/* A Content-Type's value against "type/subtype", parameters ignored. */
+bool http_media_is(const char *value, const char *type);
+/* An Accept header's value: is @type preferred to @other (RFC 9110 12.5.1)? NULL: no. */
+bool http_media_prefers(const char *accept, const char *type, const char *other);
+
+#endif

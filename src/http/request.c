@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One request's life: header, body, dispatch, answer, end.
+ *
+ * The library asks for each step by one callback. A request refused by its header is answered at
+ * once when a body would follow, which closes the connection; without a body it is answered when
+ * the library asks at the end, so that the connection lives on.
+ *
+ * A whole request is not dispatched in the callback that reports it, but in the next one, which
+ * comes in the same turn. By then the library neither reads nor writes for the connection, so when
+ * it is parked and unparked it goes straight to writing. Parked while reading, it would read once
+ * more before the answer, see the end of a half-closed client, and drop the answer.
+ */
+#include <assert.h>
+#include <microhttpd.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/secret.h"
+#include "http/impl.h"
+
+/* What a refused body may still send before it is cut, so that its client sees the answer. */
+#define SURPLUS_MAX (1024u * 1024u)
+
+static struct http_request *request_new(struct http_conn *conn)
+{
+	struct http_request *request = calloc(1, sizeof(*request));
+
+	if (!request)
+		return NULL;
+	request->conn = conn;
+	conn->request = request;
+	/* The first byte was seen by the watch, if not in this very turn. */
+	if (conn->idle)
+		http_conn_deadline(conn, conn->http->limits.request_s);
+	conn->idle = false;
+	return request;
+}
+
+static void free_pairs(struct http_pair *pairs, size_t count)
+{
+	size_t i;
+
+	for (i = 0; i < count; i++) {
+		free(pairs[i].name);
+		free(pairs[i].value);
+	}
+}
+
+static void request_free(struct http_request *request)
+{
+	if (request->response)
+		MHD_destroy_response(request->response);
+	free_pairs(request->query, request->query_count);
+	free_pairs(request->headers, request->header_count);
+	buf_fini(&request->body);
+	free(request);
+}
+
+void http_request_end(struct http_request *request)
+{
+	struct http_conn *conn = request->conn;
+	struct http *http = conn->http;
+
+	conn->request = NULL;
+	if (request->admitted)
+		http->ops.finished(http->app, conn->peer, request->route);
+	request_free(request);
+	conn->idle = true;
+	http_conn_deadline(conn, http->limits.idle_s);
+	if (http->draining)
+		http_conn_cut(conn);
+}
+
+void http_request_unpark(struct http_request *request)
+{
+	if (!request->parked)
+		return;
+	request->parked = false;
+	MHD_resume_connection(request->conn->mhd);
+	http_wake(request->conn->http);
+}
+
+void http_request_lose(struct http_request *request)
+{
+	if (!request->parked || request->gone)
+		return;
+	request->gone = true;
+	if (request->on_gone)
+		request->on_gone(request->on_gone_arg);
+}
+
+/* --- the library's steps --- */
+
+/* Gives the answer to the library, which keeps its own reference. */
+static bool send_answer(struct http_request *request)
+{
+	struct MHD_Response *response = TAKE(request->response);
+	enum MHD_Result queued;
+
+	if (!response)
+		return false;
+	http_conn_deadline(request->conn, request->conn->http->limits.answer_s);
+	queued = MHD_queue_response(request->conn->mhd, request->status, response);
+	MHD_destroy_response(response);
+	return queued == MHD_YES;
+}
+
+static bool step_head(struct http_conn *conn, const struct http_step *step)
+{
+	struct http_request *request = request_new(conn);
+	struct err err;
+
+	if (!request)
+		return false;
+	if (http_head_read(request, step, &err) == 0)
+		return true;
+	http_answer_error(request, &err);
+	return request->body_due ? send_answer(request) : true;
+}
+
+static bool step_body(struct http_request *request, const struct http_step *step)
+{
+	struct slice piece = slice_of(step->data, *step->data_len);
+	struct err err;
+
+	*step->data_len = 0;
+	if (request->state == HTTP_ANSWERED) {
+		request->surplus += piece.len;
+		return request->surplus <= SURPLUS_MAX;
+	}
+	buf_put(&request->body, piece);
+	/* The library's buffer, which it only moves within and never wipes. */
+	wipe((void *)(uintptr_t)piece.data, piece.len);
+	if (buf_ok(&request->body))
+		return true;
+	if (piece.len > request->body.max - request->body.len)
+		(void)err_set(&err, ERR_TOO_LARGE, "the body is longer than %zu bytes",
+			      request->body.max);
+	else
+		(void)err_set(&err, ERR_INTERNAL, "memory is short");
+	buf_fini(&request->body);
+	http_answer_error(request, &err);
+	return true;
+}
+
+static bool dispatch(struct http_request *request)
+{
+	const struct http_route *route = request->route;
+	struct err err;
+
+	request->state = HTTP_WORKING;
+	route->handler(request, request->conn->http->app);
+	if (request->state == HTTP_ANSWERED)
+		return send_answer(request);
+	if (request->suspended) {
+		MHD_suspend_connection(request->conn->mhd);
+		request->parked = true;
+		return true;
+	}
+	(void)err_set(&err, ERR_INTERNAL, "the operation gave no answer");
+	http_answer_error(request, &err);
+	return send_answer(request);
+}
+
+static bool step_whole(struct http_request *request)
+{
+	switch (request->state) {
+	case HTTP_READING:
+		http_conn_no_deadline(request->conn);
+		request->state = HTTP_WHOLE;
+		return true;
+	case HTTP_WHOLE:
+		return dispatch(request);
+	case HTTP_ANSWERED:
+		return send_answer(request);
+	case HTTP_WORKING:
+		break; /* parked, so it is not asked for */
+	}
+	return false;
+}
+
+bool http_request_step(struct http_conn *conn, const struct http_step *step)
+{
+	if (!conn->request)
+		return step_head(conn, step);
+	if (*step->data_len > 0)
+		return step_body(conn->request, step);
+	return step_whole(conn->request);
+}
+
+/* --- what a handler may ask --- */
+
+void *http_request_peer(const struct http_request *request)
+{
+	return request->conn->peer;
+}
+
+const struct http_route *http_request_route(const struct http_request *request)
+{
+	return request->route;
+}
+
+const char *http_request_segment(const struct http_request *request, size_t n)
+{
+	size_t at = http_route_parameter(request->route, n);
+
+	assert(at < request->path.count);
+	return at < request->path.count ? request->path.segments[at] : "";
+}
+
+const char *http_request_query(const struct http_request *request, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < request->query_count; i++)
+		if (strcmp(request->query[i].name, name) == 0)
+			return request->query[i].value;
+	return NULL;
+}
+
+const char *http_request_header(const struct http_request *request, const char *name)
+{
+	return MHD_lookup_connection_value(request->conn->mhd, MHD_HEADER_KIND, name);
+}
+
+bool http_request_is_json(const struct http_request *request)
+{
+	return request->json;
+}
+
+bool http_request_wants_octets(const struct http_request *request)
+{
+	return http_media_prefers(http_request_header(request, MHD_HTTP_HEADER_ACCEPT),
+				  "application/octet-stream", "application/json");
+}
+
+struct slice http_request_body(const struct http_request *request)
+{
+	return buf_slice(&request->body);
+}
+
+void http_request_suspend(struct http_request *request, void (*gone)(void *arg), void *arg)
+{
+	request->suspended = true;
+	request->on_gone = gone;
+	request->on_gone_arg = arg;
+}

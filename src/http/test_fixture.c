@@ -1,0 +1,429 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The application and the clients of the adapter's tests. */
+#include "http/test_fixture.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+#include <dirent.h>
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define GUARD_US     10000000u
+#define RIGHT_NOBODY 99u
+
+/* --- the application --- */
+
+static void handle_status(struct http_request *request, void *app)
+{
+	json_t *json = json_pack("{sb}", "ok", 1);
+
+	((struct fixture *)app)->handled++;
+	http_answer_json(request, 200, json);
+	json_decref(json);
+}
+
+static void handle_echo(struct http_request *request, void *app)
+{
+	((struct fixture *)app)->handled++;
+	assert_ptr_equal(http_request_peer(request), &((struct fixture *)app)->added);
+	http_answer_bytes(request, 200, "application/json", http_request_body(request));
+}
+
+static void handle_put(struct http_request *request, void *app)
+{
+	json_t *json = json_pack("{sssbsi}", "name", http_request_segment(request, 0), "json",
+				 (int)http_request_is_json(request), "length",
+				 (int)http_request_body(request).len);
+
+	((struct fixture *)app)->handled++;
+	assert_non_null(json);
+	http_request_add_header(request, "Location", "/v1/secrets/there");
+	http_answer_json(request, 201, json);
+	json_decref(json);
+}
+
+static void handle_get(struct http_request *request, void *app)
+{
+	const char *path = http_request_query(request, "path");
+	json_t *json =
+		json_pack("{sssbss}", "name", http_request_segment(request, 0), "octets",
+			  (int)http_request_wants_octets(request), "path", path ? path : "none");
+
+	((struct fixture *)app)->handled++;
+	assert_non_null(json);
+	assert_null(http_request_query(request, "absent"));
+	assert_null(http_request_header(request, "Absent"));
+	http_request_add_header(request, "Cache-Control", "max-age=5");
+	http_answer_json(request, 200, json);
+	json_decref(json);
+}
+
+static void handle_delete(struct http_request *request, void *app)
+{
+	((struct fixture *)app)->handled++;
+	assert_int_equal(http_request_body(request).len, 0);
+	http_answer_empty(request);
+}
+
+static void handle_fail(struct http_request *request, void *app)
+{
+	struct err err;
+
+	((struct fixture *)app)->handled++;
+	(void)err_set(&err, ERR_TPM_LOCKOUT, "locked");
+	err.retry_after = 17;
+	http_answer_error(request, &err);
+}
+
+static void handle_big(struct http_request *request, void *app)
+{
+	uint8_t *bytes = calloc(1, FIXTURE_BIG);
+
+	((struct fixture *)app)->handled++;
+	assert_non_null(bytes);
+	http_answer_bytes(request, 200, "application/octet-stream", slice_of(bytes, FIXTURE_BIG));
+	free(bytes);
+}
+
+/* A defective handler. */
+static void handle_silent(struct http_request *request, void *app)
+{
+	(void)request;
+	((struct fixture *)app)->handled++;
+}
+
+static void on_gone(void *arg)
+{
+	struct fixture *f = arg;
+
+	f->gone++;
+	if (f->answer_when_gone)
+		http_answer_empty(f->parked[--f->parked_count]);
+}
+
+static void handle_later(struct http_request *request, void *app)
+{
+	struct fixture *f = app;
+
+	f->handled++;
+	f->parked[f->parked_count++] = request;
+	http_request_suspend(request, on_gone, f);
+}
+
+static const struct http_route ROUTES[] = {
+	{HTTP_GET, "/v1/status", 1, HTTP_BODY_NONE, 0, handle_status},
+	{HTTP_POST, "/v1/echo", 1, HTTP_BODY_JSON, 0, handle_echo},
+	{HTTP_PUT, "/v1/secrets/{name}", 1, HTTP_BODY_OCTETS_OR_JSON, FIXTURE_OCTETS_MAX,
+	 handle_put},
+	{HTTP_GET, "/v1/secrets/{name}", 1, HTTP_BODY_NONE, 0, handle_get},
+	{HTTP_DELETE, "/v1/secrets/{name}", 1, HTTP_BODY_NONE, 0, handle_delete},
+	{HTTP_GET, "/v1/fail", 1, HTTP_BODY_NONE, 0, handle_fail},
+	{HTTP_GET, "/v1/big", 1, HTTP_BODY_NONE, 0, handle_big},
+	{HTTP_GET, "/v1/silent", 1, HTTP_BODY_NONE, 0, handle_silent},
+	{HTTP_POST, "/v1/later", 1, HTTP_BODY_JSON, 0, handle_later},
+	{HTTP_POST, "/v1/forbidden", RIGHT_NOBODY, HTTP_BODY_JSON, 0, handle_echo},
+};
+
+static int admit(void *app, void *peer, const struct http_route *route, struct err *err)
+{
+	struct fixture *f = app;
+
+	assert_ptr_equal(peer, &f->added);
+	if (route->right == RIGHT_NOBODY)
+		return err_set(err, ERR_FORBIDDEN, "not for you");
+	f->admitted++;
+	return 0;
+}
+
+static void finished(void *app, void *peer, const struct http_route *route)
+{
+	struct fixture *f = app;
+
+	assert_ptr_equal(peer, &f->added);
+	assert_non_null(route);
+	f->finished++;
+}
+
+static void closed(void *app, void *peer)
+{
+	struct fixture *f = app;
+
+	assert_ptr_equal(peer, &f->added);
+	f->closed++;
+}
+
+/* --- running --- */
+
+static int count_fds(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	int count = 0;
+
+	assert_non_null(dir);
+	while (readdir(dir))
+		count++;
+	closedir(dir);
+	return count;
+}
+
+static void check_done(void *arg)
+{
+	struct fixture *f = arg;
+
+	if (f->done && f->done(f))
+		loop_stop(f->loop);
+}
+
+static void on_guard(void *arg)
+{
+	struct fixture *f = arg;
+
+	f->late = true;
+	loop_stop(f->loop);
+}
+
+static void run_until(struct fixture *f, bool (*done)(const struct fixture *f))
+{
+	struct loop_timer guard;
+	struct err err;
+
+	loop_timer_init(&guard, f->loop, on_guard, f);
+	assert_int_equal(loop_timer_set(&guard, GUARD_US, &err), 0);
+	f->done = done;
+	assert_int_equal(loop_run(f->loop, &err), 0);
+	f->done = NULL;
+	loop_timer_clear(&guard);
+	assert_false(f->late);
+}
+
+static bool is_reached(const struct fixture *f)
+{
+	return *f->counter >= f->goal;
+}
+
+void fixture_wait(struct fixture *f, const unsigned *counter, unsigned goal)
+{
+	f->counter = counter;
+	f->goal = goal;
+	run_until(f, is_reached);
+}
+
+void fixture_begin(struct fixture *f)
+{
+	fixture_begin_with(f, 60, 60, 60);
+}
+
+void fixture_begin_with(struct fixture *f, unsigned request_s, unsigned idle_s, unsigned answer_s)
+{
+	const struct http_limits limits = {
+		.json_max = FIXTURE_JSON_MAX,
+		.request_s = request_s,
+		.idle_s = idle_s,
+		.answer_s = answer_s,
+		.connections = FIXTURE_CLIENTS,
+	};
+	static const struct http_ops OPS = {.admit = admit, .finished = finished, .closed = closed};
+	struct err err;
+
+	*f = (struct fixture){.fds = count_fds()};
+	assert_int_equal(loop_new(&f->loop, &err), 0);
+	loop_before_sleep(f->loop, check_done, f);
+	assert_int_equal(http_new(f->loop, ROUTES, sizeof(ROUTES) / sizeof(ROUTES[0]), &limits,
+				  &OPS, f, &f->http, &err),
+			 0);
+}
+
+void fixture_end(struct fixture *f)
+{
+	size_t i;
+
+	http_free(f->http);
+	for (i = 0; i < f->client_count; i++)
+		client_close(&f->clients[i]);
+	loop_free(f->loop);
+	assert_int_equal(f->finished, f->admitted);
+	assert_int_equal(f->closed, f->added);
+	assert_int_equal(count_fds(), f->fds);
+}
+
+/* --- clients --- */
+
+static void on_client(void *arg, uint32_t events)
+{
+	struct client *client = arg;
+	ssize_t n;
+
+	(void)events;
+	do {
+		uint8_t bytes[65536];
+
+		n = recv(client->fd, bytes, sizeof(bytes), MSG_DONTWAIT);
+		if (n > 0)
+			buf_put(&client->in, slice_of(bytes, (size_t)n));
+	} while (n > 0);
+	assert_true(buf_ok(&client->in));
+	if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
+		client->eof = true;
+		loop_unwatch(client->watch);
+		client->watch = NULL;
+	}
+}
+
+struct client *client_new_deaf(struct fixture *f)
+{
+	struct client *client = &f->clients[f->client_count++];
+	int pair[2];
+	struct err err;
+
+	assert_true(f->client_count <= FIXTURE_CLIENTS);
+	*client = (struct client){.fixture = f, .in = BUF_INIT(2 * FIXTURE_BIG)};
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair),
+			 0);
+	client->fd = pair[0];
+	assert_int_equal(http_add(f->http, pair[1], &f->added, &err), 0);
+	f->added++;
+	return client;
+}
+
+struct client *client_new(struct fixture *f)
+{
+	struct client *client = client_new_deaf(f);
+	struct err err;
+
+	assert_int_equal(
+		loop_watch(f->loop, client->fd, EPOLLIN, on_client, client, &client->watch, &err),
+		0);
+	return client;
+}
+
+void client_send(struct client *client, const char *text)
+{
+	size_t len = strlen(text);
+
+	assert_int_equal(send(client->fd, text, len, MSG_NOSIGNAL), len);
+}
+
+void client_close(struct client *client)
+{
+	if (client->drip.loop)
+		loop_timer_clear(&client->drip);
+	loop_unwatch(client->watch);
+	client->watch = NULL;
+	if (client->fd >= 0)
+		close(client->fd);
+	client->fd = -1;
+	buf_fini(&client->in);
+}
+
+static void on_drip(void *arg)
+{
+	static char letters[65536];
+	struct client *client = arg;
+	struct err err;
+	ssize_t n;
+
+	memset(letters, 'x', sizeof(letters));
+	n = send(client->fd, letters, client->drop, MSG_NOSIGNAL);
+	client->dripped += n > 0 ? (size_t)n : 0;
+	if (n >= 0 || errno == EAGAIN)
+		assert_int_equal(loop_timer_set(&client->drip, client->gap_us, &err), 0);
+}
+
+void client_drip(struct client *client, size_t drop, uint64_t gap_us)
+{
+	client->drop = drop;
+	client->gap_us = gap_us;
+	loop_timer_init(&client->drip, client->fixture->loop, on_drip, client);
+	on_drip(client);
+}
+
+/* The length of the first answer in the buffer, interim ones (1xx) too; 0 while incomplete. */
+static size_t answer_length(const struct client *client)
+{
+	const char *text = (const char *)client->in.data;
+	const char *end, *length;
+	size_t len;
+
+	if (client->in.len == 0)
+		return 0;
+	/* The block of a buf is one byte longer than its maximum of content. */
+	client->in.data[client->in.len] = '\0';
+	end = strstr(text, "\r\n\r\n");
+	if (!end)
+		return 0;
+	len = (size_t)(end + 4 - text);
+	length = strstr(text, "\r\nContent-Length: ");
+	if (length && length < end && !client->bodyless)
+		len += strtoul(length + 18, NULL, 10);
+	return len <= client->in.len ? len : 0;
+}
+
+static bool is_answered(const struct fixture *f)
+{
+	return f->client->eof || answer_length(f->client) > 0;
+}
+
+void client_wait_answer(struct client *client)
+{
+	client->fixture->client = client;
+	run_until(client->fixture, is_answered);
+	assert_int_not_equal(answer_length(client), 0);
+}
+
+static bool is_ended(const struct fixture *f)
+{
+	return f->client->eof;
+}
+
+void client_wait_eof(struct client *client)
+{
+	client->fixture->client = client;
+	run_until(client->fixture, is_ended);
+}
+
+unsigned client_status(const struct client *client)
+{
+	unsigned status = 0;
+
+	assert_int_equal(sscanf((const char *)client->in.data, "HTTP/1.1 %u ", &status), 1);
+	return status;
+}
+
+bool client_has_header(const struct client *client, const char *line)
+{
+	const char *text = (const char *)client->in.data;
+	const char *end = strstr(text, "\r\n\r\n") + 2;
+	const char *at = strstr(text, line);
+
+	return at && at < end && at[-1] == '\n' && strncmp(at + strlen(line), "\r\n", 2) == 0;
+}
+
+const char *client_body(const struct client *client)
+{
+	return strstr((const char *)client->in.data, "\r\n\r\n") + 4;
+}
+
+void client_next(struct client *client)
+{
+	size_t len = answer_length(client);
+
+	memmove(client->in.data, client->in.data + len, client->in.len - len);
+	client->in.len -= len;
+	client->in.data[client->in.len] = '\0';
+}
+
+void client_ask(struct client *client, const char *text, unsigned status)
+{
+	client_send(client, text);
+	client_wait_answer(client);
+	if (client_status(client) != status)
+		fail_msg("'%s' was answered by '%s'", text, (const char *)client->in.data);
+}

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef KEYSTORE_KEYSTORE_H
+#define KEYSTORE_KEYSTORE_H
+
+/*
+ * Keystore: named keys and secrets, and stateless blobs, as records and provider calls. It holds
+ * the step bodies; who runs them where is the service's business:
+ *   disk part       fetch, put, remove, list                on the pool
+ *   provider part   make, open, sign, import, export        on the chip's worker (or the pool)
+ *   crypto part     the envelope's stream                   on the pool
+ *   cache           hot records by tenant, kind and name    on the loop only
+ * The only writer of tenants' records.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/secret.h"
+#include "base/slice.h"
+#include "provider/blob.h"
+#include "provider/provider.h"
+#include "store/store.h"
+
+/* Until streams exist, plaintexts up to this size. */
+#define KEYSTORE_PLAIN_MAX (1024u * 1024u)
+#define KEYSTORE_BLOB_MAX  (KEYSTORE_PLAIN_MAX + BLOB_OVERHEAD + 17u * 16u)
+
+struct keystore_tenant {
+	char name[64];
+	uint8_t id[BLOB_TENANT_SIZE];
+};
+
+/*
+ * The tenant's random id: read, or made when the tenant has nothing at all yet. A tenant that has
+ * records but no readable id is ERR_UNREADABLE, never given a new one. Pool; one call at a time.
+ */
+int keystore_tenant_open(struct store *store, const char *name, struct keystore_tenant *ret_tenant,
+			 struct err *err) MUST_CHECK;
+
+/*
+ * Sealing, in two halves. Provider half: header and object; when the plaintext needs an envelope,
+ * the fresh key is left in the sealing for the crypto half, which adds the stream.
+ */
+struct keystore_sealing {
+	struct blob_header header;
+	struct buf header_bytes;
+	struct buf object;
+	struct secret *key; /* of the stream; NULL when sealed directly */
+};
+void keystore_sealing_fini(struct keystore_sealing *sealing);
+
+struct keystore_target {
+	const struct keystore_tenant *tenant;
+	enum blob_kind kind;
+	const char *name; /* "" for BLOB_SEALED */
+};
+
+int keystore_seal_object(struct provider *p, const struct keystore_target *target,
+			 const struct secret *plain, struct keystore_sealing *ret_sealing,
+			 struct err *err) MUST_CHECK;
+int keystore_seal_finish(const struct keystore_sealing *sealing, const struct secret *plain,
+			 struct buf *ret_blob, struct err *err) MUST_CHECK;
+
+/*
+ * Unsealing, in two halves: the provider half gives the plaintext itself or, for an envelope, the
+ * key (*ret_is_key) that the crypto half turns into the plaintext.
+ */
+int keystore_open_object(struct provider *p, const struct keystore_target *target,
+			 struct slice blob, struct secret **ret_secret, bool *ret_is_key,
+			 struct err *err) MUST_CHECK;
+int keystore_open_finish(struct slice blob, const struct secret *key, struct secret **ret_plain,
+			 struct err *err) MUST_CHECK;
+
+/* Keys. Records hold a blob of kind BLOB_KEY whose body is the public part. */
+struct keystore_key {
+	struct blob_header header;
+	enum pkey_type type;
+	struct buf spki;     /* DER */
+	struct buf tpm_name; /* empty in software */
+};
+void keystore_key_fini(struct keystore_key *key);
+
+int keystore_key_create(struct provider *p, const struct keystore_target *target,
+			const struct key_spec *spec, struct buf *ret_record, struct err *err)
+	MUST_CHECK;
+int keystore_key_import(struct provider *p, const struct keystore_target *target, struct slice pem,
+			const struct secret *passphrase, struct buf *ret_record, struct err *err)
+	MUST_CHECK;
+int keystore_key_export(struct provider *p, const struct keystore_target *target,
+			struct slice record, struct buf *ret_pem, struct secret **ret_passphrase,
+			struct err *err) MUST_CHECK;
+int keystore_key_sign(struct provider *p, const struct keystore_target *target, struct slice record,
+		      const struct sign_request *request, struct buf *ret_signature,
+		      struct err *err) MUST_CHECK;
+/* What a key's record says of it; needs no provider, so it works without the TPM too. */
+int keystore_key_describe(const struct keystore_target *target, struct slice record,
+			  struct keystore_key *ret_key, struct err *err) MUST_CHECK;
+
+/* Drops the record's object from the chip, after the record was removed. Never fails. */
+void keystore_forget(struct provider *p, struct slice record);
+
+/*
+ * Cache of hot records, bounded by bytes, least recently used out first. An entry is only put in
+ * when no change of any record began since its read did: take the epoch before the read, give it
+ * back with the content. Loop only.
+ */
+struct keystore_cache;
+int keystore_cache_new(size_t max_bytes, struct keystore_cache **ret_cache, struct err *err)
+	MUST_CHECK;
+void keystore_cache_free(struct keystore_cache *cache);
+uint64_t keystore_cache_epoch(const struct keystore_cache *cache);
+/* Appends a copy of the record; false when it is not there. */
+bool keystore_cache_get(struct keystore_cache *cache, const struct store_id *id,
+			struct buf *ret_record);
+void keystore_cache_put(struct keystore_cache *cache, const struct store_id *id, uint64_t epoch,
+			struct slice record);
+/* Before and after a record changes; both advance the epoch. */
+void keystore_cache_drop(struct keystore_cache *cache, const struct store_id *id);
+
+#endif

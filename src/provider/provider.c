@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The door to every SecurityProvider. Arguments are checked here once, for all of them, and what
+ * an implementation made is handed over only when it succeeded: outputs are untouched otherwise.
+ */
+
+#include "provider/provider.h"
+
+#include "crypto/keyfile.h"
+#include "provider/blob.h"
+
+#define RANDOM_MAX    65536u
+#define SIGNATURE_MAX 1024u
+
+void key_result_fini(struct key_result *result)
+{
+	buf_fini(&result->object);
+	buf_fini(&result->spki);
+	buf_fini(&result->name);
+}
+
+static int not_there(struct err *err)
+{
+	return err_set(err, ERR_TPM_REQUIRED, "the operation needs a TPM, and none is in use");
+}
+
+static int check_header(struct slice header, struct err *err)
+{
+	if (header.len == 0 || header.len > BLOB_HEADER_MAX)
+		return err_set(err, ERR_INTERNAL, "a header of %zu bytes is not possible",
+			       header.len);
+	return 0;
+}
+
+static int check_object(struct slice header, struct slice object, struct err *err)
+{
+	if (object.len == 0 || object.len > PROVIDER_OBJECT_MAX)
+		return err_set(err, ERR_DAMAGED, "the sealed object has an impossible length");
+	return check_header(header, err);
+}
+
+/* Appends what was made. */
+static int hand_over(const struct buf *made, struct buf *ret_bytes, struct err *err)
+{
+	size_t before = ret_bytes->len;
+
+	if (buf_ok(made))
+		buf_put(ret_bytes, buf_slice(made));
+	if (buf_ok(made) && buf_ok(ret_bytes))
+		return 0;
+	ret_bytes->len = before;
+	return err_set(err, ERR_INTERNAL, "no room for what the SecurityProvider made");
+}
+
+int provider_random(struct provider *p, uint8_t *ret_bytes, size_t len, struct err *err)
+{
+	if (!p || !p->ops->random)
+		return not_there(err);
+	if (len == 0 || len > RANDOM_MAX)
+		return err_set(err, ERR_INVALID, "1 to %u random bytes at a time", RANDOM_MAX);
+	return p->ops->random(p, ret_bytes, len, err);
+}
+
+int provider_seal(struct provider *p, struct slice header, const struct secret *plain,
+		  struct buf *ret_object, struct err *err)
+{
+	CLEANUP(buf_fini) struct buf object = BUF_INIT(PROVIDER_OBJECT_MAX);
+	size_t size = secret_size(plain);
+	int r;
+
+	if (!p || !p->ops->seal)
+		return not_there(err);
+	if (size == 0)
+		return err_set(err, ERR_INVALID, "nothing to seal");
+	if (size > PROVIDER_SEAL_MAX)
+		return err_set(err, ERR_TOO_LARGE, "at most %u bytes are sealed directly",
+			       PROVIDER_SEAL_MAX);
+	r = check_header(header, err);
+	if (r == 0)
+		r = p->ops->seal(p, header, plain, &object, err);
+	return r < 0 ? r : hand_over(&object, ret_object, err);
+}
+
+int provider_unseal(struct provider *p, struct slice header, struct slice object,
+		    struct secret **ret_plain, struct err *err)
+{
+	CLEANUP(secret_cleanup) struct secret *plain = NULL;
+	int r;
+
+	if (!p || !p->ops->unseal)
+		return not_there(err);
+	r = check_object(header, object, err);
+	if (r == 0)
+		r = p->ops->unseal(p, header, object, &plain, err);
+	if (r == 0)
+		*ret_plain = TAKE(plain);
+	return r;
+}
+
+/* The caller's old buffers are freed, the new ones take their place. */
+static int key_hand_over(struct key_result *made, struct key_result *ret_key, struct err *err)
+{
+	if (!buf_ok(&made->object) || !buf_ok(&made->spki) || !buf_ok(&made->name))
+		return err_set(err, ERR_INTERNAL, "no room for what the SecurityProvider made");
+	key_result_fini(ret_key);
+	*ret_key = *made;
+	*made = (struct key_result)KEY_RESULT_INIT;
+	return 0;
+}
+
+int provider_key_create(struct provider *p, struct slice header, const struct key_spec *spec,
+			struct key_result *ret_key, struct err *err)
+{
+	CLEANUP(key_result_cleanup) struct key_result made = KEY_RESULT_INIT;
+	int r;
+
+	if (!p || !p->ops->key_create)
+		return not_there(err);
+	if ((unsigned)spec->type >= PKEY_TYPES)
+		return err_set(err, ERR_INVALID, "unknown type of key");
+	if (spec->empty_auth && !spec->exportable)
+		return err_set(err, ERR_INVALID, "only exportable keys can do without auth");
+	r = check_header(header, err);
+	if (r == 0)
+		r = p->ops->key_create(p, header, spec, &made, err);
+	return r < 0 ? r : key_hand_over(&made, ret_key, err);
+}
+
+int provider_key_import(struct provider *p, struct slice header, struct slice pem,
+			const struct secret *passphrase, struct key_result *ret_key,
+			struct err *err)
+{
+	CLEANUP(key_result_cleanup) struct key_result made = KEY_RESULT_INIT;
+	int r;
+
+	if (!p || !p->ops->key_import)
+		return not_there(err);
+	if (pem.len == 0)
+		return err_set(err, ERR_INVALID, "an empty text is no key");
+	if (pem.len > KEYFILE_PEM_MAX)
+		return err_set(err, ERR_TOO_LARGE, "a key's PEM has at most %u bytes",
+			       KEYFILE_PEM_MAX);
+	r = check_header(header, err);
+	if (r == 0)
+		r = p->ops->key_import(p, header, pem, passphrase, &made, err);
+	return r < 0 ? r : key_hand_over(&made, ret_key, err);
+}
+
+int provider_key_export(struct provider *p, struct slice header, struct slice object,
+			struct buf *ret_pem, struct secret **ret_passphrase, struct err *err)
+{
+	CLEANUP(buf_fini) struct buf pem = BUF_INIT(KEYFILE_PEM_MAX);
+	CLEANUP(secret_cleanup) struct secret *passphrase = NULL;
+	int r;
+
+	if (!p || !p->ops->key_export)
+		return not_there(err);
+	r = check_object(header, object, err);
+	if (r == 0)
+		r = p->ops->key_export(p, header, object, &pem, &passphrase, err);
+	if (r == 0)
+		r = hand_over(&pem, ret_pem, err);
+	if (r == 0)
+		*ret_passphrase = TAKE(passphrase);
+	return r;
+}
+
+static int check_request(const struct sign_request *request, struct err *err)
+{
+	if ((unsigned)request->scheme >= PKEY_SCHEMES)
+		return err_set(err, ERR_INVALID, "unknown scheme");
+	if ((unsigned)request->hash >= HASH_ALGS)
+		return err_set(err, ERR_INVALID, "unknown hash");
+	if (request->digest.len != hash_size(request->hash))
+		return err_set(err, ERR_INVALID, "a digest by %s must have %zu bytes",
+			       hash_name(request->hash), hash_size(request->hash));
+	return 0;
+}
+
+int provider_key_sign(struct provider *p, struct slice header, struct slice object,
+		      const struct sign_request *request, struct buf *ret_signature,
+		      struct err *err)
+{
+	CLEANUP(buf_fini) struct buf signature = BUF_INIT(SIGNATURE_MAX);
+	int r;
+
+	if (!p || !p->ops->key_sign)
+		return not_there(err);
+	r = check_request(request, err);
+	if (r == 0)
+		r = check_object(header, object, err);
+	if (r == 0)
+		r = p->ops->key_sign(p, header, object, request, &signature, err);
+	return r < 0 ? r : hand_over(&signature, ret_signature, err);
+}
+
+void provider_forget(struct provider *p, struct slice object)
+{
+	if (p && p->ops->forget)
+		p->ops->forget(p, object);
+}
+
+void provider_status(struct provider *p, struct provider_status *ret_status)
+{
+	*ret_status = (struct provider_status){0};
+	if (p && p->ops->status)
+		p->ops->status(p, ret_status);
+}
+
+void provider_free(struct provider *p)
+{
+	if (p && p->ops->close)
+		p->ops->close(p);
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef PROVIDER_TPM_TPM_H
+#define PROVIDER_TPM_TPM_H
+
+/*
+ * The TPM SecurityProvider: seal, keys and random on the engine (src/tpm). Everything of ours
+ * lies under the HSK, a storage key of our own below the SRK; keys made for export lie under the
+ * SRK. Runs on the one worker only.
+ *
+ * It writes no file. What must be remembered of the chip (SRK and HSK by Name, the HSK's blob) is
+ * returned as text for the caller to record durably, then tpm_provider_commit() goes on.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/secret.h"
+#include "base/slice.h"
+#include "crypto/pkey.h"
+#include "provider/provider.h"
+
+#define TPM_STATE_MAX 8192u
+
+struct tpm_options {
+	const char *tcti;	 /* Tss2_TctiLdr conf; "" = /dev/tpm0, else /dev/tpmrm0 */
+	enum pkey_type srk_type; /* PKEY_ECC_P256 or PKEY_RSA_2048: of an SRK that we make */
+	uint32_t srk_handle;	 /* where ours goes when 0x81000001 cannot be used */
+	uint32_t hsk_handle;	 /* 0 = the HSK is not made persistent */
+	bool encrypt;		 /* encrypt parameters */
+	struct slice owner_auth; /* hierarchy passwords; empty = none; borrowed for the call */
+	struct slice lockout_auth;
+};
+
+/* Is there a TPM to try: a configured TCTI, or a device node? Opens nothing. */
+bool tpm_device_present(const char *tcti);
+
+/*
+ * Opens the chip. @auth_key (32 bytes, copied) authorises our objects; @state is what was
+ * recorded earlier, empty when nothing ever was. On success *ret_state holds a text to record
+ * durably before tpm_provider_commit(), or nothing when the record stands.
+ *
+ * A chip that lacks the recorded Names opens too, and every use of keys is ERR_TPM_CHANGED.
+ * Errors: ERR_TPM_REQUIRED (no such device), ERR_TPM_FAILED, ERR_OWNER_AUTH_REQUIRED,
+ * ERR_DAMAGED (the record makes no sense), ERR_NOT_SUPPORTED (the chip lacks an algorithm).
+ */
+int tpm_provider_open(const struct tpm_options *options, const struct secret *auth_key,
+		      struct slice state, struct provider **ret_provider, struct buf *ret_state,
+		      struct err *err) MUST_CHECK;
+
+/* Makes the HSK persistent, when the options ask for it and the owner's password allows it. */
+int tpm_provider_commit(struct provider *p, struct err *err) MUST_CHECK;
+
+/* A remark for the log after opening ("HSK not persistent: ..", "SRK adopted ..."); may be NULL. */
+const char *tpm_provider_remark(const struct provider *p);
+
+#endif

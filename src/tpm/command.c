@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * The order matters (TPM 2.0 Part 1, 18.6 and 21): encrypt the parameter, then hash what is sent;
+ * on the way back check the HMAC over what was received, then decrypt.
+ */
+
+#include "tpm/command.h"
+
+#include <string.h>
+
+#include "base/secret.h"
+#include "tpm/rc.h"
+
+/* What no TPM says: our own computation failed, or the answer is not authentic. */
+#define RC_OURS	  TSS2_SYS_RC_GENERAL_FAILURE
+#define RC_FORGED TSS2_SYS_RC_MALFORMED_RESPONSE
+
+int line_open(const char *conf, struct line *ret_line, struct err *err)
+{
+	TSS2_ABI_VERSION abi = TSS2_ABI_VERSION_CURRENT;
+	struct line line = {0};
+	size_t size = Tss2_Sys_GetContextSize(0);
+	TSS2_RC rc;
+	int r;
+
+	r = transport_open(conf, &line.transport, err);
+	if (r < 0)
+		return r;
+	line.sys = calloc(1, size);
+	if (!line.sys) {
+		line_close(&line);
+		return err_set(err, ERR_INTERNAL, "out of memory");
+	}
+	rc = Tss2_Sys_Initialize(line.sys, size, transport_tcti(line.transport), &abi);
+	if (rc) {
+		line_close(&line);
+		return rc_err(err, rc, "starting the TPM interface");
+	}
+	*ret_line = line;
+	return 0;
+}
+
+void line_close(struct line *line)
+{
+	if (line->sys) {
+		Tss2_Sys_Finalize(line->sys);
+		wipe(line->sys, Tss2_Sys_GetContextSize(0));
+		free(line->sys);
+	}
+	transport_free(line->transport);
+	session_fini(&line->session);
+	memset(line, 0, sizeof(*line));
+}
+
+static struct slice code_bytes(uint32_t code, uint8_t out[4])
+{
+	out[0] = (uint8_t)(code >> 24);
+	out[1] = (uint8_t)(code >> 16);
+	out[2] = (uint8_t)(code >> 8);
+	out[3] = (uint8_t)code;
+	return slice_of(out, 4);
+}
+
+static TSS2_RC encrypt_parameter(struct line *line, const struct session_use *use)
+{
+	uint8_t copy[TRANSPORT_BUFFER];
+	struct err err = {0};
+	const uint8_t *data;
+	size_t len;
+	TSS2_RC rc;
+
+	rc = Tss2_Sys_GetDecryptParam(line->sys, &len, &data);
+	if (rc)
+		return rc;
+	if (len > sizeof(copy))
+		return RC_OURS;
+	memcpy(copy, data, len);
+	if (session_encrypt(&line->session, use, copy, len, &err) < 0)
+		rc = RC_OURS;
+	else
+		rc = Tss2_Sys_SetDecryptParam(line->sys, len, copy);
+	wipe(copy, len);
+	return rc;
+}
+
+static TSS2_RC decrypt_parameter(struct line *line, const struct session_use *use)
+{
+	uint8_t copy[TRANSPORT_BUFFER];
+	struct err err = {0};
+	const uint8_t *data;
+	size_t len;
+	TSS2_RC rc;
+
+	rc = Tss2_Sys_GetEncryptParam(line->sys, &len, &data);
+	if (rc)
+		return rc;
+	if (len > sizeof(copy))
+		return RC_FORGED;
+	memcpy(copy, data, len);
+	if (session_decrypt(&line->session, use, copy, len, &err) < 0)
+		rc = RC_OURS;
+	else
+		rc = Tss2_Sys_SetEncryptParam(line->sys, len, copy);
+	wipe(copy, len);
+	return rc;
+}
+
+static TSS2_RC put_hmac(struct line *line, const struct command *command,
+			const struct session_use *use)
+{
+	TSS2L_SYS_AUTH_COMMAND auths = {.count = 1};
+	TPMS_AUTH_COMMAND *auth = &auths.auths[0];
+	struct slice parts[2 + COMMAND_NAMES_MAX];
+	uint8_t code[4];
+	struct err err = {0};
+	size_t n = 0, i, len;
+	const uint8_t *data;
+	TSS2_RC rc;
+
+	rc = Tss2_Sys_GetCpBuffer(line->sys, &len, &data);
+	if (rc)
+		return rc;
+	parts[n++] = code_bytes(command->code, code);
+	for (i = 0; i < command->name_count; i++)
+		parts[n++] = command->names[i];
+	parts[n++] = slice_of(data, len);
+
+	auth->sessionHandle = line->session.handle;
+	auth->sessionAttributes = use->attributes;
+	auth->nonce.size = sizeof(line->session.nonce_caller);
+	memcpy(auth->nonce.buffer, line->session.nonce_caller, auth->nonce.size);
+	auth->hmac.size = SESSION_HASH_SIZE;
+	if (session_command_hmac(&line->session, use, parts, n, auth->hmac.buffer, &err) < 0)
+		return RC_OURS;
+	return Tss2_Sys_SetCmdAuths(line->sys, &auths);
+}
+
+static TSS2_RC check_hmac(struct line *line, const struct command *command,
+			  const struct session_use *use)
+{
+	TSS2L_SYS_AUTH_RESPONSE auths = {.count = 1};
+	const TPMS_AUTH_RESPONSE *auth = &auths.auths[0];
+	struct session_answer answer = {.code = command->code};
+	struct err err = {0};
+	const uint8_t *data;
+	size_t len;
+	TSS2_RC rc;
+
+	rc = Tss2_Sys_GetRspAuths(line->sys, &auths);
+	if (rc)
+		return rc;
+	rc = Tss2_Sys_GetRpBuffer(line->sys, &len, &data);
+	if (rc)
+		return rc;
+	answer.parameters = slice_of(data, len);
+	answer.nonce_tpm = slice_of(auth->nonce.buffer, auth->nonce.size);
+	answer.hmac = slice_of(auth->hmac.buffer, auth->hmac.size);
+	answer.attributes = auth->sessionAttributes;
+	if (session_accept(&line->session, use, &answer, &err) < 0)
+		return RC_FORGED;
+	return TSS2_RC_SUCCESS;
+}
+
+static TSS2_RC run_in_session(struct line *line, const struct command *command)
+{
+	bool in = line->encrypt && command->secret_in, out = line->encrypt && command->secret_out;
+	struct session_use use = {.auth = command->auth, .attributes = SESSION_CONTINUE};
+	struct err err = {0};
+	TSS2_RC rc = TSS2_RC_SUCCESS;
+
+	use.attributes = (uint8_t)(SESSION_CONTINUE | (in ? SESSION_DECRYPT : 0) |
+				   (out ? SESSION_ENCRYPT : 0));
+	if (session_roll(&line->session, &err) < 0)
+		return RC_OURS;
+	if (in)
+		rc = encrypt_parameter(line, &use);
+	if (!rc)
+		rc = put_hmac(line, command, &use);
+	if (!rc)
+		rc = Tss2_Sys_Execute(line->sys);
+	if (!rc)
+		rc = check_hmac(line, command, &use);
+	if (!rc && out)
+		rc = decrypt_parameter(line, &use);
+	return rc;
+}
+
+/* Part 1, 19.4: a password session carries the value itself; only before any session can be had. */
+static TSS2_RC run_by_password(struct line *line, const struct command *command)
+{
+	TSS2L_SYS_AUTH_COMMAND auths = {.count = 1};
+	TPMS_AUTH_COMMAND *auth = &auths.auths[0];
+	TSS2_RC rc;
+
+	if (command->auth.len > sizeof(auth->hmac.buffer))
+		return RC_OURS;
+	auth->sessionHandle = TPM2_RS_PW;
+	auth->hmac.size = (UINT16)command->auth.len;
+	if (command->auth.len)
+		memcpy(auth->hmac.buffer, command->auth.data, command->auth.len);
+	rc = Tss2_Sys_SetCmdAuths(line->sys, &auths);
+	wipe(&auths, sizeof(auths));
+	return rc ? rc : Tss2_Sys_Execute(line->sys);
+}
+
+TSS2_RC command_run(struct line *line, const struct command *command)
+{
+	bool secret = command->secret_in || command->secret_out;
+
+	if (line->session.handle != SESSION_NONE && (command->authorised || secret))
+		return run_in_session(line, command);
+	if (command->authorised)
+		return run_by_password(line, command);
+	return Tss2_Sys_Execute(line->sys);
+}
+
+void command_wipe(struct line *line)
+{
+	const uint8_t *data;
+	size_t len;
+
+	if (Tss2_Sys_GetRpBuffer(line->sys, &len, &data) == TSS2_RC_SUCCESS)
+		wipe((uint8_t *)data, len);
+}

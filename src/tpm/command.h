@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TPM_COMMAND_H
+#define TPM_COMMAND_H
+
+/*
+ * Command: sends one command that SYS has prepared, with a session's authorisation and parameter
+ * encryption, and checks the answer's. Between a Tss2_Sys_X_Prepare() and its X_Complete() stands
+ * one command_run(). Inside src/tpm only: the one header that shows TSS2 types.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <tss2/tss2_sys.h>
+
+#include "base/err.h"
+#include "base/slice.h"
+#include "tpm/session.h"
+#include "tpm/transport.h"
+
+/* A line to the chip: what is needed to run commands. */
+struct line {
+	struct transport *transport;
+	TSS2_SYS_CONTEXT *sys;
+	struct session session;
+	bool encrypt; /* parameters that carry secrets */
+};
+
+int line_open(const char *conf, struct line *ret_line, struct err *err) MUST_CHECK;
+void line_close(struct line *line);
+
+#define COMMAND_NAMES_MAX 2u
+
+struct command {
+	uint32_t code;
+	const char *what;		       /* for error texts: "Unseal", .. */
+	struct slice names[COMMAND_NAMES_MAX]; /* of its handles, for cpHash (Part 1, 16) */
+	size_t name_count;
+	bool authorised; /* the first handle needs authorisation, by @auth */
+	bool secret_in;	 /* the first parameter carries a secret: encrypt it */
+	bool secret_out; /* the first response parameter does */
+	struct slice auth;
+};
+
+/*
+ * Runs the prepared command through the line's session; without one, by a password session when
+ * authorised. Returns a TSS2_RC: 0, the chip's code, or a layer's.
+ */
+TSS2_RC command_run(struct line *line, const struct command *command);
+
+/* Wipes what SYS still holds of the last response. */
+void command_wipe(struct line *line);
+
+#endif

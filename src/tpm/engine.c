@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Opening, losing and finding the chip again. Every operation goes through engine_do(): it makes
+ * the engine ready first, and once more when the chip has forgotten what we had loaded, which is
+ * how a reset, a restart or a returned device shows.
+ */
+
+#include "tpm/engine.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/loop.h"
+#include "tpm/impl.h"
+#include "tpm/rc.h"
+
+#define CHANGED_LOOK_US (5u * 1000u * 1000u)
+#define TRIES		3u
+
+struct slice engine_auth(const struct secret *auth)
+{
+	return auth ? secret_slice(auth) : slice_of(NULL, 0);
+}
+
+void engine_drop(struct engine *engine)
+{
+	slots_reset(&engine->slots);
+	session_fini(&engine->line.session);
+	memset(&engine->srk, 0, sizeof(engine->srk));
+	memset(&engine->hsk, 0, sizeof(engine->hsk));
+	transport_clear_lost(engine->line.transport);
+	engine->ready = false;
+}
+
+/* From an open device to a verified chip with a session. */
+static int link_up(struct engine *engine, bool *ret_new, struct err *err)
+{
+	TSS2_RC rc;
+
+	engine_drop(engine);
+	rc = chip_startup(engine);
+	if (rc)
+		return rc_err(err, rc, "starting the TPM");
+	rc = chip_facts(engine);
+	if (rc)
+		return rc_err(err, rc, "reading the TPM's properties");
+	if (!transport_is_managed(engine->line.transport)) {
+		rc = chip_flush_all(engine);
+		if (rc)
+			return rc_err(err, rc, "emptying the TPM's slots");
+	}
+	return roots_open(engine, ret_new, err);
+}
+
+/* A chip without our Names opens all the same: who asks for a key is told. */
+static int link_verified(struct engine *engine, bool *ret_new, struct err *err)
+{
+	int r = link_up(engine, ret_new, err);
+
+	engine->changed = r == ERR_TPM_CHANGED;
+	engine->changed_until_us = clock_monotonic_us() + CHANGED_LOOK_US;
+	engine->ready = r == 0;
+	return r;
+}
+
+static int still_changed(struct err *err)
+{
+	return err_set(err, ERR_TPM_CHANGED, "the TPM is not the one that the keys were made with");
+}
+
+int engine_ready(struct engine *engine, struct err *err)
+{
+	bool made = false;
+
+	if (transport_is_lost(engine->line.transport))
+		engine->ready = false;
+	if (engine->ready)
+		return 0;
+	if (engine->changed && clock_monotonic_us() < engine->changed_until_us)
+		return still_changed(err);
+	return link_verified(engine, &made, err);
+}
+
+int engine_do(struct engine *engine, const char *what, engine_fn fn, void *arg, struct err *err)
+{
+	TSS2_RC rc = TSS2_RC_SUCCESS;
+	unsigned try;
+	int r;
+
+	for (try = 0; try < TRIES; try++) {
+		r = engine_ready(engine, err);
+		if (r < 0)
+			return r;
+		rc = fn(engine, arg);
+		if (!rc)
+			return 0;
+		if (rc_is_full(rc) && !transport_is_managed(engine->line.transport)) {
+			engine_drop(engine);
+			continue;
+		}
+		if (!rc_is_stale(rc) && !transport_is_lost(engine->line.transport))
+			break;
+		engine_drop(engine);
+	}
+	return rc_err(err, rc, what);
+}
+
+static int options_take(struct engine *engine, const struct engine_options *options,
+			struct err *err)
+{
+	int r = 0;
+
+	engine->line.encrypt = options->encrypt;
+	engine->srk_type = options->srk_type;
+	engine->srk_handle = options->srk_handle;
+	engine->hsk_handle = options->hsk_handle;
+	if (options->recorded)
+		engine->roots = *options->recorded;
+	if (options->owner_auth.len)
+		r = secret_copy(options->owner_auth, &engine->owner_auth, err);
+	if (r == 0)
+		r = secret_copy(options->hsk_auth, &engine->hsk_auth, err);
+	return r;
+}
+
+int engine_open(const struct engine_options *options, struct engine **ret_engine, bool *ret_new,
+		struct err *err)
+{
+	CLEANUP(engine_cleanup) struct engine *engine = calloc(1, sizeof(*engine));
+	bool made = false;
+	int r;
+
+	if (!engine)
+		return err_set(err, ERR_INTERNAL, "out of memory");
+	r = line_open(options->tcti, &engine->line, err);
+	if (r < 0)
+		return r;
+	r = options_take(engine, options, err);
+	if (r < 0)
+		return r;
+	r = link_verified(engine, &made, err);
+	if (r < 0 && !(engine->changed && options->recorded))
+		return r;
+	if (engine->changed)
+		snprintf(engine->remark, sizeof(engine->remark), "%s", err->text);
+	*ret_new = made;
+	*ret_engine = TAKE(engine);
+	return 0;
+}
+
+static void flush_ours(struct engine *engine)
+{
+	size_t i;
+
+	for (i = 0; i < SLOTS_KEPT; i++)
+		if (engine->slots.kept[i].handle)
+			(void)chip_flush(engine, engine->slots.kept[i].handle);
+	if (engine->hsk.handle && engine->hsk.handle != engine->hsk_handle)
+		(void)chip_flush(engine, engine->hsk.handle);
+	if (engine->line.session.handle != SESSION_NONE)
+		(void)chip_flush(engine, engine->line.session.handle);
+}
+
+void engine_free(struct engine *engine)
+{
+	if (!engine)
+		return;
+	if (engine->line.sys && !transport_is_lost(engine->line.transport)) {
+		flush_ours(engine);
+		/* Without it the chip takes the next power-off for a cut and counts it. */
+		if (!transport_is_managed(engine->line.transport))
+			(void)chip_shutdown(engine);
+	}
+	line_close(&engine->line);
+	secret_free(engine->owner_auth);
+	secret_free(engine->hsk_auth);
+	wipe(engine, sizeof(*engine));
+	free(engine);
+}
+
+static TSS2_RC persist_hsk(struct engine *engine, void *arg)
+{
+	struct root transient = engine->hsk;
+	TSS2_RC rc;
+
+	(void)arg;
+	if (transient.handle == engine->hsk_handle)
+		return TSS2_RC_SUCCESS;
+	rc = chip_persist(engine, &transient, engine->hsk_handle);
+	if (rc)
+		return rc;
+	engine->hsk.handle = engine->hsk_handle;
+	return chip_flush(engine, transient.handle);
+}
+
+int engine_persist_hsk(struct engine *engine, struct err *err)
+{
+	if (!engine->hsk_handle || engine->changed)
+		return 0;
+	return engine_do(engine, "keeping Holdfast's storage key in the TPM", persist_hsk, NULL,
+			 err);
+}
+
+const struct engine_roots *engine_roots(const struct engine *engine)
+{
+	return &engine->roots;
+}
+
+const char *engine_remark(const struct engine *engine)
+{
+	return engine->remark;
+}
+
+void engine_set_deadline(struct engine *engine, uint64_t deadline_us)
+{
+	transport_set_deadline(engine->line.transport, deadline_us);
+}
+
+void engine_facts(const struct engine *engine, struct engine_facts *ret_facts)
+{
+	*ret_facts = engine->facts;
+	ret_facts->managed = transport_is_managed(engine->line.transport);
+	snprintf(ret_facts->tcti, sizeof(ret_facts->tcti), "%s",
+		 transport_conf(engine->line.transport));
+}
+
+const struct root *engine_parent_of(const struct engine *engine, enum engine_parent parent,
+				    struct slice *ret_auth)
+{
+	*ret_auth = parent == ENGINE_HSK ? engine_auth(engine->hsk_auth) : slice_of(NULL, 0);
+	return parent == ENGINE_HSK ? &engine->hsk : &engine->srk;
+}

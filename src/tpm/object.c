@@ -1,0 +1,377 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Operations on objects. Each is a small argument struct and one function that speaks to the chip
+ * and may be run again from the start; everything that can fail for our own reasons happens before
+ * or after it.
+ */
+
+#include <string.h>
+
+#include "tpm/impl.h"
+#include "tpm/rc.h"
+
+static struct slice name_slice(const struct engine_name *name)
+{
+	return slice_of(name->bytes, name->len);
+}
+
+void engine_made_fini(struct engine_made *made)
+{
+	buf_fini(&made->public);
+	buf_fini(&made->private);
+}
+
+/* --- random -------------------------------------------------------------------------------- */
+
+struct op_random {
+	uint8_t *bytes;
+	size_t len;
+};
+
+static TSS2_RC run_random(struct engine *engine, void *arg)
+{
+	struct command command = {
+		.code = TPM2_CC_GetRandom, .what = "GetRandom", .secret_out = true};
+	struct op_random *op = arg;
+	TPM2B_DIGEST digest = {0};
+	TSS2_RC rc;
+
+	rc = Tss2_Sys_GetRandom_Prepare(engine->line.sys, (UINT16)op->len);
+	if (!rc)
+		rc = command_run(&engine->line, &command);
+	if (!rc)
+		rc = Tss2_Sys_GetRandom_Complete(engine->line.sys, &digest);
+	if (!rc && digest.size != op->len)
+		rc = TSS2_SYS_RC_MALFORMED_RESPONSE;
+	if (!rc)
+		memcpy(op->bytes, digest.buffer, op->len);
+	wipe(&digest, sizeof(digest));
+	command_wipe(&engine->line);
+	return rc;
+}
+
+int engine_random(struct engine *engine, uint8_t *ret_bytes, size_t len, struct err *err)
+{
+	uint8_t bytes[ENGINE_RANDOM_MAX];
+	struct op_random op = {.bytes = bytes, .len = len};
+	int r;
+
+	if (len == 0 || len > sizeof(bytes))
+		return err_set(err, ERR_INVALID, "%zu random bytes at once", len);
+	r = engine_do(engine, "random", run_random, &op, err);
+	if (r == 0)
+		memcpy(ret_bytes, bytes, len);
+	wipe(bytes, sizeof(bytes));
+	return r;
+}
+
+/* --- create -------------------------------------------------------------------------------- */
+
+struct op_create {
+	enum engine_parent parent;
+	const TPM2B_PUBLIC *template;
+	struct slice auth;
+	struct slice data;
+	TPM2B_PUBLIC public;
+	TPM2B_PRIVATE private;
+};
+
+static TSS2_RC run_create(struct engine *engine, void *arg)
+{
+	struct op_create *op = arg;
+	struct chip_create create = {
+		.template = op->template,
+		.auth = op->auth,
+		.data = op->data,
+	};
+
+	create.parent = engine_parent_of(engine, op->parent, &create.parent_auth);
+	return chip_create(engine, &create, &op->public, &op->private);
+}
+
+static int create(struct engine *engine, struct op_create *op, const char *what,
+		  struct engine_made *ret_made, struct err *err)
+{
+	CLEANUP(engine_made_cleanup) struct engine_made made = ENGINE_MADE_INIT;
+	int r = engine_do(engine, what, run_create, op, err);
+
+	if (r == 0)
+		r = public_marshal(&op->public, &made.public, err);
+	if (r == 0)
+		r = private_marshal(&op->private, &made.private, err);
+	if (r < 0)
+		return r;
+	engine_made_fini(ret_made);
+	*ret_made = made;
+	made = (struct engine_made)ENGINE_MADE_INIT;
+	return 0;
+}
+
+int engine_seal(struct engine *engine, struct slice auth, const struct secret *plain,
+		struct engine_made *ret_made, struct err *err)
+{
+	TPM2B_PUBLIC template;
+	struct op_create op = {
+		.parent = ENGINE_HSK,
+		.template = &template,
+		.auth = auth,
+		.data = secret_slice(plain),
+	};
+
+	public_sealed(&template);
+	return create(engine, &op, "sealing", ret_made, err);
+}
+
+int engine_create_key(struct engine *engine, enum engine_parent parent, enum pkey_type type,
+		      struct slice auth, struct engine_made *ret_made, struct err *err)
+{
+	TPM2B_PUBLIC template;
+	struct op_create op = {.parent = parent, .template = &template, .auth = auth};
+	int r = public_signing(type, &template, err);
+
+	if (r < 0)
+		return r;
+	return create(engine, &op, "creating a key", ret_made, err);
+}
+
+/* --- loaded objects ------------------------------------------------------------------------ */
+
+/* An object unmarshalled once, before the chip is asked. */
+struct parsed {
+	const struct engine_object *object;
+	uint8_t id[32];
+	TPM2B_PUBLIC public;
+	TPM2B_PRIVATE private;
+};
+
+static int parse(const struct engine_object *object, struct parsed *ret_parsed, struct err *err)
+{
+	int r = public_unmarshal(object->public, &ret_parsed->public, err);
+
+	if (r == 0)
+		r = private_unmarshal(object->private, &ret_parsed->private, err);
+	if (r == 0)
+		r = slots_id(object, ret_parsed->id, err);
+	ret_parsed->object = object;
+	return r;
+}
+
+static TSS2_RC evict(struct engine *engine, struct slot *slot)
+{
+	uint32_t handle = slot->handle;
+
+	slot->handle = 0;
+	return handle ? chip_flush(engine, handle) : TSS2_RC_SUCCESS;
+}
+
+/* The object in the chip: already there, or loaded into the place of the least recently used. */
+static TSS2_RC loaded(struct engine *engine, const struct parsed *parsed, struct slot **ret_slot)
+{
+	struct slot *slot = slots_find(&engine->slots, parsed->id);
+	struct slice parent_auth;
+	const struct root *parent;
+	struct root fresh;
+	TSS2_RC rc;
+
+	if (slot) {
+		*ret_slot = slot;
+		return TSS2_RC_SUCCESS;
+	}
+	slot = slots_victim(&engine->slots);
+	rc = evict(engine, slot);
+	if (rc)
+		return rc;
+	parent = engine_parent_of(engine, parsed->object->parent, &parent_auth);
+	rc = chip_load(engine, parent, parent_auth, &parsed->public, &parsed->private, &fresh);
+	if (rc)
+		return rc;
+	slots_fill(&engine->slots, slot, parsed->id, fresh.handle, &fresh.name);
+	*ret_slot = slot;
+	return TSS2_RC_SUCCESS;
+}
+
+void engine_forget(struct engine *engine, const struct engine_object *object)
+{
+	struct err ignored = {0};
+	struct slot *slot;
+	uint8_t id[32];
+
+	if (!engine->ready || slots_id(object, id, &ignored) < 0)
+		return;
+	slot = slots_find(&engine->slots, id);
+	if (slot)
+		(void)evict(engine, slot);
+}
+
+/* --- unseal -------------------------------------------------------------------------------- */
+
+struct op_unseal {
+	struct parsed parsed;
+	TPM2B_SENSITIVE_DATA data;
+};
+
+static TSS2_RC run_unseal(struct engine *engine, void *arg)
+{
+	struct op_unseal *op = arg;
+	struct command command = {
+		.code = TPM2_CC_Unseal,
+		.what = "Unseal",
+		.name_count = 1,
+		.authorised = true,
+		.auth = op->parsed.object->auth,
+		.secret_out = true,
+	};
+	struct slot *slot;
+	TSS2_RC rc = loaded(engine, &op->parsed, &slot);
+
+	if (rc)
+		return rc;
+	command.names[0] = name_slice(&slot->name);
+	rc = Tss2_Sys_Unseal_Prepare(engine->line.sys, slot->handle);
+	if (!rc)
+		rc = command_run(&engine->line, &command);
+	if (!rc)
+		rc = Tss2_Sys_Unseal_Complete(engine->line.sys, &op->data);
+	command_wipe(&engine->line);
+	return rc;
+}
+
+int engine_unseal(struct engine *engine, const struct engine_object *object,
+		  struct secret **ret_plain, struct err *err)
+{
+	struct op_unseal op = {0};
+	int r = parse(object, &op.parsed, err);
+
+	if (r == 0)
+		r = engine_do(engine, "unsealing", run_unseal, &op, err);
+	if (r == 0)
+		r = secret_copy(slice_of(op.data.buffer, op.data.size), ret_plain, err);
+	wipe(&op, sizeof(op));
+	return r;
+}
+
+/* --- sign ---------------------------------------------------------------------------------- */
+
+struct op_sign {
+	struct parsed parsed;
+	TPM2B_DIGEST digest;
+	TPMT_SIG_SCHEME scheme;
+	TPMT_SIGNATURE signature;
+};
+
+static TSS2_RC run_sign(struct engine *engine, void *arg)
+{
+	static const TPMT_TK_HASHCHECK no_ticket = {.tag = TPM2_ST_HASHCHECK,
+						    .hierarchy = TPM2_RH_NULL};
+	struct op_sign *op = arg;
+	struct command command = {
+		.code = TPM2_CC_Sign,
+		.what = "Sign",
+		.name_count = 1,
+		.authorised = true,
+		.auth = op->parsed.object->auth,
+	};
+	struct slot *slot;
+	TSS2_RC rc = loaded(engine, &op->parsed, &slot);
+
+	if (rc)
+		return rc;
+	command.names[0] = name_slice(&slot->name);
+	rc = Tss2_Sys_Sign_Prepare(engine->line.sys, slot->handle, &op->digest, &op->scheme,
+				   &no_ticket);
+	if (!rc)
+		rc = command_run(&engine->line, &command);
+	if (!rc)
+		rc = Tss2_Sys_Sign_Complete(engine->line.sys, &op->signature);
+	return rc;
+}
+
+static int sign_prepare(struct op_sign *op, const struct engine_object *key,
+			const struct engine_sign *request, struct err *err)
+{
+	if (request->digest.len != hash_size(request->hash))
+		return err_set(err, ERR_INVALID, "the digest has the wrong length");
+	op->digest.size = (UINT16)request->digest.len;
+	memcpy(op->digest.buffer, request->digest.data, request->digest.len);
+	op->scheme.scheme = public_scheme_id(request->scheme);
+	op->scheme.details.any.hashAlg = public_hash_id(request->hash);
+	return parse(key, &op->parsed, err);
+}
+
+int engine_sign(struct engine *engine, const struct engine_object *key,
+		const struct engine_sign *request, struct buf *ret_signature, struct err *err)
+{
+	CLEANUP(pkey_cleanup) struct pkey *public = NULL;
+	struct op_sign op = {0};
+	int r = sign_prepare(&op, key, request, err);
+
+	if (r == 0)
+		r = public_to_pkey(&op.parsed.public, &public, err);
+	if (r == 0 && pkey_type_is_rsa(pkey_type(public)) == (request->scheme == PKEY_ECDSA))
+		r = err_set(err, ERR_INVALID, "scheme %s does not fit a key of type %s",
+			    pkey_scheme_name(request->scheme), pkey_type_name(pkey_type(public)));
+	if (r == 0)
+		r = engine_do(engine, "signing", run_sign, &op, err);
+	if (r < 0)
+		return r;
+	return public_signature(pkey_type(public), &op.signature, ret_signature, err);
+}
+
+/* --- change of auth ------------------------------------------------------------------------ */
+
+struct op_change {
+	struct parsed parsed;
+	TPM2B_AUTH auth;
+	TPM2B_PRIVATE private;
+};
+
+static TSS2_RC run_change(struct engine *engine, void *arg)
+{
+	struct op_change *op = arg;
+	struct command command = {
+		.code = TPM2_CC_ObjectChangeAuth,
+		.what = "ObjectChangeAuth",
+		.name_count = 2,
+		.authorised = true,
+		.auth = op->parsed.object->auth,
+		.secret_in = true,
+	};
+	const struct root *parent;
+	struct slice unused;
+	struct slot *slot;
+	TSS2_RC rc = loaded(engine, &op->parsed, &slot);
+
+	if (rc)
+		return rc;
+	parent = engine_parent_of(engine, op->parsed.object->parent, &unused);
+	command.names[0] = name_slice(&slot->name);
+	command.names[1] = name_slice(&parent->name);
+	rc = Tss2_Sys_ObjectChangeAuth_Prepare(engine->line.sys, slot->handle, parent->handle,
+					       &op->auth);
+	if (!rc)
+		rc = command_run(&engine->line, &command);
+	if (!rc)
+		rc = Tss2_Sys_ObjectChangeAuth_Complete(engine->line.sys, &op->private);
+	return rc;
+}
+
+int engine_change_auth(struct engine *engine, const struct engine_object *object,
+		       struct slice new_auth, struct buf *ret_private, struct err *err)
+{
+	struct op_change op = {0};
+	int r;
+
+	if (new_auth.len > sizeof(op.auth.buffer))
+		return err_set(err, ERR_INVALID, "an authorisation value is too long");
+	op.auth.size = (UINT16)new_auth.len;
+	if (new_auth.len)
+		memcpy(op.auth.buffer, new_auth.data, new_auth.len);
+	r = parse(object, &op.parsed, err);
+	if (r == 0)
+		r = engine_do(engine, "changing a key's password", run_change, &op, err);
+	if (r == 0)
+		r = private_marshal(&op.private, ret_private, err);
+	wipe(&op, sizeof(op));
+	return r;
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TPM_RC_H
+#define TPM_RC_H
+
+/* Rc: what a TSS2_RC means to us: an error of the closed set, a text and a remedy. */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+/*
+ * Fills @err for @rc, which is not success: "what: meaning". Returns the code. An unknown code
+ * of the chip is ERR_TPM_FAILED; a failing layer below the chip too.
+ */
+int rc_err(struct err *err, uint32_t rc, const char *what);
+
+/* The chip's code without the number of parameter, handle or session it complains about. */
+uint32_t rc_base(uint32_t rc);
+
+/* A session or object that we hold is gone: after a reset, a restart, or somebody's flush. */
+bool rc_is_stale(uint32_t rc);
+
+/* No room for objects or sessions now: flush something and try again. */
+bool rc_is_full(uint32_t rc);
+
+#endif

@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * The two storage keys at the root.
+ *
+ * First time: the SRK is the fit key at 0x81000001, or at the configured handle, or made where one
+ * of the two is free. Fit means its attributes and that a Create under it succeeds with an empty
+ * password, which making the HSK proves. Nothing that lies there is ever evicted.
+ *
+ * Ever after: both are looked up by the recorded Names. The SRK may be made again from its
+ * template, since the same seed gives the same key; if the Name differs the chip is another one.
+ * The HSK is found at its handle or loaded from its blob. Nothing else is ever made.
+ */
+
+#include <stdio.h>
+#include <string.h>
+
+#include "tpm/impl.h"
+#include "tpm/rc.h"
+
+/* A slot where an SRK may live. */
+struct place {
+	uint32_t handle;
+	bool present;
+	const char *unfit; /* NULL when the key there can serve */
+	TPM2B_PUBLIC public;
+	struct root root;
+};
+
+static bool name_equal(const struct engine_name *a, const struct engine_name *b)
+{
+	return slice_equal(slice_of(a->bytes, a->len), slice_of(b->bytes, b->len));
+}
+
+/* Absent, present, or an error: unreadable is not absent. */
+static int place_look(struct engine *engine, uint32_t handle, struct place *ret_place,
+		      struct err *err)
+{
+	struct place place = {.handle = handle};
+	TSS2_RC rc = chip_read_public(engine, handle, &place.public);
+	int r;
+
+	if (rc && rc_base(rc) == TPM2_RC_HANDLE && !(rc & 0xffff0000u)) {
+		*ret_place = place;
+		return 0;
+	}
+	if (rc)
+		return rc_err(err, rc, "reading a persistent key");
+	r = public_name(&place.public, &place.root.name, err);
+	if (r < 0) {
+		place.unfit = "of an unknown kind";
+	} else {
+		place.unfit = public_unfit_srk(&place.public);
+	}
+	place.present = true;
+	place.root.handle = handle;
+	*ret_place = place;
+	return 0;
+}
+
+static int session_start(struct engine *engine, const struct place *srk, struct err *err)
+{
+	TSS2_RC rc = chip_start_session(engine, &srk->root, &srk->public);
+
+	return rc ? rc_err(err, rc, "starting a session") : 0;
+}
+
+static int owner_refused(struct err *err, bool have_password)
+{
+	err_set(err, ERR_OWNER_AUTH_REQUIRED,
+		have_password ? "the TPM refused the configured owner password"
+			      : "the TPM's owner hierarchy has a password");
+	return err->code;
+}
+
+static int owner_err(struct engine *engine, TSS2_RC rc, const char *what, struct err *err)
+{
+	uint32_t base = rc_base(rc);
+
+	if (base == TPM2_RC_BAD_AUTH || base == TPM2_RC_AUTH_FAIL)
+		return owner_refused(err, engine->owner_auth != NULL);
+	return rc_err(err, rc, what);
+}
+
+/* CreatePrimary needs the owner's password: by HMAC where there is one, never in clear. */
+static int srk_make(struct engine *engine, enum pkey_type type, struct root *ret_transient,
+		    struct err *err)
+{
+	TPM2B_PUBLIC template;
+	TSS2_RC rc = TSS2_RC_SUCCESS;
+	int r = public_storage(type, &template, err);
+
+	if (r < 0)
+		return r;
+	if (engine->owner_auth)
+		rc = chip_start_session(engine, NULL, NULL);
+	if (!rc)
+		rc = chip_create_srk(engine, &template, ret_transient);
+	return rc ? owner_err(engine, rc, "making the storage root key", err) : 0;
+}
+
+static void bootstrap_session_end(struct engine *engine)
+{
+	if (engine->line.session.handle != SESSION_NONE)
+		(void)chip_flush(engine, engine->line.session.handle);
+	session_fini(&engine->line.session);
+}
+
+/* Persists a fresh primary at a free handle and drops the transient one. */
+static int srk_settle(struct engine *engine, const struct root *transient, uint32_t handle,
+		      struct place *ret_srk, struct err *err)
+{
+	TSS2_RC rc = chip_persist(engine, transient, handle);
+
+	if (!rc)
+		rc = chip_flush(engine, transient->handle);
+	bootstrap_session_end(engine);
+	if (rc)
+		return owner_err(engine, rc, "keeping the storage root key", err);
+	return place_look(engine, handle, ret_srk, err);
+}
+
+/* Makes the HSK as a blob; with an SRK whose password is not empty the chip refuses. */
+static TSS2_RC hsk_make(struct engine *engine, const struct place *srk, TPM2B_PUBLIC *ret_public,
+			TPM2B_PRIVATE *ret_private)
+{
+	enum pkey_type type =
+		srk->public.publicArea.type == TPM2_ALG_RSA ? PKEY_RSA_2048 : PKEY_ECC_P256;
+	struct err ignored = {0};
+	TPM2B_PUBLIC template;
+	struct chip_create create = {
+		.parent = &srk->root,
+		.template = &template,
+		.auth = engine_auth(engine->hsk_auth),
+	};
+
+	if (public_storage(type, &template, &ignored) < 0)
+		return TSS2_SYS_RC_GENERAL_FAILURE;
+	return chip_create(engine, &create, ret_public, ret_private);
+}
+
+static int hsk_record(struct engine *engine, const TPM2B_PUBLIC *public,
+		      const TPM2B_PRIVATE *private, struct err *err)
+{
+	CLEANUP(engine_made_cleanup) struct engine_made made = ENGINE_MADE_INIT;
+	struct engine_roots *roots = &engine->roots;
+	int r = public_name(public, &roots->hsk, err);
+
+	if (r == 0)
+		r = public_marshal(public, &made.public, err);
+	if (r == 0)
+		r = private_marshal(private, &made.private, err);
+	if (r < 0)
+		return r;
+	memcpy(roots->hsk_public, made.public.data, made.public.len);
+	roots->hsk_public_len = made.public.len;
+	memcpy(roots->hsk_private, made.private.data, made.private.len);
+	roots->hsk_private_len = made.private.len;
+	return 0;
+}
+
+/* 0 and an HSK below this SRK; 1 when the SRK cannot serve, with the reason in the remark. */
+static int try_adopt(struct engine *engine, const struct place *srk, struct err *err)
+{
+	TPM2B_PRIVATE private;
+	TPM2B_PUBLIC public;
+	TSS2_RC rc;
+	int r;
+
+	r = session_start(engine, srk, err);
+	if (r < 0)
+		return r;
+	rc = hsk_make(engine, srk, &public, &private);
+	if (rc) {
+		uint32_t base = rc_base(rc);
+
+		bootstrap_session_end(engine);
+		if (base == TPM2_RC_BAD_AUTH || base == TPM2_RC_AUTH_FAIL)
+			return 1;
+		return rc_err(err, rc, "making Holdfast's storage key");
+	}
+	engine->roots.srk_handle = srk->handle;
+	engine->roots.srk = srk->root.name;
+	engine->srk = srk->root;
+	return hsk_record(engine, &public, &private, err);
+}
+
+static void remark_passed_over(struct engine *engine, const struct place *place, const char *why)
+{
+	size_t len = strlen(engine->remark);
+
+	snprintf(engine->remark + len, sizeof(engine->remark) - len,
+		 "%sthe key at 0x%08x was left alone (%s)", len ? "; " : "", place->handle, why);
+}
+
+/* The first of the two places that serves or is free. */
+static int srk_first_time(struct engine *engine, struct err *err)
+{
+	const uint32_t handles[] = {SRK_SHARED_HANDLE, engine->srk_handle};
+	struct root transient;
+	struct place place;
+	size_t i;
+	int r;
+
+	for (i = 0; i < ARRAY_LEN(handles); i++) {
+		r = place_look(engine, handles[i], &place, err);
+		if (r < 0)
+			return r;
+		if (!place.present) {
+			r = srk_make(engine, engine->srk_type, &transient, err);
+			if (r == 0)
+				r = srk_settle(engine, &transient, handles[i], &place, err);
+			if (r < 0)
+				return r;
+		}
+		if (place.unfit) {
+			remark_passed_over(engine, &place, place.unfit);
+			continue;
+		}
+		r = try_adopt(engine, &place, err);
+		if (r <= 0)
+			return r;
+		remark_passed_over(engine, &place, "it has a password");
+	}
+	err_set(err, ERR_CONFLICT, "no place for a storage root key: %s", engine->remark);
+	return err_add_remedy(err, "Set tpm { srk_handle } to a free persistent handle of the "
+				   "owner range, 0x81000000 to 0x817fffff.");
+}
+
+/* The recorded SRK where it was, in the other place, or made anew from the same seed. */
+static int srk_again(struct engine *engine, struct place *ret_srk, struct err *err)
+{
+	const uint32_t handles[] = {engine->roots.srk_handle, SRK_SHARED_HANDLE,
+				    engine->srk_handle};
+	struct root transient = {0};
+	bool free_there = false;
+	struct place place;
+	size_t i;
+	int r;
+
+	for (i = 0; i < ARRAY_LEN(handles); i++) {
+		r = place_look(engine, handles[i], &place, err);
+		if (r < 0)
+			return r;
+		if (place.present && name_equal(&place.root.name, &engine->roots.srk)) {
+			*ret_srk = place;
+			return 0;
+		}
+		if (i == 0)
+			free_there = !place.present;
+	}
+	if (!free_there)
+		return err_set(err, ERR_TPM_CHANGED, "another storage root key is in the TPM");
+	for (i = 0; i < 2; i++) {
+		const enum pkey_type types[] = {PKEY_ECC_P256, PKEY_RSA_2048};
+
+		r = srk_make(engine, types[i], &transient, err);
+		if (r < 0)
+			return r;
+		if (name_equal(&transient.name, &engine->roots.srk))
+			return srk_settle(engine, &transient, handles[0], ret_srk, err);
+		(void)chip_flush(engine, transient.handle);
+		bootstrap_session_end(engine);
+	}
+	return err_set(err, ERR_TPM_CHANGED, "the TPM was cleared or replaced");
+}
+
+/* At its handle, or loaded from its blob. */
+static int hsk_find(struct engine *engine, struct err *err)
+{
+	const struct engine_roots *roots = &engine->roots;
+	TPM2B_PRIVATE private;
+	TPM2B_PUBLIC public;
+	struct place place;
+	TSS2_RC rc;
+	int r;
+
+	if (engine->hsk_handle) {
+		r = place_look(engine, engine->hsk_handle, &place, err);
+		if (r < 0)
+			return r;
+		if (place.present && name_equal(&place.root.name, &roots->hsk)) {
+			engine->hsk = place.root;
+			return 0;
+		}
+	}
+	r = public_unmarshal(slice_of(roots->hsk_public, roots->hsk_public_len), &public, err);
+	if (r == 0)
+		r = private_unmarshal(slice_of(roots->hsk_private, roots->hsk_private_len),
+				      &private, err);
+	if (r < 0)
+		return r;
+	rc = chip_load(engine, &engine->srk, slice_of(NULL, 0), &public, &private, &engine->hsk);
+	if (rc_base(rc) == TPM2_RC_INTEGRITY)
+		return err_set(err, ERR_TPM_CHANGED,
+			       "the TPM does not know Holdfast's storage key");
+	return rc ? rc_err(err, rc, "loading Holdfast's storage key") : 0;
+}
+
+int roots_open(struct engine *engine, bool *ret_new, struct err *err)
+{
+	struct place srk;
+	int r;
+
+	if (engine->roots.srk.len == 0) {
+		r = srk_first_time(engine, err);
+		if (r < 0)
+			return r;
+		*ret_new = true;
+		return hsk_find(engine, err);
+	}
+	r = srk_again(engine, &srk, err);
+	if (r < 0)
+		return r;
+	engine->srk = srk.root;
+	r = session_start(engine, &srk, err);
+	if (r < 0)
+		return r;
+	*ret_new = false;
+	return hsk_find(engine, err);
+}

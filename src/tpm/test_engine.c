@@ -1,0 +1,413 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* The engine on a real simulator: what each operation costs, and every way a chip can misbehave. */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <tss2/tss2_tpm2_types.h>
+
+#include <cmocka.h>
+
+#include "base/json.h"
+#include "tests/support/chip.h"
+#include "tpm/engine.h"
+#include "tpm/impl.h"
+#include "tpm/transport.h"
+
+#define HSK_HANDLE 0x81000101u
+#define OUR_HANDLE 0x81000002u
+
+struct bench {
+	struct chip chip;
+	struct engine *engine;
+	struct engine_roots roots;
+	struct err err;
+};
+
+static const struct slice password = {.data = (const uint8_t *)"an authValue of ours", .len = 20};
+
+static struct engine_options options_of(struct bench *bench, bool recorded)
+{
+	return (struct engine_options){
+		.tcti = bench->chip.conf,
+		.srk_type = PKEY_ECC_P256,
+		.srk_handle = OUR_HANDLE,
+		.hsk_handle = HSK_HANDLE,
+		.encrypt = true,
+		.hsk_auth = slice_str("the password of the HSK"),
+		.recorded = recorded ? &bench->roots : NULL,
+	};
+}
+
+static int reopen(struct bench *bench, bool recorded, bool *ret_new)
+{
+	struct engine_options options = options_of(bench, recorded);
+	int r;
+
+	engine_free(bench->engine);
+	bench->engine = NULL;
+	bench->err = (struct err){0};
+	r = engine_open(&options, &bench->engine, ret_new, &bench->err);
+	if (r == 0)
+		bench->roots = *engine_roots(bench->engine);
+	return r;
+}
+
+static int setup(void **state)
+{
+	struct bench *bench = calloc(1, sizeof(*bench));
+	bool made = false;
+
+	assert_non_null(bench);
+	chip_new(&bench->chip);
+	assert_int_equal(reopen(bench, false, &made), 0);
+	assert_true(made);
+	assert_int_equal(engine_persist_hsk(bench->engine, &bench->err), 0);
+	*state = bench;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct bench *bench = *state;
+
+	engine_free(bench->engine);
+	chip_free(&bench->chip);
+	free(bench);
+	return 0;
+}
+
+static void seal(struct bench *bench, const char *text, struct engine_made *ret_made)
+{
+	struct secret *plain = NULL;
+
+	assert_int_equal(secret_copy(slice_str(text), &plain, &bench->err), 0);
+	assert_int_equal(engine_seal(bench->engine, password, plain, ret_made, &bench->err), 0);
+	secret_free(plain);
+}
+
+static struct engine_object object_of(const struct engine_made *made, enum engine_parent parent)
+{
+	return (struct engine_object){.parent = parent,
+				      .public = buf_slice(&made->public),
+				      .private = buf_slice(&made->private),
+				      .auth = password};
+}
+
+static int unseal(struct bench *bench, const struct engine_made *made, const char *expected)
+{
+	struct engine_object object = object_of(made, ENGINE_HSK);
+	struct secret *plain = NULL;
+	int r = engine_unseal(bench->engine, &object, &plain, &bench->err);
+
+	if (r < 0) {
+		assert_null(plain);
+		return r;
+	}
+	assert_true(slice_equal(secret_slice(plain), slice_str(expected)));
+	secret_free(plain);
+	return 0;
+}
+
+static void sign(struct bench *bench, const struct engine_made *made, enum engine_parent parent)
+{
+	const uint8_t digest[32] = {1, 2, 3};
+	struct engine_sign request = {
+		.scheme = PKEY_ECDSA, .hash = HASH_SHA256, .digest = slice_of(digest, 32)};
+	struct engine_object key = object_of(made, parent);
+	struct buf signature = BUF_INIT(512);
+	struct engine_public public;
+
+	assert_int_equal(engine_public_parse(key.public, &public, &bench->err), 0);
+	assert_int_equal(engine_sign(bench->engine, &key, &request, &signature, &bench->err), 0);
+	assert_int_equal(pkey_verify(public.key, PKEY_ECDSA, HASH_SHA256, request.digest,
+				     buf_slice(&signature), &bench->err),
+			 0);
+	pkey_free(public.key);
+	buf_fini(&signature);
+}
+
+/* --- costs --------------------------------------------------------------------------------- */
+
+static void test_one_command_each(void **state)
+{
+	struct bench *bench = *state;
+	CLEANUP(engine_made_cleanup) struct engine_made sealed = ENGINE_MADE_INIT;
+	CLEANUP(engine_made_cleanup) struct engine_made key = ENGINE_MADE_INIT;
+	uint8_t random[32];
+	uint64_t before = transport_command_count();
+
+	seal(bench, "a secret", &sealed);
+	assert_int_equal(transport_command_count() - before, 1);
+
+	assert_int_equal(unseal(bench, &sealed, "a secret"), 0);
+	before = transport_command_count();
+	assert_int_equal(unseal(bench, &sealed, "a secret"), 0);
+	assert_int_equal(transport_command_count() - before, 1);
+
+	before = transport_command_count();
+	assert_int_equal(engine_create_key(bench->engine, ENGINE_HSK, PKEY_ECC_P256, password, &key,
+					   &bench->err),
+			 0);
+	assert_int_equal(transport_command_count() - before, 1);
+	sign(bench, &key, ENGINE_HSK);
+	before = transport_command_count();
+	sign(bench, &key, ENGINE_HSK);
+	assert_int_equal(transport_command_count() - before, 1);
+
+	before = transport_command_count();
+	assert_int_equal(engine_random(bench->engine, random, sizeof(random), &bench->err), 0);
+	assert_int_equal(transport_command_count() - before, 1);
+}
+
+/* Another object is a Flush and a Load more, never an error, however many there are. */
+static void test_objects_in_turn(void **state)
+{
+	struct bench *bench = *state;
+	struct engine_made made[8];
+	uint64_t before;
+	char text[16];
+	int i, round;
+
+	for (i = 0; i < 8; i++) {
+		made[i] = (struct engine_made)ENGINE_MADE_INIT;
+		snprintf(text, sizeof(text), "secret %d", i);
+		seal(bench, text, &made[i]);
+	}
+	for (round = 0; round < 2; round++) {
+		for (i = 0; i < 8; i++) {
+			snprintf(text, sizeof(text), "secret %d", i);
+			before = transport_command_count();
+			assert_int_equal(unseal(bench, &made[i], text), 0);
+			assert_true(transport_command_count() - before <= 3);
+		}
+	}
+	for (i = 0; i < 8; i++)
+		engine_made_fini(&made[i]);
+}
+
+/* --- the chip as others left it ------------------------------------------------------------ */
+
+static void test_reopens_with_its_record(void **state)
+{
+	struct bench *bench = *state;
+	CLEANUP(engine_made_cleanup) struct engine_made sealed = ENGINE_MADE_INIT;
+	bool made = true;
+
+	seal(bench, "kept", &sealed);
+	assert_int_equal(reopen(bench, true, &made), 0);
+	assert_false(made);
+	assert_int_equal(unseal(bench, &sealed, "kept"), 0);
+}
+
+static void test_hsk_evicted_is_loaded_from_its_blob(void **state)
+{
+	struct bench *bench = *state;
+	CLEANUP(engine_made_cleanup) struct engine_made sealed = ENGINE_MADE_INIT;
+	bool made = true;
+
+	seal(bench, "kept", &sealed);
+	assert_int_equal(chip_persist(bench->engine, &bench->engine->hsk, HSK_HANDLE), 0);
+	assert_int_equal(reopen(bench, true, &made), 0);
+	assert_int_not_equal(bench->engine->hsk.handle, HSK_HANDLE);
+	assert_int_equal(unseal(bench, &sealed, "kept"), 0);
+	assert_int_equal(engine_persist_hsk(bench->engine, &bench->err), 0);
+	assert_int_equal(bench->engine->hsk.handle, HSK_HANDLE);
+	assert_int_equal(unseal(bench, &sealed, "kept"), 0);
+}
+
+static void test_srk_evicted_comes_back_from_the_same_seed(void **state)
+{
+	struct bench *bench = *state;
+	CLEANUP(engine_made_cleanup) struct engine_made sealed = ENGINE_MADE_INIT;
+	bool made = true;
+
+	seal(bench, "kept", &sealed);
+	assert_int_equal(chip_persist(bench->engine, &bench->engine->srk, SRK_SHARED_HANDLE), 0);
+	assert_int_equal(reopen(bench, true, &made), 0);
+	assert_false(made);
+	assert_int_equal(bench->engine->srk.handle, SRK_SHARED_HANDLE);
+	assert_int_equal(unseal(bench, &sealed, "kept"), 0);
+}
+
+/* Slots full of a stranger's objects: ours comes through all the same. */
+static void test_foreign_objects_fill_the_slots(void **state)
+{
+	struct bench *bench = *state;
+	CLEANUP(engine_made_cleanup) struct engine_made sealed = ENGINE_MADE_INIT;
+	TPM2B_PUBLIC template;
+	struct root stranger;
+	int i;
+
+	seal(bench, "kept", &sealed);
+	assert_int_equal(public_storage(PKEY_ECC_P256, &template, &bench->err), 0);
+	for (i = 0; i < 3; i++)
+		assert_int_equal(chip_create_srk(bench->engine, &template, &stranger), 0);
+	assert_int_equal(unseal(bench, &sealed, "kept"), 0);
+}
+
+/* --- losses -------------------------------------------------------------------------------- */
+
+static void test_power_cut_between_commands(void **state)
+{
+	struct bench *bench = *state;
+	CLEANUP(engine_made_cleanup) struct engine_made sealed = ENGINE_MADE_INIT;
+	CLEANUP(engine_made_cleanup) struct engine_made key = ENGINE_MADE_INIT;
+	struct engine_facts facts;
+	bool made;
+	int i;
+
+	seal(bench, "kept", &sealed);
+	assert_int_equal(engine_create_key(bench->engine, ENGINE_SRK, PKEY_ECC_P256, password, &key,
+					   &bench->err),
+			 0);
+	for (i = 0; i < 6; i++) {
+		sign(bench, &key, ENGINE_SRK);
+		chip_power_cut(&bench->chip);
+		chip_power_on(&bench->chip);
+		assert_int_equal(unseal(bench, &sealed, "kept"), 0);
+	}
+	assert_int_equal(reopen(bench, true, &made), 0);
+	engine_facts(bench->engine, &facts);
+	assert_int_equal(facts.lockout_counter, 0);
+}
+
+static void test_absent_then_back(void **state)
+{
+	struct bench *bench = *state;
+	CLEANUP(engine_made_cleanup) struct engine_made sealed = ENGINE_MADE_INIT;
+
+	seal(bench, "kept", &sealed);
+	chip_power_cut(&bench->chip);
+	assert_int_equal(unseal(bench, &sealed, "kept"), ERR_TPM_FAILED);
+	assert_int_equal(unseal(bench, &sealed, "kept"), ERR_TPM_FAILED);
+	chip_power_on(&bench->chip);
+	assert_int_equal(unseal(bench, &sealed, "kept"), 0);
+}
+
+static void test_another_chip_is_told(void **state)
+{
+	struct bench *bench = *state;
+	CLEANUP(engine_made_cleanup) struct engine_made sealed = ENGINE_MADE_INIT;
+	TPM2B_PUBLIC public;
+	bool made;
+
+	seal(bench, "kept", &sealed);
+	chip_replace(&bench->chip);
+	assert_int_equal(unseal(bench, &sealed, "kept"), ERR_TPM_CHANGED);
+	assert_int_equal(reopen(bench, true, &made), 0);
+	assert_false(made);
+	assert_int_equal(unseal(bench, &sealed, "kept"), ERR_TPM_CHANGED);
+	/* Nothing was made on it. */
+	assert_int_not_equal(chip_read_public(bench->engine, SRK_SHARED_HANDLE, &public), 0);
+	assert_int_not_equal(chip_read_public(bench->engine, HSK_HANDLE, &public), 0);
+}
+
+static void test_first_open_without_a_chip(void **state)
+{
+	struct bench *bench = *state;
+	struct engine_options options = {.tcti = "swtpm:path=/nonexistent/socket",
+					 .hsk_auth = slice_str("x")};
+	struct engine *engine = NULL;
+	bool made;
+
+	assert_int_equal(engine_open(&options, &engine, &made, &bench->err), ERR_TPM_FAILED);
+	assert_null(engine);
+}
+
+/* --- hostile objects ----------------------------------------------------------------------- */
+
+static void test_damaged_objects(void **state)
+{
+	struct bench *bench = *state;
+	CLEANUP(engine_made_cleanup) struct engine_made sealed = ENGINE_MADE_INIT;
+	size_t i;
+
+	seal(bench, "kept", &sealed);
+	assert_int_equal(unseal(bench, &sealed, "kept"), 0);
+	for (i = 0; i < sealed.private.len; i += 7) {
+		sealed.private.data[i] ^= 1;
+		assert_int_equal(unseal(bench, &sealed, "kept"), ERR_DAMAGED);
+		sealed.private.data[i] ^= 1;
+	}
+	sealed.public.data[sealed.public.len - 1] ^= 1;
+	assert_int_equal(unseal(bench, &sealed, "kept"), ERR_DAMAGED);
+	sealed.public.data[sealed.public.len - 1] ^= 1;
+	assert_int_equal(unseal(bench, &sealed, "kept"), 0);
+	sealed.private.len--;
+	assert_int_equal(unseal(bench, &sealed, "kept"), ERR_DAMAGED);
+	sealed.private.len++;
+}
+
+static void test_wrong_password(void **state)
+{
+	struct bench *bench = *state;
+	CLEANUP(engine_made_cleanup) struct engine_made sealed = ENGINE_MADE_INIT;
+	struct engine_object object;
+	struct secret *plain = NULL;
+	int i;
+
+	seal(bench, "kept", &sealed);
+	object = object_of(&sealed, ENGINE_HSK);
+	object.auth = slice_str("guess");
+	for (i = 0; i < 5; i++)
+		assert_int_equal(engine_unseal(bench->engine, &object, &plain, &bench->err),
+				 ERR_AUTH_FAILED);
+	assert_null(plain);
+	assert_int_equal(unseal(bench, &sealed, "kept"), 0);
+}
+
+static void test_change_of_password(void **state)
+{
+	struct bench *bench = *state;
+	CLEANUP(engine_made_cleanup) struct engine_made key = ENGINE_MADE_INIT;
+	CLEANUP(buf_fini) struct buf private = BUF_INIT(ENGINE_PRIVATE_MAX);
+	struct engine_object object;
+	struct buf signature = BUF_INIT(512);
+	const uint8_t digest[32] = {9};
+	struct engine_sign request = {
+		.scheme = PKEY_ECDSA, .hash = HASH_SHA256, .digest = slice_of(digest, 32)};
+
+	assert_int_equal(engine_create_key(bench->engine, ENGINE_SRK, PKEY_ECC_P256, password, &key,
+					   &bench->err),
+			 0);
+	object = object_of(&key, ENGINE_SRK);
+	assert_int_equal(
+		engine_change_auth(bench->engine, &object, slice_str("new"), &private, &bench->err),
+		0);
+	object.private = buf_slice(&private);
+	assert_int_equal(engine_sign(bench->engine, &object, &request, &signature, &bench->err),
+			 ERR_AUTH_FAILED);
+	object.auth = slice_str("new");
+	assert_int_equal(engine_sign(bench->engine, &object, &request, &signature, &bench->err), 0);
+	buf_fini(&signature);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+		CASE(test_one_command_each),
+		CASE(test_objects_in_turn),
+		CASE(test_reopens_with_its_record),
+		CASE(test_hsk_evicted_is_loaded_from_its_blob),
+		CASE(test_srk_evicted_comes_back_from_the_same_seed),
+		CASE(test_foreign_objects_fill_the_slots),
+		CASE(test_power_cut_between_commands),
+		CASE(test_absent_then_back),
+		CASE(test_another_chip_is_told),
+		CASE(test_first_open_without_a_chip),
+		CASE(test_damaged_objects),
+		CASE(test_wrong_password),
+		CASE(test_change_of_password),
+	};
+
+	setenv("TSS2_LOG", "all+NONE", 0);
+	json_setup();
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

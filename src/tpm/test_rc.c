@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "tpm/rc.h"
+
+/* Codes as chips send them, with their numbers of parameter, handle and session. */
+static const struct {
+	uint32_t rc;
+	int code;
+} cases[] = {
+	{0x101, ERR_TPM_FAILED},  {0x143, ERR_NOT_SUPPORTED}, {0x921, ERR_TPM_LOCKOUT},
+	{0x922, ERR_TPM_BUSY},	  {0x908, ERR_TPM_BUSY},      {0x90a, ERR_TPM_BUSY},
+	{0x920, ERR_TPM_BUSY},	  {0x902, ERR_TPM_BUSY},      {0x903, ERR_TPM_BUSY},
+	{0x901, ERR_TPM_BUSY},	  {0x9a2, ERR_AUTH_FAILED},   {0x98e, ERR_AUTH_FAILED},
+	{0xaa2, ERR_AUTH_FAILED}, {0x1df, ERR_DAMAGED},	      {0x2d2, ERR_NOT_SUPPORTED},
+	{0x1d5, ERR_INVALID},	  {0x2c4, ERR_NOT_SUPPORTED}, {0x185, ERR_NOT_SUPPORTED},
+	{0x18b, ERR_TPM_CHANGED}, {0x14b, ERR_TPM_FAILED},    {0x14c, ERR_CONFLICT},
+	{0x155, ERR_TPM_FAILED},  {0xa000a, ERR_TPM_FAILED},  {0xb0902, ERR_TPM_BUSY},
+	{0xc0902, ERR_TPM_BUSY},  {0x80001, ERR_TPM_FAILED},
+};
+
+static void test_codes(void **state)
+{
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_LEN(cases); i++) {
+		struct err err = {0};
+
+		assert_int_equal(rc_err(&err, cases[i].rc, "testing"), cases[i].code);
+		assert_int_equal(err.code, cases[i].code);
+		assert_int_equal(err.origin, cases[i].rc);
+		assert_int_equal(strncmp(err.text, "testing: ", 9), 0);
+		assert_true(strlen(err_remedy(&err)) > 10);
+	}
+}
+
+static void test_base(void **state)
+{
+	(void)state;
+	assert_int_equal(rc_base(0x9a2), 0x0a2); /* session 1 */
+	assert_int_equal(rc_base(0xaa2), 0x0a2); /* session 2 */
+	assert_int_equal(rc_base(0x1df), 0x09f); /* parameter 1 */
+	assert_int_equal(rc_base(0x18b), 0x08b); /* handle 1 */
+	assert_int_equal(rc_base(0x902), 0x902);
+}
+
+static void test_stale_and_full(void **state)
+{
+	static const uint32_t stale[] = {0x100, 0x910, 0x911, 0x918, 0x919, 0x18b, 0x28b};
+	static const uint32_t full[] = {0x902, 0x903, 0x904, 0xb0902};
+	static const uint32_t neither[] = {0, 0x101, 0x921, 0x922, 0x9a2, 0xa0910, 0x905};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_LEN(stale); i++)
+		assert_true(rc_is_stale(stale[i]) && !rc_is_full(stale[i]));
+	for (i = 0; i < ARRAY_LEN(full); i++)
+		assert_true(rc_is_full(full[i]) && !rc_is_stale(full[i]));
+	for (i = 0; i < ARRAY_LEN(neither); i++)
+		assert_false(rc_is_full(neither[i]) || rc_is_stale(neither[i]));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_codes),
+		cmocka_unit_test(test_base),
+		cmocka_unit_test(test_stale_and_full),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
