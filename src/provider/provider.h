@@ -71,7 +71,7 @@ static inline void key_result_cleanup(struct key_result *result)
 struct provider_status {
 	const char *manufacturer; /* NULL in software, as are the next ones */
 	const char *firmware;
-	const char *resource_manager; /* "none" or "kernel" */
+	const char *resource_manager; /* beside us: "none", "kernel" or "unknown" */
 	const char *tcti;
 	uint64_t commands; /* TPM commands sent since start */
 	uint32_t lockout_counter;

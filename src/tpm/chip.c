@@ -11,12 +11,7 @@
 
 #define HANDLES_MAX 64u
 
-static struct slice name_slice(const struct engine_name *name)
-{
-	return slice_of(name->bytes, name->len);
-}
-
-/* The name of a hierarchy is its handle (Part 1, 16). */
+/* The name of a hierarchy is its handle (Part 1, "Names"). */
 static struct slice owner_name(void)
 {
 	static const uint8_t bytes[] = {0x40, 0x00, 0x00, 0x01};
@@ -26,7 +21,7 @@ static struct slice owner_name(void)
 
 TSS2_RC chip_startup(struct engine *engine)
 {
-	struct command command = {.code = TPM2_CC_Startup, .what = "Startup"};
+	struct command command = {.code = TPM2_CC_Startup};
 	TSS2_RC rc = Tss2_Sys_Startup_Prepare(engine->line.sys, TPM2_SU_CLEAR);
 
 	if (!rc)
@@ -37,7 +32,7 @@ TSS2_RC chip_startup(struct engine *engine)
 
 TSS2_RC chip_shutdown(struct engine *engine)
 {
-	struct command command = {.code = TPM2_CC_Shutdown, .what = "Shutdown"};
+	struct command command = {.code = TPM2_CC_Shutdown};
 	TSS2_RC rc = Tss2_Sys_Shutdown_Prepare(engine->line.sys, TPM2_SU_CLEAR);
 
 	return rc ? rc : command_run(&engine->line, &command);
@@ -46,7 +41,7 @@ TSS2_RC chip_shutdown(struct engine *engine)
 static TSS2_RC get_capability(struct engine *engine, TPM2_CAP capability, uint32_t property,
 			      uint32_t count, TPMS_CAPABILITY_DATA *ret_data)
 {
-	struct command command = {.code = TPM2_CC_GetCapability, .what = "GetCapability"};
+	struct command command = {.code = TPM2_CC_GetCapability};
 	TPMI_YES_NO more;
 	TSS2_RC rc;
 
@@ -85,6 +80,9 @@ static void facts_take(struct engine_facts *facts, const TPMS_TAGGED_PROPERTY *p
 	case TPM2_PT_MAX_AUTH_FAIL:
 		facts->lockout_max = v;
 		break;
+	case TPM2_PT_LOCKOUT_INTERVAL:
+		facts->lockout_interval = v;
+		break;
 	default:
 		break;
 	}
@@ -106,15 +104,15 @@ static void printable(char *text)
 
 TSS2_RC chip_facts(struct engine *engine)
 {
-	static const uint32_t groups[] = {TPM2_PT_FIXED, TPM2_PT_VAR};
+	static const uint32_t properties[] = {TPM2_PT_FIXED, TPM2_PT_VAR};
 	struct engine_facts facts = engine->facts;
 	TPMS_CAPABILITY_DATA data = {0};
 	uint32_t firmware[2] = {0};
 	TSS2_RC rc;
 	size_t i, k;
 
-	for (i = 0; i < ARRAY_LEN(groups); i++) {
-		rc = get_capability(engine, TPM2_CAP_TPM_PROPERTIES, groups[i],
+	for (i = 0; i < ARRAY_LEN(properties); i++) {
+		rc = get_capability(engine, TPM2_CAP_TPM_PROPERTIES, properties[i],
 				    TPM2_MAX_TPM_PROPERTIES, &data);
 		if (rc)
 			return rc;
@@ -131,23 +129,23 @@ TSS2_RC chip_facts(struct engine *engine)
 
 TSS2_RC chip_flush(struct engine *engine, uint32_t handle)
 {
-	struct command command = {.code = TPM2_CC_FlushContext, .what = "FlushContext"};
+	struct command command = {.code = TPM2_CC_FlushContext};
 	TSS2_RC rc = Tss2_Sys_FlushContext_Prepare(engine->line.sys, handle);
 
 	return rc ? rc : command_run(&engine->line, &command);
 }
 
+/* Transient objects, loaded sessions, saved sessions: Part 3, TPM2_GetCapability. */
+static const uint32_t groups[] = {0x80000000u, 0x02000000u, 0x03000000u};
+
 /* A killed owner leaves its objects and sessions behind in a bare chip. */
-TSS2_RC chip_flush_all(struct engine *engine)
+TSS2_RC chip_flush_all(struct engine *engine, bool saved_too)
 {
-	/* Transient objects, loaded sessions, saved sessions: Part 2, 7.2 and TPM2_GetCapability.
-	 */
-	static const uint32_t groups[] = {0x80000000u, 0x02000000u, 0x03000000u};
 	TPMS_CAPABILITY_DATA data = {0};
 	TSS2_RC rc;
 	size_t i, k;
 
-	for (i = 0; i < ARRAY_LEN(groups); i++) {
+	for (i = 0; i < ARRAY_LEN(groups) - (saved_too ? 0 : 1); i++) {
 		rc = get_capability(engine, TPM2_CAP_HANDLES, groups[i], HANDLES_MAX, &data);
 		if (rc)
 			return rc;
@@ -164,7 +162,7 @@ TSS2_RC chip_flush_all(struct engine *engine)
 
 TSS2_RC chip_read_public(struct engine *engine, uint32_t handle, TPM2B_PUBLIC *ret_public)
 {
-	struct command command = {.code = TPM2_CC_ReadPublic, .what = "ReadPublic"};
+	struct command command = {.code = TPM2_CC_ReadPublic};
 	TPM2B_PUBLIC public = {0};
 	TPM2B_NAME name = {0}, qualified = {0};
 	TSS2_RC rc = Tss2_Sys_ReadPublic_Prepare(engine->line.sys, handle);
@@ -193,11 +191,11 @@ TSS2_RC chip_load(struct engine *engine, const struct root *parent, struct slice
 {
 	struct command command = {
 		.code = TPM2_CC_Load,
-		.what = "Load",
 		.names = {name_slice(&parent->name)},
 		.name_count = 1,
 		.authorised = true,
 		.auth = parent_auth,
+		.answer_handles = 1,
 	};
 	TPM2B_NAME name = {0};
 	TPM2_HANDLE handle = 0;
@@ -232,7 +230,6 @@ TSS2_RC chip_create(struct engine *engine, const struct chip_create *create,
 {
 	struct command command = {
 		.code = TPM2_CC_Create,
-		.what = "Create",
 		.names = {name_slice(&create->parent->name)},
 		.name_count = 1,
 		.authorised = true,
@@ -263,18 +260,20 @@ TSS2_RC chip_create(struct engine *engine, const struct chip_create *create,
 		*ret_public = public;
 		*ret_private = private;
 	}
+	line_wipe(&engine->line);
 	return rc;
 }
 
-TSS2_RC chip_create_srk(struct engine *engine, const TPM2B_PUBLIC *template, struct root *ret_root)
+TSS2_RC chip_create_srk(struct engine *engine, const TPM2B_PUBLIC *template, struct root *ret_root,
+			TPM2B_PUBLIC *ret_public)
 {
 	struct command command = {
 		.code = TPM2_CC_CreatePrimary,
-		.what = "CreatePrimary",
 		.names = {owner_name()},
 		.name_count = 1,
 		.authorised = true,
 		.auth = engine_auth(engine->owner_auth),
+		.answer_handles = 1,
 	};
 	TPM2B_SENSITIVE_CREATE sensitive = {0};
 	TPM2B_CREATION_DATA creation = {0};
@@ -294,14 +293,17 @@ TSS2_RC chip_create_srk(struct engine *engine, const TPM2B_PUBLIC *template, str
 	if (!rc)
 		rc = Tss2_Sys_CreatePrimary_Complete(engine->line.sys, &handle, &public, &creation,
 						     &hash, &ticket, &name);
-	return rc ? rc : take_root(handle, &name, ret_root);
+	if (!rc)
+		rc = take_root(handle, &name, ret_root);
+	if (!rc)
+		*ret_public = public;
+	return rc;
 }
 
 TSS2_RC chip_persist(struct engine *engine, const struct root *object, uint32_t handle)
 {
 	struct command command = {
 		.code = TPM2_CC_EvictControl,
-		.what = "EvictControl",
 		.names = {owner_name(), name_slice(&object->name)},
 		.name_count = 2,
 		.authorised = true,
@@ -377,20 +379,20 @@ static int make_salt(const TPM2B_PUBLIC *public, uint8_t salt[SESSION_HASH_SIZE]
 TSS2_RC chip_start_session(struct engine *engine, const struct root *salt_key,
 			   const TPM2B_PUBLIC *public)
 {
-	struct command command = {.code = TPM2_CC_StartAuthSession, .what = "StartAuthSession"};
+	struct command command = {.code = TPM2_CC_StartAuthSession};
 	TPMT_SYM_DEF symmetric = {
 		.algorithm = TPM2_ALG_AES, .keyBits.aes = 128, .mode.aes = TPM2_ALG_CFB};
 	TPM2B_NONCE caller = {.size = SESSION_HASH_SIZE}, tpm = {0};
 	TPM2B_ENCRYPTED_SECRET sealed = {0};
 	uint8_t salt[SESSION_HASH_SIZE] = {0};
 	TPMI_SH_AUTH_SESSION handle = 0;
-	struct err err = {0};
+	struct err *fault = &engine->line.fault;
 	TSS2_RC rc;
 
 	session_fini(&engine->line.session);
-	if (cipher_random(caller.buffer, caller.size, &err) < 0 ||
-	    (salt_key && make_salt(public, salt, &sealed, &err) < 0))
-		return TSS2_SYS_RC_GENERAL_FAILURE;
+	if (cipher_random(caller.buffer, caller.size, fault) < 0 ||
+	    (salt_key && make_salt(public, salt, &sealed, fault) < 0))
+		return COMMAND_OURS;
 	rc = Tss2_Sys_StartAuthSession_Prepare(
 		engine->line.sys, salt_key ? salt_key->handle : TPM2_RH_NULL, TPM2_RH_NULL, &caller,
 		&sealed, TPM2_SE_HMAC, &symmetric, TPM2_ALG_SHA256);
@@ -401,8 +403,8 @@ TSS2_RC chip_start_session(struct engine *engine, const struct root *salt_key,
 	if (!rc && session_begin(&engine->line.session, handle,
 				 slice_of(salt, salt_key ? sizeof(salt) : 0),
 				 slice_of(caller.buffer, caller.size),
-				 slice_of(tpm.buffer, tpm.size), &err) < 0)
-		rc = TSS2_SYS_RC_MALFORMED_RESPONSE;
+				 slice_of(tpm.buffer, tpm.size), fault) < 0)
+		rc = COMMAND_OURS;
 	wipe(salt, sizeof(salt));
 	return rc;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The order matters (TPM 2.0 Part 1, 18.6 and 21): encrypt the parameter, then hash what is sent;
- * on the way back check the HMAC over what was received, then decrypt.
+ * The order matters (TPM 2.0 Part 1, "Session-based encryption"): encrypt the parameter, then hash
+ * what is sent; on the way back check the HMAC over what was received, then decrypt.
  */
 
 #include "tpm/command.h"
@@ -12,33 +12,47 @@
 #include "base/secret.h"
 #include "tpm/rc.h"
 
-/* What no TPM says: our own computation failed, or the answer is not authentic. */
-#define RC_OURS	  TSS2_SYS_RC_GENERAL_FAILURE
+/* What no TPM says: the answer is not authentic, or not a response to this command. */
 #define RC_FORGED TSS2_SYS_RC_MALFORMED_RESPONSE
+
+#define HEADER_SIZE	    10u /* tag, size, code */
+#define PARAMETER_SIZE_SIZE 4u
+
+static TSS2_RC sys_start(struct line *line)
+{
+	TSS2_ABI_VERSION abi = TSS2_ABI_VERSION_CURRENT;
+
+	return Tss2_Sys_Initialize(line->sys, Tss2_Sys_GetContextSize(0),
+				   transport_tcti(line->transport), &abi);
+}
 
 int line_open(const char *conf, struct line *ret_line, struct err *err)
 {
-	TSS2_ABI_VERSION abi = TSS2_ABI_VERSION_CURRENT;
 	struct line line = {0};
-	size_t size = Tss2_Sys_GetContextSize(0);
 	TSS2_RC rc;
 	int r;
 
 	r = transport_open(conf, &line.transport, err);
 	if (r < 0)
 		return r;
-	line.sys = calloc(1, size);
+	line.sys = calloc(1, Tss2_Sys_GetContextSize(0));
 	if (!line.sys) {
 		line_close(&line);
 		return err_set(err, ERR_INTERNAL, "out of memory");
 	}
-	rc = Tss2_Sys_Initialize(line.sys, size, transport_tcti(line.transport), &abi);
+	rc = sys_start(&line);
 	if (rc) {
 		line_close(&line);
 		return rc_err(err, rc, "starting the TPM interface");
 	}
 	*ret_line = line;
 	return 0;
+}
+
+void line_wipe(struct line *line)
+{
+	wipe(line->sys, Tss2_Sys_GetContextSize(0));
+	(void)sys_start(line); /* it succeeded with the same arguments in line_open() */
 }
 
 void line_close(struct line *line)
@@ -65,7 +79,6 @@ static struct slice code_bytes(uint32_t code, uint8_t out[4])
 static TSS2_RC encrypt_parameter(struct line *line, const struct session_use *use)
 {
 	uint8_t copy[TRANSPORT_BUFFER];
-	struct err err = {0};
 	const uint8_t *data;
 	size_t len;
 	TSS2_RC rc;
@@ -74,10 +87,10 @@ static TSS2_RC encrypt_parameter(struct line *line, const struct session_use *us
 	if (rc)
 		return rc;
 	if (len > sizeof(copy))
-		return RC_OURS;
+		return TSS2_SYS_RC_BAD_SIZE;
 	memcpy(copy, data, len);
-	if (session_encrypt(&line->session, use, copy, len, &err) < 0)
-		rc = RC_OURS;
+	if (session_encrypt(&line->session, use, copy, len, &line->fault) < 0)
+		rc = COMMAND_OURS;
 	else
 		rc = Tss2_Sys_SetDecryptParam(line->sys, len, copy);
 	wipe(copy, len);
@@ -87,7 +100,6 @@ static TSS2_RC encrypt_parameter(struct line *line, const struct session_use *us
 static TSS2_RC decrypt_parameter(struct line *line, const struct session_use *use)
 {
 	uint8_t copy[TRANSPORT_BUFFER];
-	struct err err = {0};
 	const uint8_t *data;
 	size_t len;
 	TSS2_RC rc;
@@ -98,8 +110,8 @@ static TSS2_RC decrypt_parameter(struct line *line, const struct session_use *us
 	if (len > sizeof(copy))
 		return RC_FORGED;
 	memcpy(copy, data, len);
-	if (session_decrypt(&line->session, use, copy, len, &err) < 0)
-		rc = RC_OURS;
+	if (session_decrypt(&line->session, use, copy, len, &line->fault) < 0)
+		rc = COMMAND_OURS;
 	else
 		rc = Tss2_Sys_SetEncryptParam(line->sys, len, copy);
 	wipe(copy, len);
@@ -113,7 +125,6 @@ static TSS2_RC put_hmac(struct line *line, const struct command *command,
 	TPMS_AUTH_COMMAND *auth = &auths.auths[0];
 	struct slice parts[2 + COMMAND_NAMES_MAX];
 	uint8_t code[4];
-	struct err err = {0};
 	size_t n = 0, i, len;
 	const uint8_t *data;
 	TSS2_RC rc;
@@ -131,9 +142,31 @@ static TSS2_RC put_hmac(struct line *line, const struct command *command,
 	auth->nonce.size = sizeof(line->session.nonce_caller);
 	memcpy(auth->nonce.buffer, line->session.nonce_caller, auth->nonce.size);
 	auth->hmac.size = SESSION_HASH_SIZE;
-	if (session_command_hmac(&line->session, use, parts, n, auth->hmac.buffer, &err) < 0)
-		return RC_OURS;
+	if (session_command_hmac(&line->session, use, parts, n, auth->hmac.buffer, &line->fault) <
+	    0)
+		return COMMAND_OURS;
 	return Tss2_Sys_SetCmdAuths(line->sys, &auths);
+}
+
+/*
+ * The parameters of the answer. SYS 3.2 hands out the size that the answer claims without looking
+ * whether so much was received, so this stands before everything that reads or hashes them.
+ */
+static TSS2_RC answer_parameters(struct line *line, const struct command *command,
+				 struct slice *ret_parameters)
+{
+	size_t before = HEADER_SIZE + PARAMETER_SIZE_SIZE + 4 * command->answer_handles;
+	const uint8_t *data;
+	size_t len;
+	TSS2_RC rc = Tss2_Sys_GetRpBuffer(line->sys, &len, &data);
+
+	if (rc)
+		return rc;
+	if (before > transport_answer_len(line->transport) ||
+	    len > transport_answer_len(line->transport) - before)
+		return RC_FORGED;
+	*ret_parameters = slice_of(data, len);
+	return TSS2_RC_SUCCESS;
 }
 
 static TSS2_RC check_hmac(struct line *line, const struct command *command,
@@ -142,18 +175,14 @@ static TSS2_RC check_hmac(struct line *line, const struct command *command,
 	TSS2L_SYS_AUTH_RESPONSE auths = {.count = 1};
 	const TPMS_AUTH_RESPONSE *auth = &auths.auths[0];
 	struct session_answer answer = {.code = command->code};
-	struct err err = {0};
-	const uint8_t *data;
-	size_t len;
+	struct err err;
 	TSS2_RC rc;
 
-	rc = Tss2_Sys_GetRspAuths(line->sys, &auths);
+	rc = answer_parameters(line, command, &answer.parameters);
+	if (!rc)
+		rc = Tss2_Sys_GetRspAuths(line->sys, &auths);
 	if (rc)
 		return rc;
-	rc = Tss2_Sys_GetRpBuffer(line->sys, &len, &data);
-	if (rc)
-		return rc;
-	answer.parameters = slice_of(data, len);
 	answer.nonce_tpm = slice_of(auth->nonce.buffer, auth->nonce.size);
 	answer.hmac = slice_of(auth->hmac.buffer, auth->hmac.size);
 	answer.attributes = auth->sessionAttributes;
@@ -165,14 +194,15 @@ static TSS2_RC check_hmac(struct line *line, const struct command *command,
 static TSS2_RC run_in_session(struct line *line, const struct command *command)
 {
 	bool in = line->encrypt && command->secret_in, out = line->encrypt && command->secret_out;
-	struct session_use use = {.auth = command->auth, .attributes = SESSION_CONTINUE};
-	struct err err = {0};
+	struct session_use use = {
+		.auth = command->auth,
+		.attributes = (uint8_t)(SESSION_CONTINUE | (in ? SESSION_DECRYPT : 0) |
+					(out ? SESSION_ENCRYPT : 0)),
+	};
 	TSS2_RC rc = TSS2_RC_SUCCESS;
 
-	use.attributes = (uint8_t)(SESSION_CONTINUE | (in ? SESSION_DECRYPT : 0) |
-				   (out ? SESSION_ENCRYPT : 0));
-	if (session_roll(&line->session, &err) < 0)
-		return RC_OURS;
+	if (session_roll(&line->session, &line->fault) < 0)
+		return COMMAND_OURS;
 	if (in)
 		rc = encrypt_parameter(line, &use);
 	if (!rc)
@@ -186,7 +216,8 @@ static TSS2_RC run_in_session(struct line *line, const struct command *command)
 	return rc;
 }
 
-/* Part 1, 19.4: a password session carries the value itself; only before any session can be had. */
+/* Part 1, "Password Authorizations": such a session carries
+ * the value itself, so it serves only for empty ones, before any session can be had. */
 static TSS2_RC run_by_password(struct line *line, const struct command *command)
 {
 	TSS2L_SYS_AUTH_COMMAND auths = {.count = 1};
@@ -194,7 +225,7 @@ static TSS2_RC run_by_password(struct line *line, const struct command *command)
 	TSS2_RC rc;
 
 	if (command->auth.len > sizeof(auth->hmac.buffer))
-		return RC_OURS;
+		return TSS2_SYS_RC_BAD_SIZE;
 	auth->sessionHandle = TPM2_RS_PW;
 	auth->hmac.size = (UINT16)command->auth.len;
 	if (command->auth.len)
@@ -206,20 +237,12 @@ static TSS2_RC run_by_password(struct line *line, const struct command *command)
 
 TSS2_RC command_run(struct line *line, const struct command *command)
 {
-	bool secret = command->secret_in || command->secret_out;
+	/* A session that neither authorises nor encrypts is refused by the chip. */
+	bool secret = line->encrypt && (command->secret_in || command->secret_out);
 
 	if (line->session.handle != SESSION_NONE && (command->authorised || secret))
 		return run_in_session(line, command);
 	if (command->authorised)
 		return run_by_password(line, command);
 	return Tss2_Sys_Execute(line->sys);
-}
-
-void command_wipe(struct line *line)
-{
-	const uint8_t *data;
-	size_t len;
-
-	if (Tss2_Sys_GetRpBuffer(line->sys, &len, &data) == TSS2_RC_SUCCESS)
-		wipe((uint8_t *)data, len);
 }

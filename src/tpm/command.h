@@ -22,7 +22,8 @@ struct line {
 	struct transport *transport;
 	TSS2_SYS_CONTEXT *sys;
 	struct session session;
-	bool encrypt; /* parameters that carry secrets */
+	bool encrypt;	  /* parameters that carry secrets */
+	struct err fault; /* why command_run() failed, when the failure was ours */
 };
 
 int line_open(const char *conf, struct line *ret_line, struct err *err) MUST_CHECK;
@@ -32,22 +33,25 @@ void line_close(struct line *line);
 
 struct command {
 	uint32_t code;
-	const char *what;		       /* for error texts: "Unseal", .. */
-	struct slice names[COMMAND_NAMES_MAX]; /* of its handles, for cpHash (Part 1, 16) */
+	struct slice names[COMMAND_NAMES_MAX]; /* of its handles, for cpHash (Part 1, "Names") */
 	size_t name_count;
 	bool authorised; /* the first handle needs authorisation, by @auth */
 	bool secret_in;	 /* the first parameter carries a secret: encrypt it */
 	bool secret_out; /* the first response parameter does */
 	struct slice auth;
+	unsigned answer_handles; /* in the answer, before its parameters */
 };
 
 /*
  * Runs the prepared command through the line's session; without one, by a password session when
- * authorised. Returns a TSS2_RC: 0, the chip's code, or a layer's.
+ * authorised. Returns a TSS2_RC: 0, the chip's code, a layer's, or COMMAND_OURS with the line's
+ * fault filled.
  */
+#define COMMAND_OURS TSS2_SYS_RC_GENERAL_FAILURE
+
 TSS2_RC command_run(struct line *line, const struct command *command);
 
-/* Wipes what SYS still holds of the last response. */
-void command_wipe(struct line *line);
+/* After the Complete of a command that carried a secret: SYS keeps both messages otherwise. */
+void line_wipe(struct line *line);
 
 #endif

@@ -15,7 +15,7 @@
 #include "tpm/impl.h"
 #include "tpm/rc.h"
 
-#define CHANGED_LOOK_US (5u * 1000u * 1000u)
+#define REFUSED_LOOK_US (5u * 1000u * 1000u)
 #define TRIES		3u
 
 struct slice engine_auth(const struct secret *auth)
@@ -23,8 +23,39 @@ struct slice engine_auth(const struct secret *auth)
 	return auth ? secret_slice(auth) : slice_of(NULL, 0);
 }
 
-void engine_drop(struct engine *engine)
+TSS2_RC engine_evict_kept(struct engine *engine)
 {
+	TSS2_RC rc = TSS2_RC_SUCCESS, one;
+	size_t i;
+
+	for (i = 0; i < SLOTS_KEPT; i++) {
+		if (!engine->slots.kept[i].handle)
+			continue;
+		one = chip_flush(engine, engine->slots.kept[i].handle);
+		rc = rc ? rc : one;
+	}
+	slots_reset(&engine->slots);
+	return rc;
+}
+
+static void flush_ours(struct engine *engine)
+{
+	(void)engine_evict_kept(engine);
+	if (engine->hsk.handle && engine->hsk.handle != engine->hsk_handle)
+		(void)chip_flush(engine, engine->hsk.handle);
+	if (engine->line.session.handle != SESSION_NONE)
+		(void)chip_flush(engine, engine->line.session.handle);
+}
+
+/* What was loaded is forgotten; and flushed, where nobody else would do it. */
+static void drop(struct engine *engine)
+{
+	bool lost = transport_is_lost(engine->line.transport);
+
+	if (lost)
+		engine->srk_tried = false; /* it may come back as another chip */
+	else if (transport_is_managed(engine->line.transport))
+		flush_ours(engine);
 	slots_reset(&engine->slots);
 	session_fini(&engine->line.session);
 	memset(&engine->srk, 0, sizeof(engine->srk));
@@ -38,7 +69,7 @@ static int link_up(struct engine *engine, bool *ret_new, struct err *err)
 {
 	TSS2_RC rc;
 
-	engine_drop(engine);
+	drop(engine);
 	rc = chip_startup(engine);
 	if (rc)
 		return rc_err(err, rc, "starting the TPM");
@@ -46,27 +77,30 @@ static int link_up(struct engine *engine, bool *ret_new, struct err *err)
 	if (rc)
 		return rc_err(err, rc, "reading the TPM's properties");
 	if (!transport_is_managed(engine->line.transport)) {
-		rc = chip_flush_all(engine);
+		/* Saved sessions may be those of programs on /dev/tpmrm0: only at the start. */
+		rc = chip_flush_all(engine, !engine->flushed);
 		if (rc)
 			return rc_err(err, rc, "emptying the TPM's slots");
+		engine->flushed = true;
 	}
 	return roots_open(engine, ret_new, err);
 }
 
-/* A chip without our Names opens all the same: who asks for a key is told. */
+/* Is it an answer about this chip, rather than a failure to speak with it? */
+static bool is_refusal(int code)
+{
+	return code == ERR_TPM_CHANGED || code == ERR_OWNER_AUTH_REQUIRED || code == ERR_DAMAGED ||
+	       code == ERR_NOT_SUPPORTED;
+}
+
 static int link_verified(struct engine *engine, bool *ret_new, struct err *err)
 {
 	int r = link_up(engine, ret_new, err);
 
-	engine->changed = r == ERR_TPM_CHANGED;
-	engine->changed_until_us = clock_monotonic_us() + CHANGED_LOOK_US;
+	engine->refusal = r < 0 && is_refusal(r) ? *err : (struct err){0};
+	engine->refused_until_us = clock_monotonic_us() + REFUSED_LOOK_US;
 	engine->ready = r == 0;
 	return r;
-}
-
-static int still_changed(struct err *err)
-{
-	return err_set(err, ERR_TPM_CHANGED, "the TPM is not the one that the keys were made with");
 }
 
 int engine_ready(struct engine *engine, struct err *err)
@@ -77,12 +111,42 @@ int engine_ready(struct engine *engine, struct err *err)
 		engine->ready = false;
 	if (engine->ready)
 		return 0;
-	if (engine->changed && clock_monotonic_us() < engine->changed_until_us)
-		return still_changed(err);
+	if (engine->refusal.code && clock_monotonic_us() < engine->refused_until_us) {
+		*err = engine->refusal;
+		return err->code;
+	}
 	return link_verified(engine, &made, err);
 }
 
-int engine_do(struct engine *engine, const char *what, engine_fn fn, void *arg, struct err *err)
+/* May another try help? Makes what it can of the chip for it. */
+static bool try_again(struct engine *engine, const struct engine_op *op, TSS2_RC rc, unsigned try)
+{
+	if (rc == COMMAND_OURS || (rc_is_refusal(rc) && (op->guess || try > 0)))
+		return false;
+	if (rc_is_full(rc) && try == 0)
+		return engine_evict_kept(engine) == TSS2_RC_SUCCESS;
+	if (!rc_is_full(rc) && !rc_is_stale(rc) && !rc_is_layer(rc) && !rc_is_refusal(rc))
+		return false;
+	drop(engine);
+	/* What such a command loaded has no handle that we know. */
+	if (rc_is_layer(rc))
+		transport_close(engine->line.transport);
+	return true;
+}
+
+static int op_err(struct engine *engine, const struct engine_op *op, TSS2_RC rc, struct err *err)
+{
+	if (rc == COMMAND_OURS) {
+		*err = engine->line.fault;
+		return err_wrap(err, "%s", op->what);
+	}
+	(void)rc_err(err, rc, op->what);
+	if (err->code == ERR_TPM_LOCKOUT)
+		err->retry_after = engine->facts.lockout_interval;
+	return err->code;
+}
+
+int engine_do(struct engine *engine, const struct engine_op *op, struct err *err)
 {
 	TSS2_RC rc = TSS2_RC_SUCCESS;
 	unsigned try;
@@ -92,18 +156,13 @@ int engine_do(struct engine *engine, const char *what, engine_fn fn, void *arg, 
 		r = engine_ready(engine, err);
 		if (r < 0)
 			return r;
-		rc = fn(engine, arg);
+		rc = op->run(engine, op->arg);
 		if (!rc)
 			return 0;
-		if (rc_is_full(rc) && !transport_is_managed(engine->line.transport)) {
-			engine_drop(engine);
-			continue;
-		}
-		if (!rc_is_stale(rc) && !transport_is_lost(engine->line.transport))
+		if (!try_again(engine, op, rc, try))
 			break;
-		engine_drop(engine);
 	}
-	return rc_err(err, rc, what);
+	return op_err(engine, op, rc, err);
 }
 
 static int options_take(struct engine *engine, const struct engine_options *options,
@@ -140,26 +199,15 @@ int engine_open(const struct engine_options *options, struct engine **ret_engine
 	if (r < 0)
 		return r;
 	r = link_verified(engine, &made, err);
-	if (r < 0 && !(engine->changed && options->recorded))
+	if (r < 0 && !(engine->refusal.code && options->recorded))
 		return r;
-	if (engine->changed)
+	if (r < 0) {
 		snprintf(engine->remark, sizeof(engine->remark), "%s", err->text);
+		*err = (struct err){0};
+	}
 	*ret_new = made;
 	*ret_engine = TAKE(engine);
 	return 0;
-}
-
-static void flush_ours(struct engine *engine)
-{
-	size_t i;
-
-	for (i = 0; i < SLOTS_KEPT; i++)
-		if (engine->slots.kept[i].handle)
-			(void)chip_flush(engine, engine->slots.kept[i].handle);
-	if (engine->hsk.handle && engine->hsk.handle != engine->hsk_handle)
-		(void)chip_flush(engine, engine->hsk.handle);
-	if (engine->line.session.handle != SESSION_NONE)
-		(void)chip_flush(engine, engine->line.session.handle);
 }
 
 void engine_free(struct engine *engine)
@@ -196,10 +244,12 @@ static TSS2_RC persist_hsk(struct engine *engine, void *arg)
 
 int engine_persist_hsk(struct engine *engine, struct err *err)
 {
-	if (!engine->hsk_handle || engine->changed)
+	const struct engine_op op = {.what = "keeping Holdfast's storage key in the TPM",
+				     .run = persist_hsk};
+
+	if (!engine->hsk_handle || engine->refusal.code)
 		return 0;
-	return engine_do(engine, "keeping Holdfast's storage key in the TPM", persist_hsk, NULL,
-			 err);
+	return engine_do(engine, &op, err);
 }
 
 const struct engine_roots *engine_roots(const struct engine *engine)
@@ -219,8 +269,14 @@ void engine_set_deadline(struct engine *engine, uint64_t deadline_us)
 
 void engine_facts(const struct engine *engine, struct engine_facts *ret_facts)
 {
+	static const char *const managers[] = {
+		[TRANSPORT_BARE] = "none",
+		[TRANSPORT_KERNEL] = "kernel",
+		[TRANSPORT_OTHER] = "unknown",
+	};
+
 	*ret_facts = engine->facts;
-	ret_facts->managed = transport_is_managed(engine->line.transport);
+	ret_facts->manager = managers[transport_manager(engine->line.transport)];
 	snprintf(ret_facts->tcti, sizeof(ret_facts->tcti), "%s",
 		 transport_conf(engine->line.transport));
 }

@@ -6,7 +6,7 @@
  * Engine: what we do with a TPM 2.0, in its own terms, for one thread. It knows objects by their
  * public and private bytes and loads them on demand; it knows no tenant, no disk and no queue.
  *
- * At the root stand two storage keys (roots.h): the SRK, shared with all TPM software, and the HSK
+ * At the root stand two storage keys (roots.c): the SRK, shared with all TPM software, and the HSK
  * below it, ours alone. Both are known by Name ever after: a chip without them is another chip.
  * After a loss of the device, a reset or a restart the engine opens again by itself.
  */
@@ -58,8 +58,10 @@ struct engine;
 
 /*
  * Opens the chip and its roots. Without a record the SRK is adopted or made and a new HSK is made
- * below it; *ret_new then tells the caller to record engine_roots(). With a record nothing is made:
- * a chip that lacks the Names opens, and its objects are ERR_TPM_CHANGED.
+ * below it; *ret_new then tells the caller to record engine_roots(). With a record nothing is made
+ * but the same SRK from the same seed. A chip that answers but cannot be verified against the
+ * record opens too, and every use is refused: ERR_TPM_CHANGED, ERR_OWNER_AUTH_REQUIRED (the SRK
+ * is gone and only the owner can make it), ERR_DAMAGED (the record's HSK).
  */
 int engine_open(const struct engine_options *options, struct engine **ret_engine, bool *ret_new,
 		struct err *err) MUST_CHECK;
@@ -81,8 +83,8 @@ struct engine_facts {
 	char manufacturer[5];
 	char firmware[24];
 	char tcti[128];
-	bool managed; /* the kernel's resource manager lies between */
-	uint32_t lockout_counter, lockout_max;
+	const char *manager; /* of the chip's slots, beside us: "none", "kernel", "unknown" */
+	uint32_t lockout_counter, lockout_max, lockout_interval; /* the last in seconds */
 	bool in_lockout;
 };
 void engine_facts(const struct engine *engine, struct engine_facts *ret_facts);
@@ -144,8 +146,10 @@ void engine_forget(struct engine *engine, const struct engine_object *object);
  */
 struct engine_public {
 	enum pkey_type type;
-	bool sign;	 /* signs */
-	bool restricted; /* signs or decrypts only what the TPM made itself */
+	bool sign;	     /* signs */
+	bool restricted;     /* signs or decrypts only what the TPM made itself */
+	bool no_da;	     /* not subject to dictionary-attack lockout */
+	bool user_with_auth; /* usable with its password */
 	struct engine_name name;
 	struct pkey *key; /* freed by the caller */
 };

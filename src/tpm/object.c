@@ -11,11 +11,6 @@
 #include "tpm/impl.h"
 #include "tpm/rc.h"
 
-static struct slice name_slice(const struct engine_name *name)
-{
-	return slice_of(name->bytes, name->len);
-}
-
 void engine_made_fini(struct engine_made *made)
 {
 	buf_fini(&made->public);
@@ -31,8 +26,7 @@ struct op_random {
 
 static TSS2_RC run_random(struct engine *engine, void *arg)
 {
-	struct command command = {
-		.code = TPM2_CC_GetRandom, .what = "GetRandom", .secret_out = true};
+	struct command command = {.code = TPM2_CC_GetRandom, .secret_out = true};
 	struct op_random *op = arg;
 	TPM2B_DIGEST digest = {0};
 	TSS2_RC rc;
@@ -47,19 +41,20 @@ static TSS2_RC run_random(struct engine *engine, void *arg)
 	if (!rc)
 		memcpy(op->bytes, digest.buffer, op->len);
 	wipe(&digest, sizeof(digest));
-	command_wipe(&engine->line);
+	line_wipe(&engine->line);
 	return rc;
 }
 
 int engine_random(struct engine *engine, uint8_t *ret_bytes, size_t len, struct err *err)
 {
 	uint8_t bytes[ENGINE_RANDOM_MAX];
-	struct op_random op = {.bytes = bytes, .len = len};
+	struct op_random random = {.bytes = bytes, .len = len};
+	const struct engine_op op = {.what = "random", .run = run_random, .arg = &random};
 	int r;
 
 	if (len == 0 || len > sizeof(bytes))
 		return err_set(err, ERR_INVALID, "%zu random bytes at once", len);
-	r = engine_do(engine, "random", run_random, &op, err);
+	r = engine_do(engine, &op, err);
 	if (r == 0)
 		memcpy(ret_bytes, bytes, len);
 	wipe(bytes, sizeof(bytes));
@@ -90,16 +85,17 @@ static TSS2_RC run_create(struct engine *engine, void *arg)
 	return chip_create(engine, &create, &op->public, &op->private);
 }
 
-static int create(struct engine *engine, struct op_create *op, const char *what,
+static int create(struct engine *engine, struct op_create *in, const char *what,
 		  struct engine_made *ret_made, struct err *err)
 {
 	CLEANUP(engine_made_cleanup) struct engine_made made = ENGINE_MADE_INIT;
-	int r = engine_do(engine, what, run_create, op, err);
+	const struct engine_op op = {.what = what, .run = run_create, .arg = in};
+	int r = engine_do(engine, &op, err);
 
 	if (r == 0)
-		r = public_marshal(&op->public, &made.public, err);
+		r = public_marshal(&in->public, &made.public, err);
 	if (r == 0)
-		r = private_marshal(&op->private, &made.private, err);
+		r = private_marshal(&in->private, &made.private, err);
 	if (r < 0)
 		return r;
 	engine_made_fini(ret_made);
@@ -137,6 +133,9 @@ int engine_create_key(struct engine *engine, enum engine_parent parent, enum pke
 
 /* --- loaded objects ------------------------------------------------------------------------ */
 
+/* Of the largest hash that an object may be named by (Part 2, TPM2B_AUTH). */
+#define AUTH_MAX 64u
+
 /* An object unmarshalled once, before the chip is asked. */
 struct parsed {
 	const struct engine_object *object;
@@ -149,6 +148,8 @@ static int parse(const struct engine_object *object, struct parsed *ret_parsed, 
 {
 	int r = public_unmarshal(object->public, &ret_parsed->public, err);
 
+	if (r == 0 && object->auth.len > AUTH_MAX)
+		r = err_set(err, ERR_INVALID, "a password is longer than the TPM takes");
 	if (r == 0)
 		r = private_unmarshal(object->private, &ret_parsed->private, err);
 	if (r == 0)
@@ -163,6 +164,16 @@ static TSS2_RC evict(struct engine *engine, struct slot *slot)
 
 	slot->handle = 0;
 	return handle ? chip_flush(engine, handle) : TSS2_RC_SUCCESS;
+}
+
+/* Whatever a chip finds wrong in what it is given to load, it is not what a chip once made. */
+static TSS2_RC load_rc(TSS2_RC rc)
+{
+	uint32_t base = rc_base(rc);
+
+	return base == TPM2_RC_SIZE || base == TPM2_RC_INSUFFICIENT || base == TPM2_RC_VALUE
+		       ? TPM2_RC_INTEGRITY
+		       : rc;
 }
 
 /* The object in the chip: already there, or loaded into the place of the least recently used. */
@@ -185,7 +196,7 @@ static TSS2_RC loaded(struct engine *engine, const struct parsed *parsed, struct
 	parent = engine_parent_of(engine, parsed->object->parent, &parent_auth);
 	rc = chip_load(engine, parent, parent_auth, &parsed->public, &parsed->private, &fresh);
 	if (rc)
-		return rc;
+		return load_rc(rc);
 	slots_fill(&engine->slots, slot, parsed->id, fresh.handle, &fresh.name);
 	*ret_slot = slot;
 	return TSS2_RC_SUCCESS;
@@ -216,7 +227,6 @@ static TSS2_RC run_unseal(struct engine *engine, void *arg)
 	struct op_unseal *op = arg;
 	struct command command = {
 		.code = TPM2_CC_Unseal,
-		.what = "Unseal",
 		.name_count = 1,
 		.authorised = true,
 		.auth = op->parsed.object->auth,
@@ -233,21 +243,22 @@ static TSS2_RC run_unseal(struct engine *engine, void *arg)
 		rc = command_run(&engine->line, &command);
 	if (!rc)
 		rc = Tss2_Sys_Unseal_Complete(engine->line.sys, &op->data);
-	command_wipe(&engine->line);
+	line_wipe(&engine->line);
 	return rc;
 }
 
 int engine_unseal(struct engine *engine, const struct engine_object *object,
 		  struct secret **ret_plain, struct err *err)
 {
-	struct op_unseal op = {0};
-	int r = parse(object, &op.parsed, err);
+	struct op_unseal unseal = {0};
+	const struct engine_op op = {.what = "unsealing", .run = run_unseal, .arg = &unseal};
+	int r = parse(object, &unseal.parsed, err);
 
 	if (r == 0)
-		r = engine_do(engine, "unsealing", run_unseal, &op, err);
+		r = engine_do(engine, &op, err);
 	if (r == 0)
-		r = secret_copy(slice_of(op.data.buffer, op.data.size), ret_plain, err);
-	wipe(&op, sizeof(op));
+		r = secret_copy(slice_of(unseal.data.buffer, unseal.data.size), ret_plain, err);
+	wipe(&unseal, sizeof(unseal));
 	return r;
 }
 
@@ -267,7 +278,6 @@ static TSS2_RC run_sign(struct engine *engine, void *arg)
 	struct op_sign *op = arg;
 	struct command command = {
 		.code = TPM2_CC_Sign,
-		.what = "Sign",
 		.name_count = 1,
 		.authorised = true,
 		.auth = op->parsed.object->auth,
@@ -303,19 +313,20 @@ int engine_sign(struct engine *engine, const struct engine_object *key,
 		const struct engine_sign *request, struct buf *ret_signature, struct err *err)
 {
 	CLEANUP(pkey_cleanup) struct pkey *public = NULL;
-	struct op_sign op = {0};
-	int r = sign_prepare(&op, key, request, err);
+	struct op_sign sign = {0};
+	const struct engine_op op = {.what = "signing", .run = run_sign, .arg = &sign};
+	int r = sign_prepare(&sign, key, request, err);
 
 	if (r == 0)
-		r = public_to_pkey(&op.parsed.public, &public, err);
+		r = public_to_pkey(&sign.parsed.public, &public, err);
 	if (r == 0 && pkey_type_is_rsa(pkey_type(public)) == (request->scheme == PKEY_ECDSA))
 		r = err_set(err, ERR_INVALID, "scheme %s does not fit a key of type %s",
 			    pkey_scheme_name(request->scheme), pkey_type_name(pkey_type(public)));
 	if (r == 0)
-		r = engine_do(engine, "signing", run_sign, &op, err);
+		r = engine_do(engine, &op, err);
 	if (r < 0)
 		return r;
-	return public_signature(pkey_type(public), &op.signature, ret_signature, err);
+	return public_signature(pkey_type(public), &sign.signature, ret_signature, err);
 }
 
 /* --- change of auth ------------------------------------------------------------------------ */
@@ -331,7 +342,6 @@ static TSS2_RC run_change(struct engine *engine, void *arg)
 	struct op_change *op = arg;
 	struct command command = {
 		.code = TPM2_CC_ObjectChangeAuth,
-		.what = "ObjectChangeAuth",
 		.name_count = 2,
 		.authorised = true,
 		.auth = op->parsed.object->auth,
@@ -353,25 +363,30 @@ static TSS2_RC run_change(struct engine *engine, void *arg)
 		rc = command_run(&engine->line, &command);
 	if (!rc)
 		rc = Tss2_Sys_ObjectChangeAuth_Complete(engine->line.sys, &op->private);
+	line_wipe(&engine->line);
 	return rc;
 }
 
 int engine_change_auth(struct engine *engine, const struct engine_object *object,
 		       struct slice new_auth, struct buf *ret_private, struct err *err)
 {
-	struct op_change op = {0};
+	struct op_change change = {0};
+	const struct engine_op op = {.what = "changing a key's password",
+				     .run = run_change,
+				     .arg = &change,
+				     .guess = true};
 	int r;
 
-	if (new_auth.len > sizeof(op.auth.buffer))
-		return err_set(err, ERR_INVALID, "an authorisation value is too long");
-	op.auth.size = (UINT16)new_auth.len;
+	if (new_auth.len > AUTH_MAX)
+		return err_set(err, ERR_INVALID, "a password is longer than the TPM takes");
+	change.auth.size = (UINT16)new_auth.len;
 	if (new_auth.len)
-		memcpy(op.auth.buffer, new_auth.data, new_auth.len);
-	r = parse(object, &op.parsed, err);
+		memcpy(change.auth.buffer, new_auth.data, new_auth.len);
+	r = parse(object, &change.parsed, err);
 	if (r == 0)
-		r = engine_do(engine, "changing a key's password", run_change, &op, err);
+		r = engine_do(engine, &op, err);
 	if (r == 0)
-		r = private_marshal(&op.private, ret_private, err);
-	wipe(&op, sizeof(op));
+		r = private_marshal(&change.private, ret_private, err);
+	wipe(&change, sizeof(change));
 	return r;
 }

@@ -146,35 +146,6 @@ int public_name(const TPM2B_PUBLIC *public, struct engine_name *ret_name, struct
 	return 0;
 }
 
-const char *public_unfit_srk(const TPM2B_PUBLIC *public)
-{
-	static const struct {
-		TPMA_OBJECT bit;
-		const char *text;
-	} wanted[] = {
-		{TPMA_OBJECT_RESTRICTED, "not restricted"},
-		{TPMA_OBJECT_DECRYPT, "not a storage key"},
-		{TPMA_OBJECT_FIXEDTPM, "not fixed to the TPM"},
-		{TPMA_OBJECT_FIXEDPARENT, "not fixed to its parent"},
-		{TPMA_OBJECT_SENSITIVEDATAORIGIN, "made from outside data"},
-		{TPMA_OBJECT_USERWITHAUTH, "not usable with a password"},
-		{TPMA_OBJECT_NODA, "subject to dictionary-attack lockout"},
-	};
-	const TPMT_PUBLIC *area = &public->publicArea;
-	size_t i;
-
-	if (area->type != TPM2_ALG_ECC && area->type != TPM2_ALG_RSA)
-		return "not an asymmetric key";
-	for (i = 0; i < ARRAY_LEN(wanted); i++)
-		if (!(area->objectAttributes & wanted[i].bit))
-			return wanted[i].text;
-	if (area->objectAttributes & TPMA_OBJECT_SIGN_ENCRYPT)
-		return "a signing key";
-	if (area->nameAlg != TPM2_ALG_SHA256)
-		return "named by a hash other than SHA-256";
-	return NULL;
-}
-
 static int type_of(const TPMT_PUBLIC *area, enum pkey_type *ret_type, struct err *err)
 {
 	size_t i;
@@ -191,6 +162,37 @@ static int type_of(const TPMT_PUBLIC *area, enum pkey_type *ret_type, struct err
 		}
 	}
 	return err_set(err, ERR_NOT_SUPPORTED, "a key of a type that is not served");
+}
+
+const char *public_unfit_srk(const TPM2B_PUBLIC *public)
+{
+	static const struct {
+		TPMA_OBJECT bit;
+		const char *text;
+	} wanted[] = {
+		{TPMA_OBJECT_RESTRICTED, "not restricted"},
+		{TPMA_OBJECT_DECRYPT, "not a storage key"},
+		{TPMA_OBJECT_FIXEDTPM, "not fixed to the TPM"},
+		{TPMA_OBJECT_FIXEDPARENT, "not fixed to its parent"},
+		{TPMA_OBJECT_SENSITIVEDATAORIGIN, "made from outside data"},
+		{TPMA_OBJECT_USERWITHAUTH, "not usable with a password"},
+		{TPMA_OBJECT_NODA, "subject to dictionary-attack lockout"},
+	};
+	const TPMT_PUBLIC *area = &public->publicArea;
+	enum pkey_type type;
+	struct err unused;
+	size_t i;
+
+	if (type_of(area, &type, &unused) < 0)
+		return "of a type that is not served";
+	for (i = 0; i < ARRAY_LEN(wanted); i++)
+		if (!(area->objectAttributes & wanted[i].bit))
+			return wanted[i].text;
+	if (area->objectAttributes & TPMA_OBJECT_SIGN_ENCRYPT)
+		return "a signing key";
+	if (area->nameAlg != TPM2_ALG_SHA256)
+		return "named by a hash other than SHA-256";
+	return NULL;
 }
 
 int public_to_pkey(const TPM2B_PUBLIC *public, struct pkey **ret_pkey, struct err *err)
@@ -308,6 +310,8 @@ int engine_public_parse(struct slice bytes, struct engine_public *ret_public, st
 	attributes = public.publicArea.objectAttributes;
 	parsed.sign = (attributes & TPMA_OBJECT_SIGN_ENCRYPT) != 0;
 	parsed.restricted = (attributes & TPMA_OBJECT_RESTRICTED) != 0;
+	parsed.no_da = (attributes & TPMA_OBJECT_NODA) != 0;
+	parsed.user_with_auth = (attributes & TPMA_OBJECT_USERWITHAUTH) != 0;
 	parsed.key = TAKE(key);
 	*ret_public = parsed;
 	return 0;

@@ -19,7 +19,7 @@ int public_storage(enum pkey_type type, TPM2B_PUBLIC *ret_public, struct err *er
 void public_sealed(TPM2B_PUBLIC *ret_public);
 int public_signing(enum pkey_type type, TPM2B_PUBLIC *ret_public, struct err *err) MUST_CHECK;
 
-/* nameAlg || H(TPMT_PUBLIC): Part 1, 16. */
+/* nameAlg || H(TPMT_PUBLIC): Part 1, "Names". */
 int public_name(const TPM2B_PUBLIC *public, struct engine_name *ret_name, struct err *err)
 	MUST_CHECK;
 

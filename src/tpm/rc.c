@@ -59,7 +59,9 @@ static const struct rc_row {
 	{TPM2_RC_TICKET, ERR_NOT_SUPPORTED, "the key signs only what the TPM hashed itself", NULL},
 	{TPM2_RC_HIERARCHY, ERR_NOT_SUPPORTED, "the owner hierarchy is disabled",
 	 "Enable the TPM's storage hierarchy in the firmware's settings."},
-	{TPM2_RC_HANDLE, ERR_TPM_CHANGED, "the TPM no longer has this object", NULL},
+	{TPM2_RC_HANDLE, ERR_TPM_FAILED, "the TPM does not have this object", NULL},
+	{TPM2_RC_RANGE, ERR_INVALID, "the handle is not of the owner's range",
+	 "Choose a handle from 0x81000000 to 0x817fffff in the tpm section of the configuration."},
 	{TPM2_RC_BINDING, ERR_DAMAGED, "public and private part do not belong together", NULL},
 };
 
@@ -93,6 +95,18 @@ bool rc_is_stale(uint32_t rc)
 				  code == TPM2_RC_INITIALIZE);
 }
 
+bool rc_is_layer(uint32_t rc)
+{
+	return rc && !is_of_chip(rc);
+}
+
+bool rc_is_refusal(uint32_t rc)
+{
+	uint32_t base = rc_base(rc);
+
+	return is_of_chip(rc) && (base == TPM2_RC_BAD_AUTH || base == TPM2_RC_AUTH_FAIL);
+}
+
 bool rc_is_full(uint32_t rc)
 {
 	uint32_t code = rc & RC_CODE;
@@ -109,6 +123,10 @@ int rc_err(struct err *err, uint32_t rc, const char *what)
 	if (!is_of_chip(rc)) {
 		err_set(err, ERR_TPM_FAILED, "%s: the TPM does not answer as a TPM must", what);
 		err_add_remedy(err, remedy_dead);
+		return err_add_origin(err, ERR_ORIGIN_TSS2, rc);
+	}
+	if (rc_is_stale(rc) && base != TPM2_RC_HANDLE && base != TPM2_RC_INITIALIZE) {
+		err_set(err, ERR_TPM_FAILED, "%s: the TPM keeps losing what was loaded", what);
 		return err_add_origin(err, ERR_ORIGIN_TSS2, rc);
 	}
 	for (i = 0; i < ARRAY_LEN(rows); i++) {

@@ -21,6 +21,12 @@ uint32_t rc_base(uint32_t rc);
 /* A session or object that we hold is gone: after a reset, a restart, or somebody's flush. */
 bool rc_is_stale(uint32_t rc);
 
+/* Not the chip's word but a layer's: the outcome of the command is unknown. */
+bool rc_is_layer(uint32_t rc);
+
+/* The chip refused an authorisation. */
+bool rc_is_refusal(uint32_t rc);
+
 /* No room for objects or sessions now: flush something and try again. */
 bool rc_is_full(uint32_t rc);
 

@@ -27,11 +27,6 @@ struct place {
 	struct root root;
 };
 
-static bool name_equal(const struct engine_name *a, const struct engine_name *b)
-{
-	return slice_equal(slice_of(a->bytes, a->len), slice_of(b->bytes, b->len));
-}
-
 /* Absent, present, or an error: unreadable is not absent. */
 static int place_look(struct engine *engine, uint32_t handle, struct place *ret_place,
 		      struct err *err)
@@ -58,34 +53,50 @@ static int place_look(struct engine *engine, uint32_t handle, struct place *ret_
 	return 0;
 }
 
-static int session_start(struct engine *engine, const struct place *srk, struct err *err)
+/* A layer's code, the chip's, or our own failure, as an error. */
+static int line_err(struct engine *engine, TSS2_RC rc, const char *what, struct err *err)
 {
-	TSS2_RC rc = chip_start_session(engine, &srk->root, &srk->public);
-
-	return rc ? rc_err(err, rc, "starting a session") : 0;
-}
-
-static int owner_refused(struct err *err, bool have_password)
-{
-	err_set(err, ERR_OWNER_AUTH_REQUIRED,
-		have_password ? "the TPM refused the configured owner password"
-			      : "the TPM's owner hierarchy has a password");
-	return err->code;
+	if (rc != COMMAND_OURS)
+		return rc_err(err, rc, what);
+	*err = engine->line.fault;
+	return err_wrap(err, "%s", what);
 }
 
 static int owner_err(struct engine *engine, TSS2_RC rc, const char *what, struct err *err)
 {
-	uint32_t base = rc_base(rc);
-
-	if (base == TPM2_RC_BAD_AUTH || base == TPM2_RC_AUTH_FAIL)
-		return owner_refused(err, engine->owner_auth != NULL);
-	return rc_err(err, rc, what);
+	if (!rc_is_refusal(rc))
+		return line_err(engine, rc, what, err);
+	err_set(err, ERR_OWNER_AUTH_REQUIRED, "%s: %s", what,
+		engine->owner_auth ? "the TPM refused the configured owner password"
+				   : "the TPM's owner hierarchy has a password");
+	return err->code;
 }
 
-/* CreatePrimary needs the owner's password: by HMAC where there is one, never in clear. */
-static int srk_make(struct engine *engine, enum pkey_type type, struct root *ret_transient,
+static void session_end(struct engine *engine)
+{
+	if (engine->line.session.handle != SESSION_NONE)
+		(void)chip_flush(engine, engine->line.session.handle);
+	session_fini(&engine->line.session);
+}
+
+/* A session salted to this key, in the place of the one before. */
+static int session_start(struct engine *engine, const struct place *key, struct err *err)
+{
+	TSS2_RC rc;
+
+	session_end(engine);
+	rc = chip_start_session(engine, &key->root, &key->public);
+	return rc ? line_err(engine, rc, "starting a session", err) : 0;
+}
+
+/*
+ * CreatePrimary needs the owner's password: by HMAC where there is one, never in clear. There is
+ * no key yet that a salt could be sent to (docs/THREATS.md).
+ */
+static int srk_make(struct engine *engine, enum pkey_type type, struct place *ret_transient,
 		    struct err *err)
 {
+	struct place made = {0};
 	TPM2B_PUBLIC template;
 	TSS2_RC rc = TSS2_RC_SUCCESS;
 	int r = public_storage(type, &template, err);
@@ -95,26 +106,29 @@ static int srk_make(struct engine *engine, enum pkey_type type, struct root *ret
 	if (engine->owner_auth)
 		rc = chip_start_session(engine, NULL, NULL);
 	if (!rc)
-		rc = chip_create_srk(engine, &template, ret_transient);
-	return rc ? owner_err(engine, rc, "making the storage root key", err) : 0;
+		rc = chip_create_srk(engine, &template, &made.root, &made.public);
+	session_end(engine);
+	if (rc)
+		return owner_err(engine, rc, "making the storage root key", err);
+	*ret_transient = made;
+	return 0;
 }
 
-static void bootstrap_session_end(struct engine *engine)
-{
-	if (engine->line.session.handle != SESSION_NONE)
-		(void)chip_flush(engine, engine->line.session.handle);
-	session_fini(&engine->line.session);
-}
-
-/* Persists a fresh primary at a free handle and drops the transient one. */
-static int srk_settle(struct engine *engine, const struct root *transient, uint32_t handle,
+/* Persists a fresh primary at a free handle; the transient one goes in any case. */
+static int srk_settle(struct engine *engine, const struct place *transient, uint32_t handle,
 		      struct place *ret_srk, struct err *err)
 {
-	TSS2_RC rc = chip_persist(engine, transient, handle);
+	TSS2_RC rc = TSS2_RC_SUCCESS;
+	int r = 0;
 
-	if (!rc)
-		rc = chip_flush(engine, transient->handle);
-	bootstrap_session_end(engine);
+	if (engine->owner_auth)
+		r = session_start(engine, transient, err);
+	if (r == 0)
+		rc = chip_persist(engine, &transient->root, handle);
+	(void)chip_flush(engine, transient->root.handle);
+	session_end(engine);
+	if (r < 0)
+		return r;
 	if (rc)
 		return owner_err(engine, rc, "keeping the storage root key", err);
 	return place_look(engine, handle, ret_srk, err);
@@ -159,7 +173,7 @@ static int hsk_record(struct engine *engine, const TPM2B_PUBLIC *public,
 	return 0;
 }
 
-/* 0 and an HSK below this SRK; 1 when the SRK cannot serve, with the reason in the remark. */
+/* 0 and an HSK below this SRK; 1 when the SRK cannot serve, since it has a password. */
 static int try_adopt(struct engine *engine, const struct place *srk, struct err *err)
 {
 	TPM2B_PRIVATE private;
@@ -172,12 +186,10 @@ static int try_adopt(struct engine *engine, const struct place *srk, struct err 
 		return r;
 	rc = hsk_make(engine, srk, &public, &private);
 	if (rc) {
-		uint32_t base = rc_base(rc);
-
-		bootstrap_session_end(engine);
-		if (base == TPM2_RC_BAD_AUTH || base == TPM2_RC_AUTH_FAIL)
-			return 1;
-		return rc_err(err, rc, "making Holdfast's storage key");
+		session_end(engine);
+		return rc_is_refusal(rc)
+			       ? 1
+			       : line_err(engine, rc, "making Holdfast's storage key", err);
 	}
 	engine->roots.srk_handle = srk->handle;
 	engine->roots.srk = srk->root.name;
@@ -197,8 +209,7 @@ static void remark_passed_over(struct engine *engine, const struct place *place,
 static int srk_first_time(struct engine *engine, struct err *err)
 {
 	const uint32_t handles[] = {SRK_SHARED_HANDLE, engine->srk_handle};
-	struct root transient;
-	struct place place;
+	struct place place, transient;
 	size_t i;
 	int r;
 
@@ -227,13 +238,42 @@ static int srk_first_time(struct engine *engine, struct err *err)
 				   "owner range, 0x81000000 to 0x817fffff.");
 }
 
+/* The HSK was made in the SRK's family, so its public part tells which template to take. */
+static enum pkey_type recorded_type(const struct engine *engine)
+{
+	const struct engine_roots *roots = &engine->roots;
+	struct err unused;
+	TPM2B_PUBLIC hsk;
+
+	if (public_unmarshal(slice_of(roots->hsk_public, roots->hsk_public_len), &hsk, &unused) < 0)
+		return engine->srk_type;
+	return hsk.publicArea.type == TPM2_ALG_RSA ? PKEY_RSA_2048 : PKEY_ECC_P256;
+}
+
+/* The same seed and template give the same key; another Name is another chip. */
+static int srk_remake(struct engine *engine, struct place *ret_srk, struct err *err)
+{
+	struct place transient;
+	int r;
+
+	if (engine->srk_tried)
+		return err_set(err, ERR_TPM_CHANGED, "the TPM was cleared or replaced");
+	r = srk_make(engine, recorded_type(engine), &transient, err);
+	if (r < 0)
+		return r;
+	if (name_equal(&transient.root.name, &engine->roots.srk))
+		return srk_settle(engine, &transient, engine->roots.srk_handle, ret_srk, err);
+	(void)chip_flush(engine, transient.root.handle);
+	engine->srk_tried = true;
+	return err_set(err, ERR_TPM_CHANGED, "the TPM was cleared or replaced");
+}
+
 /* The recorded SRK where it was, in the other place, or made anew from the same seed. */
 static int srk_again(struct engine *engine, struct place *ret_srk, struct err *err)
 {
 	const uint32_t handles[] = {engine->roots.srk_handle, SRK_SHARED_HANDLE,
 				    engine->srk_handle};
-	struct root transient = {0};
-	bool free_there = false;
+	bool vacant = false;
 	struct place place;
 	size_t i;
 	int r;
@@ -246,23 +286,12 @@ static int srk_again(struct engine *engine, struct place *ret_srk, struct err *e
 			*ret_srk = place;
 			return 0;
 		}
-		if (i == 0)
-			free_there = !place.present;
+		vacant = i == 0 ? !place.present : vacant;
 	}
-	if (!free_there)
+	if (!vacant)
 		return err_set(err, ERR_TPM_CHANGED, "another storage root key is in the TPM");
-	for (i = 0; i < 2; i++) {
-		const enum pkey_type types[] = {PKEY_ECC_P256, PKEY_RSA_2048};
-
-		r = srk_make(engine, types[i], &transient, err);
-		if (r < 0)
-			return r;
-		if (name_equal(&transient.name, &engine->roots.srk))
-			return srk_settle(engine, &transient, handles[0], ret_srk, err);
-		(void)chip_flush(engine, transient.handle);
-		bootstrap_session_end(engine);
-	}
-	return err_set(err, ERR_TPM_CHANGED, "the TPM was cleared or replaced");
+	r = srk_remake(engine, ret_srk, err);
+	return r < 0 ? err_wrap(err, "the recorded storage root key is not in the TPM") : r;
 }
 
 /* At its handle, or loaded from its blob. */
@@ -291,10 +320,14 @@ static int hsk_find(struct engine *engine, struct err *err)
 	if (r < 0)
 		return r;
 	rc = chip_load(engine, &engine->srk, slice_of(NULL, 0), &public, &private, &engine->hsk);
-	if (rc_base(rc) == TPM2_RC_INTEGRITY)
-		return err_set(err, ERR_TPM_CHANGED,
-			       "the TPM does not know Holdfast's storage key");
-	return rc ? rc_err(err, rc, "loading Holdfast's storage key") : 0;
+	if (rc && rc_base(rc) != TPM2_RC_INTEGRITY)
+		return line_err(engine, rc, "loading Holdfast's storage key", err);
+	if (!rc && name_equal(&engine->hsk.name, &roots->hsk))
+		return 0;
+	/* The SRK was just found by its Name, so it is the record that is not what it was. */
+	err_set(err, ERR_DAMAGED, "the recorded storage key of Holdfast does not load");
+	return err_add_remedy(err,
+			      "Restore tpm.state and its copy from a backup of the state folder.");
 }
 
 int roots_open(struct engine *engine, bool *ret_new, struct err *err)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The formulas of Part 1: session key (19.6.8), cpHash and rpHash (16.7, 16.8), the HMAC with
- * nonceNewer and nonceOlder (19.6.5), parameter encryption by CFB (21.3). The value that keys
+ * The formulas of TPM 2.0 Part 1: "sessionKey Creation", "Command Parameter Hash (cpHash)" and
+ * "Response Parameter Hash (rpHash)", "HMAC Computation" with nonceNewer and nonceOlder, and
+ * "CFB Mode Parameter Encryption". The value that keys
  * HMAC and encryption is sessionKey || authValue of the entity that the session authorises.
  */
 
@@ -180,6 +181,7 @@ int session_accept(struct session *session, const struct session_use *use,
 	uint8_t success_and_code[8] = {0}, digest[SESSION_HASH_SIZE], hmac[SESSION_HASH_SIZE];
 	struct session_use answered = {.auth = use->auth, .attributes = answer->attributes};
 	struct slice parts[2];
+	struct session next;
 	int r = nonce_check(answer->nonce_tpm, err);
 
 	if (r < 0)
@@ -190,15 +192,18 @@ int session_accept(struct session *session, const struct session_use *use,
 	r = hash_digest(HASH_SHA256, parts, ARRAY_LEN(parts), digest, err);
 	if (r < 0)
 		return r;
-	memcpy(session->nonce_tpm, answer->nonce_tpm.data, answer->nonce_tpm.len);
-	session->nonce_tpm_len = answer->nonce_tpm.len;
-	r = hmac_of(session, &answered, digest, false, hmac, err);
-	if (r < 0)
-		return r;
-	if (!secret_equal(answer->hmac, slice_of(hmac, sizeof(hmac))) ||
-	    answer->attributes != use->attributes)
-		return err_set(err, ERR_TPM_FAILED, "the TPM's answer is not authentic");
-	return 0;
+	/* Tried on a copy: what is not authentic must not move our nonces. */
+	next = *session;
+	memcpy(next.nonce_tpm, answer->nonce_tpm.data, answer->nonce_tpm.len);
+	next.nonce_tpm_len = answer->nonce_tpm.len;
+	r = hmac_of(&next, &answered, digest, false, hmac, err);
+	if (r == 0 && (!secret_equal(answer->hmac, slice_of(hmac, sizeof(hmac))) ||
+		       answer->attributes != use->attributes))
+		r = err_set(err, ERR_TPM_FAILED, "the TPM's answer is not authentic");
+	if (r == 0)
+		*session = next;
+	wipe(&next, sizeof(next));
+	return r;
 }
 
 void session_fini(struct session *session)

@@ -3,10 +3,10 @@
 #define TPM_SESSION_H
 
 /*
- * Session: our own HMAC session with the chip (TPM 2.0 Part 1, 17 to 19), SHA-256 throughout,
- * AES-128-CFB for parameters. Salted to a key whose Name we knew beforehand, so that nobody
- * between us and the chip learns the session key. Pure but for random nonces: it computes what
- * goes into the authorisation area and checks what comes back; it sends nothing.
+ * Session: our own HMAC session with the chip (TPM 2.0 Part 1, sessions and authorisations),
+ * SHA-256 throughout, AES-128-CFB for parameters. Salted to a key whose Name we knew beforehand, so
+ * that nobody between us and the chip learns the session key. Pure but for random nonces: it
+ * computes what goes into the authorisation area and checks what comes back; it sends nothing.
  */
 
 #include <stdbool.h>
@@ -66,7 +66,7 @@ int session_command_hmac(const struct session *session, const struct session_use
 
 /*
  * Checks the HMAC of a successful response and takes its nonce over: over rpHash (success, code,
- * parameters as received). ERR_TPM_FAILED when it does not fit.
+ * parameters as received). ERR_TPM_FAILED when it does not fit; the session is then unchanged.
  */
 struct session_answer {
 	uint32_t code;

@@ -24,6 +24,10 @@
 
 struct bench {
 	struct chip chip;
+	char tcti[512];	     /* "" = the chip's own */
+	const char *owner;   /* its password; NULL = none */
+	bool in_clear;	     /* encrypt = false */
+	uint32_t srk_handle; /* 0 = OUR_HANDLE */
 	struct engine *engine;
 	struct engine_roots roots;
 	struct err err;
@@ -34,11 +38,12 @@ static const struct slice password = {.data = (const uint8_t *)"an authValue of 
 static struct engine_options options_of(struct bench *bench, bool recorded)
 {
 	return (struct engine_options){
-		.tcti = bench->chip.conf,
+		.tcti = bench->tcti[0] ? bench->tcti : bench->chip.conf,
 		.srk_type = PKEY_ECC_P256,
-		.srk_handle = OUR_HANDLE,
+		.srk_handle = bench->srk_handle ? bench->srk_handle : OUR_HANDLE,
 		.hsk_handle = HSK_HANDLE,
-		.encrypt = true,
+		.encrypt = !bench->in_clear,
+		.owner_auth = bench->owner ? slice_str(bench->owner) : slice_of(NULL, 0),
 		.hsk_auth = slice_str("the password of the HSK"),
 		.recorded = recorded ? &bench->roots : NULL,
 	};
@@ -171,7 +176,7 @@ static void test_objects_in_turn(void **state)
 	struct bench *bench = *state;
 	struct engine_made made[8];
 	uint64_t before;
-	char text[16];
+	char text[32];
 	int i, round;
 
 	for (i = 0; i < 8; i++) {
@@ -240,14 +245,14 @@ static void test_foreign_objects_fill_the_slots(void **state)
 {
 	struct bench *bench = *state;
 	CLEANUP(engine_made_cleanup) struct engine_made sealed = ENGINE_MADE_INIT;
-	TPM2B_PUBLIC template;
+	TPM2B_PUBLIC template, public;
 	struct root stranger;
 	int i;
 
 	seal(bench, "kept", &sealed);
 	assert_int_equal(public_storage(PKEY_ECC_P256, &template, &bench->err), 0);
 	for (i = 0; i < 3; i++)
-		assert_int_equal(chip_create_srk(bench->engine, &template, &stranger), 0);
+		assert_int_equal(chip_create_srk(bench->engine, &template, &stranger, &public), 0);
 	assert_int_equal(unseal(bench, &sealed, "kept"), 0);
 }
 
@@ -320,6 +325,197 @@ static void test_first_open_without_a_chip(void **state)
 	assert_null(engine);
 }
 
+/* The chip's slots belong to everybody behind a resource manager: what is not ours stays. */
+static void managed(struct bench *bench)
+{
+	/* Not the name that is known to be bare, but the same simulator. */
+	snprintf(bench->tcti, sizeof(bench->tcti), "libtss2-tcti-%s", bench->chip.conf);
+	memmove(strchr(bench->tcti, ':') + 5, strchr(bench->tcti, ':'),
+		strlen(strchr(bench->tcti, ':')) + 1);
+	memcpy(strstr(bench->tcti, "swtpm") + 5, ".so.0", 5);
+}
+
+static void test_managed_path(void **state)
+{
+	struct bench *bench = *state;
+	CLEANUP(engine_made_cleanup) struct engine_made sealed = ENGINE_MADE_INIT;
+	CLEANUP(engine_made_cleanup) struct engine_made key = ENGINE_MADE_INIT;
+	struct engine_facts facts;
+	bool made;
+	int i;
+
+	managed(bench);
+	assert_int_equal(reopen(bench, true, &made), 0);
+	engine_facts(bench->engine, &facts);
+	assert_string_equal(facts.manager, "unknown");
+	assert_int_equal(chip_persist(bench->engine, &bench->engine->hsk, HSK_HANDLE), 0);
+	assert_int_equal(reopen(bench, true, &made), 0); /* the HSK takes a slot of its own now */
+	seal(bench, "kept", &sealed);
+	for (i = 0; i < 3; i++) {
+		assert_int_equal(unseal(bench, &sealed, "kept"), 0);
+		engine_made_fini(&key);
+		key = (struct engine_made)ENGINE_MADE_INIT;
+		assert_int_equal(engine_create_key(bench->engine, ENGINE_SRK, PKEY_ECC_P256,
+						   password, &key, &bench->err),
+				 0);
+		sign(bench, &key, ENGINE_SRK);
+	}
+}
+
+static TSS2_RC set_owner_password(struct bench *bench, const char *text)
+{
+	TSS2L_SYS_AUTH_COMMAND auths = {.count = 1, .auths = {{.sessionHandle = TPM2_RS_PW}}};
+	TSS2L_SYS_AUTH_RESPONSE answers = {.count = 1};
+	TPM2B_AUTH auth = {.size = (UINT16)strlen(text)};
+
+	memcpy(auth.buffer, text, auth.size);
+	return Tss2_Sys_HierarchyChangeAuth(bench->engine->line.sys, TPM2_RH_OWNER, &auths, &auth,
+					    &answers);
+}
+
+/* A replaced chip is never taken for one that is not there, whatever it lacks. */
+static void test_another_chip_with_an_owner(void **state)
+{
+	struct bench *bench = *state;
+	CLEANUP(engine_made_cleanup) struct engine_made sealed = ENGINE_MADE_INIT;
+	struct bench other = {.chip = bench->chip};
+	bool made;
+
+	seal(bench, "kept", &sealed);
+	engine_free(bench->engine);
+	bench->engine = NULL;
+	chip_replace(&bench->chip);
+	other.chip = bench->chip;
+	assert_int_equal(reopen(&other, false, &made), 0);
+	assert_int_equal(set_owner_password(&other, "secret"), 0);
+	assert_int_equal(chip_persist(other.engine, &other.engine->srk, SRK_SHARED_HANDLE), 0x9a2);
+	other.owner = "secret";
+	assert_int_equal(reopen(&other, true, &made), 0);
+	assert_int_equal(chip_persist(other.engine, &other.engine->srk, SRK_SHARED_HANDLE), 0);
+	engine_free(other.engine);
+	assert_int_equal(reopen(bench, true, &made), 0);
+	assert_int_equal(unseal(bench, &sealed, "kept"), ERR_OWNER_AUTH_REQUIRED);
+	bench->owner = "secret";
+	assert_int_equal(reopen(bench, true, &made), 0);
+	assert_int_equal(unseal(bench, &sealed, "kept"), ERR_TPM_CHANGED);
+}
+
+static void test_owner_password(void **state)
+{
+	struct bench *bench = *state;
+	bool made;
+
+	engine_free(bench->engine);
+	bench->engine = NULL;
+	chip_replace(&bench->chip);
+	assert_int_equal(reopen(bench, false, &made), 0);
+	assert_int_equal(set_owner_password(bench, "secret"), 0);
+	bench->owner = "wrong";
+	assert_int_equal(reopen(bench, true, &made), 0); /* the SRK is there: none is needed */
+	assert_int_equal(engine_persist_hsk(bench->engine, &bench->err), ERR_AUTH_FAILED);
+	bench->owner = "secret";
+	assert_int_equal(reopen(bench, true, &made), 0);
+	assert_int_equal(chip_persist(bench->engine, &bench->engine->srk, SRK_SHARED_HANDLE), 0);
+	assert_int_equal(reopen(bench, true, &made), 0); /* made anew with the password */
+	assert_int_equal(engine_persist_hsk(bench->engine, &bench->err), 0);
+	assert_int_equal(bench->engine->hsk.handle, HSK_HANDLE);
+}
+
+/* A record whose HSK is not the one it names, or is damaged, is not another chip. */
+static void test_damaged_record(void **state)
+{
+	struct bench *bench = *state;
+	CLEANUP(engine_made_cleanup) struct engine_made sealed = ENGINE_MADE_INIT;
+	struct engine_roots good;
+	bool made;
+
+	seal(bench, "kept", &sealed);
+	good = bench->roots;
+	assert_int_equal(chip_persist(bench->engine, &bench->engine->hsk, HSK_HANDLE), 0);
+	bench->roots.hsk_private[bench->roots.hsk_private_len - 1] ^= 1;
+	assert_int_equal(reopen(bench, true, &made), 0);
+	assert_int_equal(unseal(bench, &sealed, "kept"), ERR_DAMAGED);
+	bench->roots = good;
+	bench->roots.hsk.bytes[5] ^= 1;
+	assert_int_equal(reopen(bench, true, &made), 0);
+	assert_int_equal(unseal(bench, &sealed, "kept"), ERR_DAMAGED);
+	bench->roots = good;
+	assert_int_equal(reopen(bench, true, &made), 0);
+	assert_int_equal(unseal(bench, &sealed, "kept"), 0);
+}
+
+/* A primary that cannot be kept leaves nothing in the chip. */
+static void test_srk_that_cannot_be_kept(void **state)
+{
+	struct bench *bench = *state;
+	TPM2B_PUBLIC template, public;
+	struct root stranger;
+	bool made;
+	int i;
+
+	assert_int_equal(public_signing(PKEY_ECC_P256, &template, &bench->err), 0);
+	assert_int_equal(chip_persist(bench->engine, &bench->engine->srk, SRK_SHARED_HANDLE), 0);
+	assert_int_equal(chip_create_srk(bench->engine, &template, &stranger, &public), 0);
+	assert_int_equal(chip_persist(bench->engine, &stranger, SRK_SHARED_HANDLE), 0);
+	bench->srk_handle = 0x81800002u; /* the platform's range */
+	for (i = 0; i < 4; i++) {
+		assert_int_equal(reopen(bench, false, &made), ERR_INVALID);
+		assert_null(bench->engine);
+	}
+}
+
+/* --- a liar between us and the chip -------------------------------------------------------- */
+
+/* Mutations of one answer: see evil_tcti.c. */
+static const struct {
+	const char *how;
+	uint32_t command;
+} lies[] = {
+	{"size", 0x15e},  {"size", 0x17b},	 {"tag", 0x15e},   {"tag", 0x17b},
+	{"nonce", 0x15e}, {"nonce", 0x17b},	 {"hmac", 0x15e},  {"hmac", 0x157},
+	{"size", 0x157},  {"attributes", 0x15e}, {"cut", 0x15e},   {"size", 0x153},
+	{"nonce", 0x153}, {"refuse", 0x15e},	 {"stale", 0x15e},
+};
+
+static void test_one_lie_and_all_is_well_again(void **state)
+{
+	struct bench *bench = *state;
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(lies); i++) {
+		CLEANUP(engine_made_cleanup) struct engine_made sealed = ENGINE_MADE_INIT;
+		uint8_t random[8];
+		bool made;
+
+		/* Directly first: there the chip is ours alone and is emptied. */
+		bench->tcti[0] = '\0';
+		assert_int_equal(reopen(bench, true, &made), 0);
+		unsetenv("HOLDFAST_TEST_EVIL_TOLD");
+		snprintf(bench->tcti, sizeof(bench->tcti), "%s:%s,%x,%s", EVIL_TCTI, lies[i].how,
+			 lies[i].command, bench->chip.conf);
+		assert_int_equal(reopen(bench, true, &made), 0);
+		seal(bench, "kept", &sealed);
+		assert_int_equal(unseal(bench, &sealed, "kept"), 0);
+		assert_int_equal(engine_random(bench->engine, random, 8, &bench->err), 0);
+		assert_int_equal(unseal(bench, &sealed, "kept"), 0);
+		assert_non_null(getenv("HOLDFAST_TEST_EVIL_TOLD"));
+	}
+}
+
+static void test_parameters_in_clear(void **state)
+{
+	struct bench *bench = *state;
+	CLEANUP(engine_made_cleanup) struct engine_made sealed = ENGINE_MADE_INIT;
+	uint8_t random[8];
+	bool made;
+
+	bench->in_clear = true;
+	assert_int_equal(reopen(bench, true, &made), 0);
+	seal(bench, "kept", &sealed);
+	assert_int_equal(unseal(bench, &sealed, "kept"), 0);
+	assert_int_equal(engine_random(bench->engine, random, 8, &bench->err), 0);
+}
+
 /* --- hostile objects ----------------------------------------------------------------------- */
 
 static void test_damaged_objects(void **state)
@@ -330,7 +526,7 @@ static void test_damaged_objects(void **state)
 
 	seal(bench, "kept", &sealed);
 	assert_int_equal(unseal(bench, &sealed, "kept"), 0);
-	for (i = 0; i < sealed.private.len; i += 7) {
+	for (i = 0; i < sealed.private.len; i++) {
 		sealed.private.data[i] ^= 1;
 		assert_int_equal(unseal(bench, &sealed, "kept"), ERR_DAMAGED);
 		sealed.private.data[i] ^= 1;
@@ -402,6 +598,13 @@ int main(void)
 		CASE(test_absent_then_back),
 		CASE(test_another_chip_is_told),
 		CASE(test_first_open_without_a_chip),
+		CASE(test_managed_path),
+		CASE(test_another_chip_with_an_owner),
+		CASE(test_owner_password),
+		CASE(test_damaged_record),
+		CASE(test_srk_that_cannot_be_kept),
+		CASE(test_one_lie_and_all_is_well_again),
+		CASE(test_parameters_in_clear),
 		CASE(test_damaged_objects),
 		CASE(test_wrong_password),
 		CASE(test_change_of_password),

@@ -32,7 +32,7 @@ static void begin(struct session *session)
 			 0);
 }
 
-/* HMAC-SHA-256 of parts under sessionKey || authValue, as Part 1, 19.6.5 says. */
+/* HMAC-SHA-256 of parts under sessionKey || authValue, as Part 1 says. */
 static void chip_hmac(const struct session *session, const struct slice *parts, size_t count,
 		      uint8_t out[32])
 {

@@ -92,7 +92,6 @@ static void test_patience_ends(void **state)
 	(void)state;
 	transport_set_deadline(transport, begin + 20000);
 	assert_int_equal(run(transport), 0x922);
-	assert_true(clock_monotonic_us() - begin <= 20000 + 20000000);
 	sent = transport_command_count() - sent;
 	assert_true(sent >= 2 && sent <= 6);
 	assert_false(transport_is_lost(transport));
@@ -143,7 +142,7 @@ static void test_sys_on_top(void **state)
 	(void)state;
 	chip_new(&chip);
 	assert_int_equal(transport_open(chip.conf, &transport, &err), 0);
-	assert_false(transport_is_managed(transport));
+	assert_int_equal(transport_manager(transport), TRANSPORT_BARE);
 	assert_int_equal(Tss2_Sys_Initialize(sys, Tss2_Sys_GetContextSize(0),
 					     transport_tcti(transport), &abi),
 			 0);

@@ -9,7 +9,8 @@
 #include "tpm/transport.h"
 
 #include <errno.h>
-#include <stdio.h>
+#include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <tss2/tss2_tcti.h>
@@ -32,13 +33,14 @@ struct transport {
 	TSS2_TCTI_CONTEXT_COMMON_V2 tcti; /* first: SYS and ESYS see only this */
 	TSS2_TCTI_CONTEXT *lower;	  /* NULL after a loss, until the next command */
 	char *conf;
-	bool managed;
+	enum transport_manager manager;
 	bool lost;
 	uint64_t deadline_us;
 	uint8_t command[TRANSPORT_BUFFER];
 	size_t command_len; /* 0 when nothing is in flight */
 	uint8_t answer[TRANSPORT_BUFFER];
 	size_t answer_len; /* 0 until the answer was read */
+	size_t handed_len; /* of the last answer that went up */
 };
 
 /* Names as in TPM 2.0 Part 2, 6.5.2, for the metrics; the rest is counted as "other". */
@@ -143,6 +145,8 @@ static TSS2_RC lower_lost(struct transport *transport, TSS2_RC rc)
 {
 	lower_close(transport);
 	transport->lost = true;
+	wipe(transport->command, sizeof(transport->command));
+	wipe(transport->answer, sizeof(transport->answer));
 	transport->command_len = 0;
 	transport->answer_len = 0;
 	return rc;
@@ -155,14 +159,14 @@ static TSS2_RC lower_send(struct transport *transport)
 	if (!transport->lower) {
 		rc = Tss2_TctiLdr_Initialize(transport->conf, &transport->lower);
 		if (rc)
-			return lower_lost(transport, TSS2_TCTI_RC_IO_ERROR);
+			return lower_lost(transport, rc);
 	}
 	metric_add(counter_of(read_u32(transport->command + 6)), 1);
 	rc = Tss2_Tcti_Transmit(transport->lower, transport->command_len, transport->command);
 	return rc ? lower_lost(transport, rc) : TSS2_RC_SUCCESS;
 }
 
-/* TPM 2.0 Part 1, 18.3: tag, size and code; anything else did not come from a TPM. */
+/* TPM 2.0 Part 1, "Response Header": tag, size and code; anything else did not come from a TPM. */
 static bool answer_is_whole(const struct transport *transport)
 {
 	unsigned tag = (unsigned)transport->answer[0] << 8 | transport->answer[1];
@@ -269,6 +273,7 @@ static TSS2_RC upper_receive(TSS2_TCTI_CONTEXT *tcti, size_t *size, uint8_t *res
 	if (!response)
 		return TSS2_RC_SUCCESS;
 	memcpy(response, transport->answer, transport->answer_len);
+	transport->handed_len = transport->answer_len;
 	wipe(transport->answer, transport->answer_len);
 	wipe(transport->command, transport->command_len);
 	transport->command_len = 0;
@@ -314,52 +319,86 @@ static const TSS2_TCTI_CONTEXT_COMMON_V2 upper_face = {
 	       .setLocality = upper_refuse_locality},
 };
 
-static const char *conf_of_devices(void)
-{
-	static const char *const confs[] = {"device:/dev/tpm0", "device:/dev/tpmrm0"};
-	size_t i;
+static const char *const device_confs[] = {"device:/dev/tpm0", "device:/dev/tpmrm0"};
 
-	for (i = 0; i < ARRAY_LEN(confs); i++)
-		if (access(strchr(confs[i], ':') + 1, R_OK | W_OK) == 0)
-			return confs[i];
-	return NULL;
+static int no_device(TSS2_RC rc, struct err *err)
+{
+	if (access("/dev/tpm0", F_OK) < 0 && access("/dev/tpmrm0", F_OK) < 0)
+		return err_set(err, ERR_TPM_REQUIRED, "no TPM: neither /dev/tpm0 nor /dev/tpmrm0");
+	err_set(err, ERR_TPM_FAILED, "the TPM's device does not open");
+	err_add_remedy(err,
+		       "Give the service's user access to /dev/tpm0 or /dev/tpmrm0 (group tss, "
+		       "or the shipped udev rule), and stop what else holds /dev/tpm0.");
+	return err_add_origin(err, ERR_ORIGIN_TSS2, rc);
 }
 
-static int no_device(struct err *err)
+/* The first device that opens; being there is not enough, since /dev/tpm0 has one user at most. */
+static int open_devices(struct transport *transport, struct err *err)
 {
-	bool node = access("/dev/tpm0", F_OK) == 0 || access("/dev/tpmrm0", F_OK) == 0;
+	TSS2_RC rc = TSS2_TCTI_RC_NOT_PERMITTED, first = 0;
+	size_t i;
 
-	if (!node)
-		return err_set(err, ERR_TPM_REQUIRED, "no TPM: neither /dev/tpm0 nor /dev/tpmrm0");
-	err_set_errno(err, ERR_TPM_FAILED, EACCES, "the TPM's device node may not be opened");
-	return err_add_remedy(err, "Give the service's user access to /dev/tpm0 or /dev/tpmrm0 "
-				   "(group tss, or the shipped udev rule).");
+	for (i = 0; i < ARRAY_LEN(device_confs); i++) {
+		if (access(strchr(device_confs[i], ':') + 1, F_OK) < 0)
+			continue;
+		rc = Tss2_TctiLdr_Initialize(device_confs[i], &transport->lower);
+		if (!rc) {
+			transport->conf = strdup(device_confs[i]);
+			return transport->conf ? 0 : err_set(err, ERR_INTERNAL, "out of memory");
+		}
+		transport->lower = NULL;
+		first = first ? first : rc;
+	}
+	return no_device(first ? first : rc, err);
+}
+
+static int open_configured(struct transport *transport, const char *conf, struct err *err)
+{
+	TSS2_RC rc;
+
+	transport->conf = strdup(conf);
+	if (!transport->conf)
+		return err_set(err, ERR_INTERNAL, "out of memory");
+	rc = Tss2_TctiLdr_Initialize(transport->conf, &transport->lower);
+	if (!rc)
+		return 0;
+	transport->lower = NULL;
+	err_set(err, ERR_TPM_FAILED, "the TPM does not open");
+	return err_add_origin(err, ERR_ORIGIN_TSS2, rc);
+}
+
+static enum transport_manager manager_of(const char *conf)
+{
+	char path[PATH_MAX];
+	const char *digits;
+
+	if (strncmp(conf, "swtpm:", 6) == 0 || strncmp(conf, "mssim:", 6) == 0)
+		return TRANSPORT_BARE;
+	if (strncmp(conf, "device:", 7) != 0 || !realpath(conf + 7, path))
+		return TRANSPORT_OTHER;
+	if (strncmp(path, "/dev/tpmrm", 10) == 0)
+		return TRANSPORT_KERNEL;
+	digits = path + strlen("/dev/tpm");
+	if (strncmp(path, "/dev/tpm", 8) == 0 && digits[0] &&
+	    digits[strspn(digits, "0123456789")] == '\0')
+		return TRANSPORT_BARE;
+	return TRANSPORT_OTHER;
 }
 
 int transport_open(const char *conf, struct transport **ret_transport, struct err *err)
 {
 	CLEANUP(transport_cleanup) struct transport *transport = NULL;
-	TSS2_RC rc;
+	int r;
 
 	counters_register();
-	if (!conf[0])
-		conf = conf_of_devices();
-	if (!conf)
-		return no_device(err);
 	transport = calloc(1, sizeof(*transport));
 	if (!transport)
 		return err_set(err, ERR_INTERNAL, "out of memory");
 	transport->tcti = upper_face;
-	transport->conf = strdup(conf);
-	if (!transport->conf)
-		return err_set(err, ERR_INTERNAL, "out of memory");
-	transport->managed = strstr(conf, "tpmrm") != NULL || strncmp(conf, "tabrmd", 6) == 0;
-	rc = Tss2_TctiLdr_Initialize(transport->conf, &transport->lower);
-	if (rc) {
-		transport->lower = NULL;
-		err_set(err, ERR_TPM_FAILED, "the TPM does not open");
-		return err_add_origin(err, ERR_ORIGIN_TSS2, rc);
-	}
+	r = conf[0] ? open_configured(transport, conf, err) : open_devices(transport, err);
+	if (r < 0)
+		return r;
+	transport->manager = manager_of(transport->conf);
 	*ret_transport = TAKE(transport);
 	return 0;
 }
@@ -384,9 +423,21 @@ const char *transport_conf(const struct transport *transport)
 	return transport->conf;
 }
 
-bool transport_is_managed(const struct transport *transport)
+enum transport_manager transport_manager(const struct transport *transport)
 {
-	return transport->managed;
+	return transport->manager;
+}
+
+void transport_close(struct transport *transport)
+{
+	lower_close(transport);
+	transport->command_len = 0;
+	transport->answer_len = 0;
+}
+
+size_t transport_answer_len(const struct transport *transport)
+{
+	return transport->handed_len;
 }
 
 void transport_set_deadline(struct transport *transport, uint64_t deadline_us)

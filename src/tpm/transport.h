@@ -24,8 +24,8 @@ struct TSS2_TCTI_OPAQUE_CONTEXT_BLOB;
 #define TRANSPORT_BUFFER 4096u
 
 /*
- * @conf is a Tss2_TctiLdr string; "" means /dev/tpm0, or else /dev/tpmrm0. ERR_TPM_REQUIRED when
- * no such device exists, ERR_TPM_FAILED when it does not open.
+ * @conf is a Tss2_TctiLdr string; "" means /dev/tpm0 if it opens, else /dev/tpmrm0.
+ * ERR_TPM_REQUIRED when no such device exists, ERR_TPM_FAILED when none opens.
  */
 int transport_open(const char *conf, struct transport **ret_transport, struct err *err) MUST_CHECK;
 void transport_free(struct transport *transport);
@@ -34,9 +34,29 @@ MEM_DEFINE_CLEANUP(transport)
 /* The upper face, owned by the transport; for SYS, ESYS or any other TCTI user. */
 struct TSS2_TCTI_OPAQUE_CONTEXT_BLOB *transport_tcti(struct transport *transport);
 
-/* The conf string in use and whether the kernel's resource manager lies behind it. */
+/* The conf string in use. */
 const char *transport_conf(const struct transport *transport);
-bool transport_is_managed(const struct transport *transport);
+
+/*
+ * Who else uses the chip behind this TCTI. Bare is only what is known to be: a simulator or
+ * /dev/tpmN. Behind everything else somebody manages objects and sessions, and what is not ours
+ * must not be flushed.
+ */
+enum transport_manager { TRANSPORT_BARE, TRANSPORT_KERNEL, TRANSPORT_OTHER };
+enum transport_manager transport_manager(const struct transport *transport);
+static inline bool transport_is_managed(const struct transport *transport)
+{
+	return transport_manager(transport) != TRANSPORT_BARE;
+}
+
+/*
+ * Closes the device; the next command opens it. Who manages the chip then flushes what this
+ * connection had loaded, known to us or not.
+ */
+void transport_close(struct transport *transport);
+
+/* Bytes of the last answer that was handed up: what a response may claim at most. */
+size_t transport_answer_len(const struct transport *transport);
 
 /* CLOCK_MONOTONIC microseconds until which commands may be repeated; 0 = TRANSPORT_PATIENCE_US. */
 #define TRANSPORT_PATIENCE_US (30u * 1000u * 1000u)

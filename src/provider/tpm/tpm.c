@@ -180,8 +180,16 @@ static int check_importable(const struct keyfile *file, struct err *err)
 	if (r < 0)
 		return r;
 	pkey_free(parsed.key);
-	if (!parsed.sign || parsed.restricted)
-		return err_set(err, ERR_NOT_SUPPORTED, "the PEM's key is no free signing key");
+	if (!parsed.sign || parsed.restricted || !parsed.user_with_auth)
+		return err_set(err, ERR_NOT_SUPPORTED,
+			       "the PEM's key is no free signing key with a password");
+	if (!parsed.no_da) {
+		err_set(err, ERR_NOT_SUPPORTED,
+			"the PEM's key is subject to dictionary-attack lockout");
+		return err_add_remedy(err, "Make the key with the attribute noda: a key without it "
+					   "locks the whole TPM after a few wrong guesses or "
+					   "power cuts.");
+	}
 	return 0;
 }
 
@@ -193,12 +201,13 @@ static int change_password(struct provider *p, const struct keyfile *file,
 		.parent = ENGINE_SRK,
 		.public = buf_slice(&file->pubkey),
 		.private = buf_slice(&file->privkey),
-		/* Not by the file's emptyAuth: tpm2_encodeobject 5.4 writes it the wrong way round. */
+		/* Not by the file's emptyAuth: tpm2_encodeobject 5.4 writes it the wrong way round.
+		 */
 		.auth = passphrase ? secret_slice(passphrase) : slice_of(NULL, 0),
 	};
 	int r;
 
-	/* The chip forgets trailing zeros of a password (Part 1, 17.6.4.3). */
+	/* The chip drops trailing zeros of a password (Part 1, "Authorization Values"). */
 	while (object.auth.len && object.auth.data[object.auth.len - 1] == 0)
 		object.auth.len--;
 	r = engine_change_auth(engine_of(p), &object, new_auth, ret_private, err);
@@ -305,7 +314,7 @@ static void tpm_status(struct provider *p, struct provider_status *ret_status)
 	*ret_status = (struct provider_status){
 		.manufacturer = facts->manufacturer,
 		.firmware = facts->firmware,
-		.resource_manager = facts->managed ? "kernel" : "none",
+		.resource_manager = facts->manager,
 		.tcti = facts->tcti,
 		.commands = transport_command_count(),
 		.lockout_counter = facts->lockout_counter,

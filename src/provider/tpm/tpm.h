@@ -30,7 +30,6 @@ struct tpm_options {
 	uint32_t hsk_handle;	 /* 0 = the HSK is not made persistent */
 	bool encrypt;		 /* encrypt parameters */
 	struct slice owner_auth; /* hierarchy passwords; empty = none; borrowed for the call */
-	struct slice lockout_auth;
 };
 
 /* Is there a TPM to try: a configured TCTI, or a device node? Opens nothing. */
@@ -41,7 +40,8 @@ bool tpm_device_present(const char *tcti);
  * recorded earlier, empty when nothing ever was. On success *ret_state holds a text to record
  * durably before tpm_provider_commit(), or nothing when the record stands.
  *
- * A chip that lacks the recorded Names opens too, and every use of keys is ERR_TPM_CHANGED.
+ * A chip that answers but is not what was recorded opens too, and every use is refused: see
+ * engine_open(). So a replaced chip is never taken for an absent one.
  * Errors: ERR_TPM_REQUIRED (no such device), ERR_TPM_FAILED, ERR_OWNER_AUTH_REQUIRED,
  * ERR_DAMAGED (the record makes no sense), ERR_NOT_SUPPORTED (the chip lacks an algorithm).
  */

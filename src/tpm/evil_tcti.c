@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * A TCTI that lies once: "HOW,CODE,CHILD" changes the first successful answer to the command with
+ * that code (hexadecimal) on its way from CHILD, as somebody on the bus would.
+ *   size        the parameters claim far more bytes than were received
+ *   tag         the answer says that it carries no sessions
+ *   nonce hmac attributes   one bit of it
+ *   cut         the last 20 bytes are missing, the header says so too
+ *   refuse      the answer is BAD_AUTH for the first session
+ *   stale       the answer is REFERENCE_S0
+ * The environment tells that it was told, since the engine may open us anew.
+ */
+
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <tss2/tss2_tcti.h>
+#include <tss2/tss2_tctildr.h>
+
+#define EVIL_TOLD "HOLDFAST_TEST_EVIL_TOLD"
+
+struct evil {
+	TSS2_TCTI_CONTEXT_COMMON_V2 tcti;
+	TSS2_TCTI_CONTEXT *child;
+	char how[16];
+	unsigned code;	  /* of the command whose answer is changed */
+	unsigned running; /* code of the command in flight */
+};
+
+const TSS2_TCTI_INFO *Tss2_Tcti_Info(void);
+
+static struct evil *evil_of(TSS2_TCTI_CONTEXT *tcti)
+{
+	return (struct evil *)(void *)tcti;
+}
+
+static unsigned get_u32(const uint8_t *p)
+{
+	return (unsigned)p[0] << 24 | (unsigned)p[1] << 16 | (unsigned)p[2] << 8 | p[3];
+}
+
+static void put_u32(uint8_t *p, unsigned v)
+{
+	p[0] = (uint8_t)(v >> 24);
+	p[1] = (uint8_t)(v >> 16);
+	p[2] = (uint8_t)(v >> 8);
+	p[3] = (uint8_t)v;
+}
+
+static TSS2_RC evil_transmit(TSS2_TCTI_CONTEXT *tcti, size_t size, uint8_t const *command)
+{
+	struct evil *evil = evil_of(tcti);
+
+	evil->running = get_u32(command + 6);
+	return Tss2_Tcti_Transmit(evil->child, size, command);
+}
+
+static void answer_with(uint8_t *answer, size_t *size, unsigned rc)
+{
+	answer[0] = 0x80;
+	answer[1] = 0x01;
+	put_u32(answer + 2, 10);
+	put_u32(answer + 6, rc);
+	*size = 10;
+}
+
+static void lie(const struct evil *evil, uint8_t *answer, size_t *size)
+{
+	unsigned handle = evil->running == 0x157 ? 4 : 0; /* Load answers with one */
+	uint8_t *session = answer + 14 + handle + get_u32(answer + 10 + handle);
+
+	if (!strcmp(evil->how, "size"))
+		put_u32(answer + 10 + handle, 0x400000);
+	else if (!strcmp(evil->how, "tag"))
+		answer[1] = 0x01;
+	else if (!strcmp(evil->how, "nonce"))
+		session[2] ^= 0x01;
+	else if (!strcmp(evil->how, "attributes"))
+		session[34] ^= 0x40;
+	else if (!strcmp(evil->how, "hmac"))
+		answer[*size - 1] ^= 0x01;
+	else if (!strcmp(evil->how, "cut"))
+		put_u32(answer + 2, (unsigned)(*size -= 20));
+	else if (!strcmp(evil->how, "refuse"))
+		answer_with(answer, size, 0x9a2);
+	else if (!strcmp(evil->how, "stale"))
+		answer_with(answer, size, 0x918);
+}
+
+static TSS2_RC evil_receive(TSS2_TCTI_CONTEXT *tcti, size_t *size, uint8_t *response,
+			    int32_t timeout)
+{
+	struct evil *evil = evil_of(tcti);
+	TSS2_RC rc = Tss2_Tcti_Receive(evil->child, size, response, timeout);
+
+	if (rc || getenv(EVIL_TOLD) || evil->running != evil->code || *size < 60 ||
+	    get_u32(response + 6) != 0 || response[1] != 0x02)
+		return rc;
+	lie(evil, response, size);
+	setenv(EVIL_TOLD, "1", 1);
+	return TSS2_RC_SUCCESS;
+}
+
+static void evil_finalize(TSS2_TCTI_CONTEXT *tcti)
+{
+	Tss2_TctiLdr_Finalize(&evil_of(tcti)->child);
+}
+
+static TSS2_RC evil_init(TSS2_TCTI_CONTEXT *tcti, size_t *size, const char *conf)
+{
+	struct evil *evil = evil_of(tcti);
+	const char *child;
+
+	if (!tcti) {
+		*size = sizeof(*evil);
+		return TSS2_RC_SUCCESS;
+	}
+	memset(evil, 0, sizeof(*evil));
+	if (sscanf(conf, "%15[a-z],%x", evil->how, &evil->code) != 2)
+		return TSS2_TCTI_RC_BAD_VALUE;
+	child = strchr(strchr(conf, ',') + 1, ',') + 1;
+	evil->tcti.v1.magic = 0x6576696c;
+	evil->tcti.v1.version = 2;
+	evil->tcti.v1.transmit = evil_transmit;
+	evil->tcti.v1.receive = evil_receive;
+	evil->tcti.v1.finalize = evil_finalize;
+	return Tss2_TctiLdr_Initialize(child, &evil->child);
+}
+
+static const TSS2_TCTI_INFO info = {
+	.version = 2,
+	.name = "evil",
+	.description = "lies once, for a test",
+	.config_help = "HOW,CODE,CHILD",
+	.init = evil_init,
+};
+
+__attribute__((visibility("default"))) const TSS2_TCTI_INFO *Tss2_Tcti_Info(void)
+{
+	return &info;
+}
