@@ -28,8 +28,8 @@
  * components are made with exactly @mode and each is made durable. The last component may not be
  * a symbolic link.
  */
-int file_open_dir(int at, const char *path, bool create, mode_t mode, int *ret_fd,
-		  struct err *err) MUST_CHECK;
+int file_open_dir(int at, const char *path, bool create, mode_t mode, int *ret_fd, struct err *err)
+	MUST_CHECK;
 
 /* Appends the whole file to @ret_bytes; ERR_TOO_LARGE when that would exceed its max. */
 int file_read(int dir, const char *name, struct buf *ret_bytes, struct err *err) MUST_CHECK;
@@ -55,8 +55,8 @@ int file_write(int dir, const char *name, struct slice bytes, mode_t mode, enum 
 int file_remove(int dir, const char *name, struct err *err) MUST_CHECK;
 
 /* Moves durably between folders of one file system, never over an existing name (ERR_CONFLICT). */
-int file_move(int from_dir, const char *from, int to_dir, const char *to,
-	      struct err *err) MUST_CHECK;
+int file_move(int from_dir, const char *from, int to_dir, const char *to, struct err *err)
+	MUST_CHECK;
 
 /* Deletes temporary files of writers that were killed, not of living ones; counts them. */
 int file_sweep(int dir, size_t *ret_count, struct err *err) MUST_CHECK;
@@ -65,7 +65,7 @@ int file_sweep(int dir, size_t *ret_count, struct err *err) MUST_CHECK;
  * Calls @visit for every entry that does not begin with a dot; a non-zero result ends the walk and
  * is returned.
  */
-int file_list(int dir, int (*visit)(void *arg, const char *name), void *arg,
-	      struct err *err) MUST_CHECK;
+int file_list(int dir, int (*visit)(void *arg, const char *name), void *arg, struct err *err)
+	MUST_CHECK;
 
 #endif

@@ -50,8 +50,8 @@ int json_get_bytes(const struct json_t *object, const char *name, bool required,
 		   struct buf *ret_bytes, struct err *err) MUST_CHECK;
 
 /* ERR_INVALID ("/name: unknown member") when the object has a member outside @names. */
-int json_only(const struct json_t *object, const char *const *names, size_t count,
-	      struct err *err) MUST_CHECK;
+int json_only(const struct json_t *object, const char *const *names, size_t count, struct err *err)
+	MUST_CHECK;
 
 /* Appends one JSON text. */
 void json_write(struct buf *buf, const struct json_t *json);

@@ -11,10 +11,10 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define CLEANUP(fn)	 __attribute__((cleanup(fn)))
-#define MUST_CHECK	 __attribute__((warn_unused_result))
+#define CLEANUP(fn)	  __attribute__((cleanup(fn)))
+#define MUST_CHECK	  __attribute__((warn_unused_result))
 #define PRINTF_LIKE(f, a) __attribute__((format(printf, f, a)))
-#define ARRAY_LEN(a)	 (sizeof(a) / sizeof((a)[0]))
+#define ARRAY_LEN(a)	  (sizeof(a) / sizeof((a)[0]))
 
 /* Hands an owned pointer over and leaves NULL behind, so that the cleanup frees nothing. */
 #define TAKE(p)                                                                                    \

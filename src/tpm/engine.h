@@ -148,12 +148,11 @@ struct engine_public {
 	enum pkey_type type;
 	bool sign;	     /* signs */
 	bool restricted;     /* signs or decrypts only what the TPM made itself */
-	bool no_da;	     /* not subject to dictionary-attack lockout */
 	bool user_with_auth; /* usable with its password */
 	struct engine_name name;
 	struct pkey *key; /* freed by the caller */
 };
-int engine_public_parse(struct slice public, struct engine_public *ret_public, struct err *err)
+int engine_public_parse(struct slice bytes, struct engine_public *ret_public, struct err *err)
 	MUST_CHECK;
 
 #endif

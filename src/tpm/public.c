@@ -310,7 +310,6 @@ int engine_public_parse(struct slice bytes, struct engine_public *ret_public, st
 	attributes = public.publicArea.objectAttributes;
 	parsed.sign = (attributes & TPMA_OBJECT_SIGN_ENCRYPT) != 0;
 	parsed.restricted = (attributes & TPMA_OBJECT_RESTRICTED) != 0;
-	parsed.no_da = (attributes & TPMA_OBJECT_NODA) != 0;
 	parsed.user_with_auth = (attributes & TPMA_OBJECT_USERWITHAUTH) != 0;
 	parsed.key = TAKE(key);
 	*ret_public = parsed;

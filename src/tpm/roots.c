@@ -97,7 +97,7 @@ static int srk_make(struct engine *engine, enum pkey_type type, struct place *re
 		    struct err *err)
 {
 	struct place made = {0};
-	TPM2B_PUBLIC template;
+	TPM2B_PUBLIC template = {0};
 	TSS2_RC rc = TSS2_RC_SUCCESS;
 	int r = public_storage(type, &template, err);
 
@@ -141,7 +141,7 @@ static TSS2_RC hsk_make(struct engine *engine, const struct place *srk, TPM2B_PU
 	enum pkey_type type =
 		srk->public.publicArea.type == TPM2_ALG_RSA ? PKEY_RSA_2048 : PKEY_ECC_P256;
 	struct err ignored = {0};
-	TPM2B_PUBLIC template;
+	TPM2B_PUBLIC template = {0};
 	struct chip_create create = {
 		.parent = &srk->root,
 		.template = &template,
@@ -151,6 +151,14 @@ static TSS2_RC hsk_make(struct engine *engine, const struct place *srk, TPM2B_PU
 	if (public_storage(type, &template, &ignored) < 0)
 		return TSS2_SYS_RC_GENERAL_FAILURE;
 	return chip_create(engine, &create, ret_public, ret_private);
+}
+
+/* Of a buf whose max is the room in @out. */
+static size_t take_bytes(uint8_t *out, const struct buf *bytes)
+{
+	if (bytes->len)
+		memcpy(out, bytes->data, bytes->len);
+	return bytes->len;
 }
 
 static int hsk_record(struct engine *engine, const TPM2B_PUBLIC *public,
@@ -166,18 +174,16 @@ static int hsk_record(struct engine *engine, const TPM2B_PUBLIC *public,
 		r = private_marshal(private, &made.private, err);
 	if (r < 0)
 		return r;
-	memcpy(roots->hsk_public, made.public.data, made.public.len);
-	roots->hsk_public_len = made.public.len;
-	memcpy(roots->hsk_private, made.private.data, made.private.len);
-	roots->hsk_private_len = made.private.len;
+	roots->hsk_public_len = take_bytes(roots->hsk_public, &made.public);
+	roots->hsk_private_len = take_bytes(roots->hsk_private, &made.private);
 	return 0;
 }
 
 /* 0 and an HSK below this SRK; 1 when the SRK cannot serve, since it has a password. */
 static int try_adopt(struct engine *engine, const struct place *srk, struct err *err)
 {
-	TPM2B_PRIVATE private;
-	TPM2B_PUBLIC public;
+	TPM2B_PRIVATE private = {0};
+	TPM2B_PUBLIC public = {0};
 	TSS2_RC rc;
 	int r;
 
@@ -209,7 +215,7 @@ static void remark_passed_over(struct engine *engine, const struct place *place,
 static int srk_first_time(struct engine *engine, struct err *err)
 {
 	const uint32_t handles[] = {SRK_SHARED_HANDLE, engine->srk_handle};
-	struct place place, transient;
+	struct place place = {0}, transient = {0};
 	size_t i;
 	int r;
 
@@ -253,7 +259,7 @@ static enum pkey_type recorded_type(const struct engine *engine)
 /* The same seed and template give the same key; another Name is another chip. */
 static int srk_remake(struct engine *engine, struct place *ret_srk, struct err *err)
 {
-	struct place transient;
+	struct place transient = {0};
 	int r;
 
 	if (engine->srk_tried)
@@ -274,7 +280,7 @@ static int srk_again(struct engine *engine, struct place *ret_srk, struct err *e
 	const uint32_t handles[] = {engine->roots.srk_handle, SRK_SHARED_HANDLE,
 				    engine->srk_handle};
 	bool vacant = false;
-	struct place place;
+	struct place place = {0};
 	size_t i;
 	int r;
 
@@ -298,9 +304,9 @@ static int srk_again(struct engine *engine, struct place *ret_srk, struct err *e
 static int hsk_find(struct engine *engine, struct err *err)
 {
 	const struct engine_roots *roots = &engine->roots;
-	TPM2B_PRIVATE private;
-	TPM2B_PUBLIC public;
-	struct place place;
+	TPM2B_PRIVATE private = {0};
+	TPM2B_PUBLIC public = {0};
+	struct place place = {0};
 	TSS2_RC rc;
 	int r;
 
@@ -332,7 +338,7 @@ static int hsk_find(struct engine *engine, struct err *err)
 
 int roots_open(struct engine *engine, bool *ret_new, struct err *err)
 {
-	struct place srk;
+	struct place srk = {0};
 	int r;
 
 	if (engine->roots.srk.len == 0) {

@@ -33,7 +33,7 @@ static struct transport *open_script(const char *script)
 static TSS2_RC run(struct transport *transport)
 {
 	TSS2_TCTI_CONTEXT *tcti = transport_tcti(transport);
-	uint8_t answer[64];
+	uint8_t answer[64] = {0};
 	size_t size = 0;
 	TSS2_RC rc = Tss2_Tcti_Transmit(tcti, sizeof(get_random), get_random);
 

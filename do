@@ -1,0 +1,86 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# The one door: everything that is done with this tree is done here, on a Debian 12 that may be
+# bare. Each verb is a function of its own in tools/do-*.sh; they share what stands below.
+set -euo pipefail
+export LC_ALL=C
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+cd "$root"
+build=$root/build
+asan=$root/build-asan
+
+usage() {
+	cat <<'TEXT'
+usage: ./do VERB
+
+  run [--keep]   show the main job on a TPM emulator and in software; --keep leaves it running
+  test           install, build and run every test; the last line counts them
+  soak [N]       kill the daemon N times (200) while clients write, and look for what was lost
+  build          install what the build needs and put the programs into build/
+  check          the static checks, clang-tidy among them
+  deps           install the Debian packages that building and testing need
+TEXT
+}
+
+say() {
+	printf '%s\n' "$*"
+}
+
+die() {
+	printf 'do: %s\n' "$*" >&2
+	exit 1
+}
+
+# Runs a command silently; what it printed is shown only when it fails.
+quietly() { # title, command..
+	local title=$1 log
+	shift
+	log=$(mktemp "${TMPDIR:-/tmp}/do.XXXXXX")
+	if ! "$@" >"$log" 2>&1 </dev/null; then
+		printf '%s failed:\n' "$title" >&2
+		tail -n 200 "$log" >&2
+		rm -f "$log"
+		return 1
+	fi
+	rm -f "$log"
+}
+
+# Waits until a command succeeds, looking every 20 ms, for at most so many seconds.
+wait_for() { # seconds, command..
+	local tries=$(($1 * 50))
+	shift
+	until "$@" >/dev/null 2>&1; do
+		tries=$((tries - 1))
+		[ "$tries" -gt 0 ] || return 1
+		sleep 0.02
+	done
+}
+
+# shellcheck source=tools/do-build.sh
+. tools/do-build.sh
+# shellcheck source=tools/do-run.sh
+. tools/do-run.sh
+# shellcheck source=tools/do-test.sh
+. tools/do-test.sh
+
+main() {
+	local verb=${1:-help}
+	[ $# -eq 0 ] || shift
+	case $verb in
+	run) do_run "$@" ;;
+	test) do_test "$@" ;;
+	soak) do_soak "$@" ;;
+	build) do_build "$@" ;;
+	check) do_check "$@" ;;
+	deps) do_deps "$@" ;;
+	help | -h | --help) usage ;;
+	*)
+		usage >&2
+		exit 2
+		;;
+	esac
+}
+
+main "$@"

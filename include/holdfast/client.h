@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef HOLDFAST_CLIENT_H
+#define HOLDFAST_CLIENT_H
+
+/*
+ * libholdfast: the C client of the Holdfast service. It speaks HTTP over the service's Unix
+ * socket; keys never come through here, only what is made with them.
+ *
+ *   struct hf *hf;
+ *   void *blob;
+ *   size_t len;
+ *
+ *   if (hf_open(NULL, &hf) < 0)
+ *           return -1;
+ *   if (hf_seal(hf, "secret", 6, &blob, &len) < 0)
+ *           fprintf(stderr, "%s; %s\n", hf_error_text(hf), hf_error_remedy(hf));
+ *   else
+ *           hf_free(blob);
+ *   hf_close(hf);
+ *
+ * Errors. Every int function returns 0 or a negative enum hf_code (holdfast/error.h) and leaves a
+ * text and a remedy for people in the handle. Outputs (ret_*) are untouched on failure. The codes
+ * come from the service; these the library makes itself:
+ *   HF_INVALID    an argument is malformed; nothing was sent
+ *   HF_FORBIDDEN  the socket may not be opened by this user (also sent by the service)
+ *   HF_TIMEOUT    the deadline passed; the outcome is unknown
+ *   HF_INTERNAL   the service is not there, broke off, or does not speak as it must; or memory is
+ *                 short. The text says which.
+ *
+ * Threads. A handle is used by one thread at a time; handles do not share anything. The library
+ * starts no thread, keeps no global state, does not touch signals, and never raises SIGPIPE.
+ * After fork() a child may go on with a copy of the handle: it connects anew.
+ *
+ * Time. Each call has one deadline for everything it does, connecting and repeating included.
+ * While the service is starting, calls are repeated until then. A kept connection that the
+ * service has closed meanwhile is replaced once, when repeating cannot do anything twice.
+ *
+ * Memory. Bytes and texts that a call gives are the caller's, end in a NUL that is not counted,
+ * and are freed by hf_free(), which wipes them. Borrowed texts (const char *) of a handle are good
+ * until its next call. Names of keys and secrets are 1 to 128 of A-Z a-z 0-9 . _ - and do not
+ * begin with a dot. Texts are UTF-8.
+ */
+
+#include <stddef.h>
+
+#include "holdfast/error.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#pragma GCC visibility push(default)
+
+#define HF_SOCKET_DEFAULT     "/run/holdfast/holdfast.sock"
+#define HF_TIMEOUT_MS_DEFAULT 60000u
+#define HF_RANDOM_MAX	      65536u /* bytes of one hf_random() */
+
+struct hf; /* a connection to the service, made at the first call that needs it */
+
+/*
+ * A new handle. @socket is a path, or NULL for the environment's HOLDFAST_SOCKET, else
+ * HF_SOCKET_DEFAULT. Does not connect. HF_INVALID when the path is empty or over 107 bytes,
+ * HF_INTERNAL when memory is short.
+ */
+int hf_open(const char *socket, struct hf **ret_hf);
+
+/* Closes and frees; what calls have given stays the caller's. NULL is allowed. */
+void hf_close(struct hf *hf);
+
+/* The deadline of each later call, in milliseconds; 0 means HF_TIMEOUT_MS_DEFAULT. */
+void hf_set_timeout_ms(struct hf *hf, unsigned timeout_ms);
+
+/* The path of the socket. */
+const char *hf_socket(const struct hf *hf);
+
+/* What the last call ended with: a code (HF_OK after success), and texts, "" after success. */
+int hf_error_code(const struct hf *hf);
+const char *hf_error_text(const struct hf *hf);
+const char *hf_error_remedy(const struct hf *hf);
+
+/*
+ * Who protects what the last call used: "tpm", "software" or "none"; "" when the answer did not
+ * say, as after an error.
+ */
+const char *hf_protection(const struct hf *hf);
+
+/* Wipes and frees what a call gave. NULL is allowed. */
+void hf_free(void *data);
+
+/* The service's state as one JSON object (docs/API.yaml, GET /v1/status). */
+int hf_status_json(struct hf *hf, char **ret_json);
+
+/* Fills @data with @len random bytes, 1 to HF_RANDOM_MAX. */
+int hf_random(struct hf *hf, void *data, size_t len);
+
+/*
+ * Seals: only this service on this device opens the blob again, for this tenant. The service keeps
+ * nothing. HF_TOO_LARGE over the service's limit of plaintext (1 MiB).
+ */
+int hf_seal(struct hf *hf, const void *data, size_t len, void **ret_blob, size_t *ret_len);
+
+/*
+ * Opens a blob. HF_DAMAGED, HF_WRONG_TENANT, HF_WRONG_TPM, or HF_TPM_REQUIRED when it was made by
+ * a TPM and none is in use.
+ */
+int hf_unseal(struct hf *hf, const void *blob, size_t len, void **ret_data, size_t *ret_len);
+
+/* Named secrets, kept by the service in sealed form. */
+enum hf_secret_flags {
+	HF_SECRET_CREATE = 1, /* only a new name: HF_CONFLICT when it exists, else it is replaced */
+};
+int hf_secret_put(struct hf *hf, const char *name, const void *data, size_t len, unsigned flags);
+int hf_secret_get(struct hf *hf, const char *name, void **ret_data, size_t *ret_len);
+int hf_secret_delete(struct hf *hf, const char *name);
+
+/*
+ * Calls @visit for each name, in the service's order. A non-zero result ends the walk and becomes
+ * the result of the list function; use positive ones, which are no error codes. @visit must not
+ * use the same handle.
+ */
+typedef int (*hf_name_fn)(void *arg, const char *name);
+int hf_secret_list(struct hf *hf, hf_name_fn visit, void *arg);
+int hf_key_list(struct hf *hf, hf_name_fn visit, void *arg);
+
+/*
+ * Keys. Types: "ecc-p256", "ecc-p384", "rsa-2048", "rsa-3072". @ret_json gets the description of
+ * the key as a JSON object (docs/API.yaml, Key); NULL when it is not wanted.
+ */
+enum hf_key_flags {
+	HF_KEY_EXPORT = 1,	  /* hf_key_export() will be possible */
+	HF_KEY_NO_PASSPHRASE = 2, /* with HF_KEY_EXPORT: the exported key opens without one */
+};
+int hf_key_create(struct hf *hf, const char *name, const char *type, unsigned flags,
+		  char **ret_json);
+
+/* Takes a key over from a PEM: TSS2 PRIVATE KEY or PKCS#8. @passphrase may be NULL. */
+int hf_key_import(struct hf *hf, const char *name, const char *pem, const char *passphrase,
+		  char **ret_json);
+
+/*
+ * The private half as a PEM, and the passphrase that opens it: NULL when there is none.
+ * HF_CONFLICT unless the key was created with HF_KEY_EXPORT.
+ */
+int hf_key_export(struct hf *hf, const char *name, char **ret_pem, char **ret_passphrase);
+
+/* The description, and of it the public half alone: a PEM SubjectPublicKeyInfo. */
+int hf_key_describe(struct hf *hf, const char *name, char **ret_json);
+int hf_key_public(struct hf *hf, const char *name, char **ret_pem);
+int hf_key_delete(struct hf *hf, const char *name);
+
+/* A request to sign. Members left zero take what the comment says. */
+struct hf_sign {
+	const char *key;    /* name */
+	const char *hash;   /* "sha256" (NULL), "sha384", "sha512": what made the digest */
+	const char *scheme; /* "ecdsa", "rsassa", "rsapss"; NULL: ecdsa for ECC, rsassa for RSA */
+	const char *format; /* ECDSA: "der" (NULL) or "raw", r and s side by side */
+	const void *digest;
+	size_t digest_len; /* bytes; as long as the hash makes them */
+};
+int hf_sign_digest(struct hf *hf, const struct hf_sign *request, void **ret_signature,
+		   size_t *ret_len);
+
+#pragma GCC visibility pop
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Sending and reading share one loop around poll(), so that a service that answers early (an
+ * error, say) is heard while the rest of a long request is still on its way, and neither side can
+ * wait for the other for ever.
+ */
+#include "client/conn.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/uio.h>
+#include <sys/un.h>
+
+#include "base/loop.h"
+#include "base/mem.h"
+#include "base/secret.h"
+
+#define READ_SIZE 16384u
+
+_Static_assert(CONN_PATH_MAX + 1 == sizeof(((struct sockaddr_un *)NULL)->sun_path),
+	       "the longest path fits with its NUL");
+
+static const char REMEDY_DENIED[] =
+	"Add the user to group holdfast (usermod -aG holdfast USER) and "
+	"log in again, or ask root to run it.";
+static const char REMEDY_ABSENT[] =
+	"Start the service (systemctl start holdfastd), or name its socket by --socket or "
+	"HOLDFAST_SOCKET.";
+static const char REMEDY_BROKEN[] =
+	"Look whether the service still runs (systemctl status holdfastd) and what it did, then "
+	"repeat.";
+
+static int timed_out(struct err *err)
+{
+	return err_set(err, ERR_TIMEOUT, "the service did not answer in time");
+}
+
+/* --- connecting --- */
+
+static int connect_error(const char *path, int errnum, struct err *err)
+{
+	switch (errnum) {
+	case EAGAIN:
+		return timed_out(err);
+	case EACCES:
+	case EPERM:
+		(void)err_set_errno(err, ERR_FORBIDDEN, errnum, "no permission to open %s", path);
+		return err_add_remedy(err, REMEDY_DENIED);
+	case ENOENT:
+	case ENOTDIR:
+	case ECONNREFUSED:
+		(void)err_set_errno(err, ERR_INTERNAL, errnum, "the service does not run at %s",
+				    path);
+		return err_add_remedy(err, REMEDY_ABSENT);
+	default:
+		(void)err_set_errno(err, ERR_INTERNAL, errnum, "cannot connect to %s: %s", path,
+				    strerrordesc_np(errnum));
+		return err_add_remedy(err, REMEDY_ABSENT);
+	}
+}
+
+/*
+ * Connecting to a Unix socket only waits while the queue of the listener is full, and does not
+ * wait at all on a descriptor that does not block; the time to send bounds the wait.
+ */
+static int connect_until(int fd, const struct sockaddr_un *address, uint64_t deadline)
+{
+	uint64_t now;
+	struct timeval left;
+	int r;
+
+	do {
+		now = clock_monotonic_us();
+		if (now >= deadline)
+			return EAGAIN;
+		left.tv_sec = (time_t)((deadline - now) / 1000000u);
+		left.tv_usec = (suseconds_t)((deadline - now) % 1000000u);
+		if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &left, sizeof(left)) < 0)
+			return errno;
+		r = connect(fd, (const struct sockaddr *)address, sizeof(*address));
+	} while (r < 0 && errno == EINTR);
+	return r < 0 ? errno : 0;
+}
+
+int conn_open(struct conn *conn, const char *path, uint64_t deadline, struct err *err)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	CLEANUP(fd_close_cleanup) int fd = -1;
+	int r;
+
+	if (strlen(path) > CONN_PATH_MAX)
+		return err_set(err, ERR_INVALID, "the path of the socket is too long");
+	memcpy(address.sun_path, path, strlen(path) + 1);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return err_set_errno(err, ERR_INTERNAL, errno, "cannot make a socket");
+	r = connect_until(fd, &address, deadline);
+	if (r != 0)
+		return connect_error(path, r, err);
+	if (fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
+		return err_set_errno(err, ERR_INTERNAL, errno, "cannot set up the socket");
+	conn_close(conn);
+	conn->owner = getpid();
+	conn->fd = fd;
+	fd = -1;
+	return 0;
+}
+
+void conn_close(struct conn *conn)
+{
+	fd_close_cleanup(&conn->fd);
+	conn->fd = -1;
+}
+
+bool conn_is_ready(const struct conn *conn)
+{
+	struct pollfd pollfd = {.fd = conn->fd, .events = POLLIN};
+
+	return conn->fd >= 0 && conn->owner == getpid() && poll(&pollfd, 1, 0) == 0;
+}
+
+/* --- exchanging --- */
+
+/* Waits for any of @events (and for the other end to go away); *ret_events may be 0. */
+static int wait_for(int fd, short events, uint64_t deadline, short *ret_events, struct err *err)
+{
+	struct pollfd pollfd = {.fd = fd, .events = events};
+	uint64_t now = clock_monotonic_us();
+	uint64_t ms;
+
+	if (now >= deadline)
+		return timed_out(err);
+	ms = (deadline - now + 999u) / 1000u;
+	if (poll(&pollfd, 1, ms < INT_MAX ? (int)ms : INT_MAX) < 0 && errno != EINTR)
+		return err_set_errno(err, ERR_INTERNAL, errno, "cannot wait for the service");
+	*ret_events = pollfd.revents;
+	return 0;
+}
+
+static void advance(struct slice *bytes, size_t *len)
+{
+	size_t n = *len < bytes->len ? *len : bytes->len;
+
+	if (n > 0)
+		*bytes = slice_of(bytes->data + n, bytes->len - n);
+	*len -= n;
+}
+
+static struct iovec iovec_of(struct slice bytes)
+{
+	return (struct iovec){.iov_base = (void *)(uintptr_t)bytes.data, .iov_len = bytes.len};
+}
+
+/* An end that takes nothing more may still have an answer for us: reading goes on. */
+static int send_some(int fd, struct conn_exchange *exchange, struct err *err)
+{
+	struct iovec parts[2] = {iovec_of(exchange->head), iovec_of(exchange->body)};
+	struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
+	ssize_t n = sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+	size_t len;
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return 0;
+	if (n < 0 && (errno == EPIPE || errno == ECONNRESET)) {
+		exchange->broken = true;
+		return 0;
+	}
+	if (n < 0)
+		return err_set_errno(err, ERR_INTERNAL, errno, "cannot send to the service");
+	len = (size_t)n;
+	advance(&exchange->head, &len);
+	advance(&exchange->body, &len);
+	return 0;
+}
+
+static int broke_off(struct conn_exchange *exchange, struct err *err)
+{
+	exchange->broken = true;
+	(void)err_set(err, ERR_INTERNAL, "the service broke off before its answer was whole");
+	return err_add_remedy(err, REMEDY_BROKEN);
+}
+
+static int receive_some(int fd, struct conn_exchange *exchange, struct err *err)
+{
+	uint8_t piece[READ_SIZE];
+	ssize_t n = recv(fd, piece, sizeof(piece), MSG_DONTWAIT);
+	int r;
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return 0;
+	if (n == 0 || (n < 0 && errno == ECONNRESET))
+		return broke_off(exchange, err);
+	if (n < 0)
+		return err_set_errno(err, ERR_INTERNAL, errno, "cannot read from the service");
+	exchange->answered = true;
+	r = http_reader_feed(exchange->reader, slice_of(piece, (size_t)n), err);
+	wipe(piece, (size_t)n);
+	return r;
+}
+
+int conn_exchange(struct conn *conn, struct conn_exchange *exchange, struct err *err)
+{
+	int r = 0;
+
+	while (r == 0 && !http_reader_done(exchange->reader)) {
+		bool sending = !conn_exchange_is_sent(exchange) && !exchange->broken;
+		short events = 0;
+
+		r = wait_for(conn->fd, (short)(sending ? POLLIN | POLLOUT : POLLIN),
+			     exchange->deadline, &events, err);
+		if (r == 0 && (events & (POLLIN | POLLHUP | POLLERR)))
+			r = receive_some(conn->fd, exchange, err);
+		else if (r == 0 && (events & POLLOUT))
+			r = send_some(conn->fd, exchange, err);
+	}
+	return r;
+}

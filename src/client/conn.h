@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CLIENT_CONN_H
+#define CLIENT_CONN_H
+
+/*
+ * Conn: one connection to the service's Unix socket, and one exchange of request and answer on it
+ * at a time. Nothing here waits beyond its deadline, a time of clock_monotonic_us().
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+#include "base/slice.h"
+#include "client/http.h"
+
+struct conn {
+	int fd;	     /* -1 = not connected */
+	pid_t owner; /* who connected: a forked child must not write into its parent's stream */
+};
+
+#define CONN_INIT                                                                                  \
+	{                                                                                          \
+		.fd = -1                                                                           \
+	}
+
+/* The longest path of a socket that the kernel takes, without its NUL. */
+#define CONN_PATH_MAX 107u
+
+/* Errors say what a person can do: ERR_FORBIDDEN, ERR_INTERNAL (not there), ERR_TIMEOUT. */
+int conn_open(struct conn *conn, const char *path, uint64_t deadline, struct err *err) MUST_CHECK;
+
+void conn_close(struct conn *conn);
+
+/* True when a kept connection is this process's, open, and silent, as it must be between requests.
+ */
+bool conn_is_ready(const struct conn *conn);
+
+struct conn_exchange {
+	struct slice head; /* what is not sent yet of the request's head */
+	struct slice body; /* .. and body */
+	struct http_reader *reader;
+	uint64_t deadline;
+	bool answered; /* out: at least one byte of an answer came */
+	bool broken;   /* out: the other end went away before the answer was whole */
+};
+
+/* True when the whole request has been handed to the kernel. */
+static inline bool conn_exchange_is_sent(const struct conn_exchange *exchange)
+{
+	return exchange->head.len == 0 && exchange->body.len == 0;
+}
+
+/*
+ * Sends and reads until the answer is whole; an answer may come before the request is sent. The
+ * connection can be used again only when this returns 0, all was sent and the head keeps it alive.
+ */
+int conn_exchange(struct conn *conn, struct conn_exchange *exchange, struct err *err) MUST_CHECK;
+
+#endif

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cmd/holdfast/cli.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/base64.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "base/utf8.h"
+#include "cmd/holdfast/io.h"
+
+#define TEXT_MAX      (64u * 1024u)
+#define JSON_MAX      (96u * 1024u * 1024u) /* the largest result in base64 */
+#define TIMEOUT_S_MAX 86400u
+
+static const char REMEDY_TERMINAL[] = "Name a file by --out FILE, or redirect standard output.";
+
+/* --- texts --- */
+
+void cli_put_text(struct buf *out, const char *text)
+{
+	struct slice rest = slice_str(text);
+
+	while (rest.len > 0) {
+		size_t len = utf8_next(rest);
+		bool control = len == 0 || rest.data[0] < 0x20 || rest.data[0] == 0x7f ||
+			       (len == 2 && rest.data[0] == 0xc2 && rest.data[1] < 0xa0);
+
+		len = len > 0 ? len : 1;
+		buf_put(out, control ? slice_str("?") : slice_of(rest.data, len));
+		rest = slice_of(rest.data + len, rest.len - len);
+	}
+}
+
+/* To standard error; nothing can be done when that fails. */
+static void complain(const char *before, const char *text)
+{
+	CLEANUP(buf_fini) struct buf line = BUF_INIT(TEXT_MAX);
+
+	cli_put_text(&line, text);
+	buf_put_u8(&line, '\0');
+	if (buf_ok(&line))
+		(void)fprintf(stderr, "%s%s\n", before, (const char *)line.data);
+}
+
+static void put_problem(struct buf *out, const struct err *err)
+{
+	const struct err_info *info = err_info(err->code);
+
+	buf_printf(out, "{\"type\":\"urn:holdfast:error:%s\",\"title\":", info->name);
+	json_put_string(out, info->title);
+	buf_printf(out, ",\"status\":%d,\"code\":\"%s\",\"detail\":", info->http_status,
+		   info->name);
+	json_put_string(out, err->text);
+	buf_put_str(out, ",\"remedy\":");
+	json_put_string(out, err_remedy(err));
+	buf_put_str(out, "}\n");
+}
+
+int cli_fail(const struct cli *cli, const struct err *err)
+{
+	CLEANUP(buf_fini) struct buf out = BUF_INIT(TEXT_MAX);
+	char before[64];
+	struct err ignored;
+
+	if (cli->json) {
+		put_problem(&out, err);
+		if (buf_ok(&out) && io_write(NULL, buf_slice(&out), &ignored) == 0)
+			return CLI_FAILED;
+	}
+	(void)snprintf(before, sizeof(before), "holdfast: %s: ", err_info(err->code)->name);
+	complain(before, err->text);
+	complain("  try: ", err_remedy(err));
+	return CLI_FAILED;
+}
+
+int cli_fail_hf(const struct cli *cli)
+{
+	struct err err;
+
+	(void)err_set(&err, hf_error_code(cli->hf), "%s", hf_error_text(cli->hf));
+	(void)err_add_remedy(&err, hf_error_remedy(cli->hf));
+	return cli_fail(cli, &err);
+}
+
+int cli_usage(const struct cli *cli, const struct err *err)
+{
+	char hint[64] = "holdfast help";
+
+	if (cli->verb)
+		(void)snprintf(hint, sizeof(hint), "holdfast %s --help", cli->verb->name);
+	complain("holdfast: ", err->text);
+	complain("  try: ", hint);
+	return CLI_USAGE;
+}
+
+int cli_print(const struct cli *cli, const struct buf *text)
+{
+	struct err err;
+	int r;
+
+	if (buf_ok(text))
+		r = io_write(NULL, buf_slice(text), &err);
+	else
+		r = err_set(&err, ERR_INTERNAL, "memory is short");
+	return cli_end(cli, r, &err);
+}
+
+int cli_print_json(const struct cli *cli, const char *json)
+{
+	CLEANUP(buf_fini) struct buf out = BUF_INIT(JSON_MAX);
+
+	buf_put_str(&out, json);
+	buf_put_u8(&out, '\n');
+	return cli_print(cli, &out);
+}
+
+/* --- options --- */
+
+void cli_common(struct cli *cli, struct opt ret_opts[CLI_COMMON_COUNT])
+{
+	const struct opt opts[CLI_COMMON_COUNT] = {
+		{.kind = OPT_TEXT,
+		 .name = "socket",
+		 .value = "PATH",
+		 .help = "the service's socket; default: $HOLDFAST_SOCKET, else " HF_SOCKET_DEFAULT,
+		 .text = &cli->socket},
+		{.kind = OPT_FLAG,
+		 .name = "json",
+		 .help = "print results and errors as JSON",
+		 .flag = &cli->json},
+		{.kind = OPT_TEXT,
+		 .name = "timeout",
+		 .value = "SECONDS",
+		 .help = "give up after so long; default: 60",
+		 .text = &cli->timeout},
+	};
+
+	memcpy(ret_opts, opts, sizeof(opts));
+}
+
+static int print_help(const struct cli *cli, const struct opt_table *own,
+		      const struct opt_table *common)
+{
+	CLEANUP(buf_fini) struct buf out = BUF_INIT(TEXT_MAX);
+
+	buf_printf(&out, "usage: holdfast %s", cli->verb->name);
+	opt_usage(&out, own, out.len);
+	buf_printf(&out, "\n\n%s.\n\n", cli->verb->text);
+	opt_help(&out, own);
+	buf_put_str(&out, own->count > 0 ? "\n" : "");
+	opt_help(&out, common);
+	return cli_print(cli, &out);
+}
+
+static int open_handle(struct cli *cli, struct err *err)
+{
+	uint64_t seconds = 0;
+	int r = 0;
+
+	if (cli->timeout)
+		r = opt_number(cli->timeout, "--timeout", 1, TIMEOUT_S_MAX, &seconds, err);
+	if (r < 0)
+		return r;
+	r = hf_open(cli->socket, &cli->hf);
+	if (r < 0)
+		return err_set(err, r, "%s",
+			       r == HF_INVALID ? "the path of the socket is empty or too long"
+					       : "memory is short");
+	hf_set_timeout_ms(cli->hf, (unsigned)seconds * 1000u);
+	return 0;
+}
+
+int cli_parse(struct cli *cli, const struct opt *opts, size_t count, struct opt_words words)
+{
+	struct opt common[CLI_COMMON_COUNT];
+	const struct opt_table tables[] = {{opts, count}, {common, CLI_COMMON_COUNT}};
+	bool help = false;
+	struct err err;
+
+	cli_common(cli, common);
+	if (opt_parse(tables, ARRAY_LEN(tables), words, &help, &err) < 0)
+		return cli_usage(cli, &err);
+	if (help)
+		return print_help(cli, &tables[0], &tables[1]);
+	if (open_handle(cli, &err) < 0)
+		return err.code == ERR_INVALID ? cli_usage(cli, &err) : cli_fail(cli, &err);
+	return -1;
+}
+
+/* --- results --- */
+
+static void put_json_result(struct buf *out, const struct cli *cli, const char *path,
+			    const struct cli_result *result)
+{
+	if (path)
+		buf_printf(out, "{\"bytes\":%zu", result->bytes.len);
+	else
+		buf_printf(out, "{\"%s\":\"", result->member);
+	if (!path) {
+		base64_encode(out, result->bytes);
+		buf_put_u8(out, '"');
+	}
+	if (hf_protection(cli->hf)[0])
+		buf_printf(out, ",\"protection\":\"%s\"", hf_protection(cli->hf));
+	buf_put_str(out, "}\n");
+}
+
+int cli_put_result(const struct cli *cli, const char *path, const struct cli_result *result)
+{
+	CLEANUP(buf_fini) struct buf json = BUF_INIT(JSON_MAX);
+	struct err err;
+	int r = 0;
+
+	if (path && strcmp(path, "-") == 0)
+		path = NULL;
+	if (!cli->json && !result->text && io_is_terminal(path)) {
+		(void)err_set(&err, ERR_INVALID, "these bytes are not for a terminal");
+		(void)err_add_remedy(&err, REMEDY_TERMINAL);
+		return cli_fail(cli, &err);
+	}
+	if (path || !cli->json)
+		r = io_write(path, result->bytes, &err);
+	if (r < 0)
+		return cli_fail(cli, &err);
+	if (!cli->json)
+		return CLI_DONE;
+	put_json_result(&json, cli, path, result);
+	return cli_print(cli, &json);
+}

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CMD_HOLDFAST_CLI_H
+#define CMD_HOLDFAST_CLI_H
+
+/*
+ * Cli: what all verbs share: the common options, the connection, and the three ways to end: done,
+ * failed (one line says what, one what to do), wrong usage.
+ */
+
+#include <stdbool.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/slice.h"
+#include "cmd/holdfast/opt.h"
+#include "holdfast/client.h"
+
+enum cli_exit { CLI_DONE = 0, CLI_FAILED = 1, CLI_USAGE = 2 };
+
+struct cli;
+
+/* Rows of the one table of verbs, in main.c. */
+struct verb {
+	const char *name; /* "seal", "key create" */
+	int (*run)(struct cli *cli, struct opt_words words);
+	const char *text; /* one line, without a full stop */
+};
+
+struct cli {
+	const struct verb *verb;
+	const char *socket;
+	const char *timeout;
+	bool json;
+	struct hf *hf; /* opened by cli_parse() */
+};
+
+/* The options that every verb takes; their targets are in @cli. */
+#define CLI_COMMON_COUNT 3u
+void cli_common(struct cli *cli, struct opt ret_opts[CLI_COMMON_COUNT]);
+
+/*
+ * Parses a verb's words by its own options and the common ones, and makes the handle ready.
+ * Returns a negative number to go on, else the exit code: help was asked for, or usage is wrong.
+ */
+int cli_parse(struct cli *cli, const struct opt *opts, size_t count, struct opt_words words)
+	MUST_CHECK;
+
+/* Each says on standard error what is wrong (cli_fail: with --json on standard output). */
+int cli_fail(const struct cli *cli, const struct err *err);
+int cli_fail_hf(const struct cli *cli); /* the last call's error */
+int cli_usage(const struct cli *cli, const struct err *err);
+
+/* Ends a verb: the exit code of a result, with @err reported when it is negative. */
+static inline int cli_end(const struct cli *cli, int r, const struct err *err)
+{
+	return r < 0 ? cli_fail(cli, err) : CLI_DONE;
+}
+
+/* Writes a text to standard output. */
+int cli_print(const struct cli *cli, const struct buf *text);
+/* Writes a JSON text that the service gave, and ends its line. */
+int cli_print_json(const struct cli *cli, const char *json);
+
+/*
+ * Puts a verb's result where it belongs: bytes to @path, or as {"member": base64, "protection"}
+ * with --json and no path. A terminal gets no bytes unless @text says that they are a text.
+ */
+struct cli_result {
+	const char *member;
+	struct slice bytes;
+	bool text;
+};
+int cli_put_result(const struct cli *cli, const char *path, const struct cli_result *result);
+
+/* Appends @text for a terminal: control characters become '?'. */
+void cli_put_text(struct buf *out, const char *text);
+
+#endif

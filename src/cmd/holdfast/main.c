@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The command line on one page: the table of verbs, and how a verb is found in it. */
+#include <string.h>
+#include <sys/resource.h>
+
+#include "base/json.h"
+#include "base/mem.h"
+#include "cmd/holdfast/verb.h"
+
+#define HELP_MAX    (64u * 1024u)
+#define NAME_COLUMN 16
+
+static int verb_help(struct cli *cli, struct opt_words words);
+static int verb_version(struct cli *cli, struct opt_words words);
+
+static const struct verb VERBS[] = {
+	{"status", verb_status, "Show which provider protects, why, and how the TPM is"},
+	{"seal", verb_seal, "Seal data, so that only this device opens it again"},
+	{"unseal", verb_unseal, "Open what was sealed"},
+	{"secret list", verb_secret_list, "List the secrets that seal --name has stored"},
+	{"secret delete", verb_secret_delete, "Delete a stored secret"},
+	{"key create", verb_key_create, "Create a key that stays behind the service"},
+	{"key list", verb_key_list, "List the keys"},
+	{"key public", verb_key_public, "Print a key's public half as PEM"},
+	{"key delete", verb_key_delete, "Delete a key; what it signed stays valid"},
+	{"key import", verb_key_import, "Take over a private key from a PEM"},
+	{"key export", verb_key_export, "Give out a key that was created with --export"},
+	{"sign", verb_sign, "Sign a file with a key of the service"},
+	{"verify", verb_verify, "Check a signature, without the TPM"},
+	{"random", verb_random, "Print random bytes of the TPM"},
+	{"version", verb_version, "Print the release of this program"},
+	{"help", verb_help, "Explain the program, or one of its verbs"},
+};
+
+/* How many words at the front of @words are the verb's name; 0 = another verb is meant. */
+static int match_verb(const struct verb *verb, struct opt_words words)
+{
+	const char *space = strchr(verb->name, ' ');
+	size_t first = space ? (size_t)(space - verb->name) : strlen(verb->name);
+
+	if (words.count < 1 || !slice_equal(slice_of(verb->name, first), slice_str(words.words[0])))
+		return 0;
+	if (!space)
+		return 1;
+	return words.count > 1 && strcmp(space + 1, words.words[1]) == 0 ? 2 : 0;
+}
+
+static const struct verb *find_verb(struct opt_words words, int *ret_words)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(VERBS); i++) {
+		*ret_words = match_verb(&VERBS[i], words);
+		if (*ret_words > 0)
+			return &VERBS[i];
+	}
+	return NULL;
+}
+
+static struct opt_words skip_words(struct opt_words words, int count)
+{
+	return (struct opt_words){.count = words.count - count, .words = words.words + count};
+}
+
+static int unknown_verb(struct cli *cli, struct opt_words words)
+{
+	struct err err;
+
+	(void)err_set(&err, ERR_INVALID, "no such verb: %s%s%s", words.words[0],
+		      words.count > 1 ? " " : "", words.count > 1 ? words.words[1] : "");
+	cli->verb = NULL;
+	return cli_usage(cli, &err);
+}
+
+/* --- help --- */
+
+static int print_overview(struct cli *cli)
+{
+	CLEANUP(buf_fini) struct buf out = BUF_INIT(HELP_MAX);
+	struct opt common[CLI_COMMON_COUNT];
+	const struct opt_table table = {common, CLI_COMMON_COUNT};
+	size_t i;
+
+	cli_common(cli, common);
+	buf_put_str(&out, "usage: holdfast");
+	opt_usage(&out, &table, out.len);
+	buf_put_str(&out, " VERB ..\n\nSecrets and keys behind the TPM of this device.\n\n");
+	for (i = 0; i < ARRAY_LEN(VERBS); i++)
+		buf_printf(&out, "  %-*s%s\n", NAME_COLUMN, VERBS[i].name, VERBS[i].text);
+	buf_put_str(&out, "\n");
+	opt_help(&out, &table);
+	buf_put_str(&out, "\nExit status: 0 done, 1 failed, 2 wrong usage. "
+			  "See 'holdfast VERB --help'.\n");
+	return cli_print(cli, &out);
+}
+
+static int verb_help(struct cli *cli, struct opt_words words)
+{
+	static const char *const HELP[] = {"--help"};
+	int used;
+
+	if (words.count == 0 || words.words[0][0] == '-')
+		return print_overview(cli);
+	cli->verb = find_verb(words, &used);
+	if (!cli->verb)
+		return unknown_verb(cli, words);
+	if (cli->verb->run == verb_help)
+		return print_overview(cli);
+	return cli->verb->run(cli, (struct opt_words){.count = 1, .words = HELP});
+}
+
+static int verb_version(struct cli *cli, struct opt_words words)
+{
+	CLEANUP(buf_fini) struct buf out = BUF_INIT(128);
+	int r = cli_parse(cli, NULL, 0, words);
+
+	if (r >= 0)
+		return r;
+	buf_printf(&out, cli->json ? "{\"version\":\"%s\"}\n" : "holdfast %s\n", HOLDFAST_VERSION);
+	return cli_print(cli, &out);
+}
+
+/* --- main --- */
+
+static int run(struct cli *cli, struct opt_words words)
+{
+	struct opt common[CLI_COMMON_COUNT];
+	const struct opt_table table = {common, CLI_COMMON_COUNT};
+	bool help = false;
+	struct err err;
+	int used;
+
+	cli_common(cli, common);
+	if (opt_parse_leading(&table, words, &words, &help, &err) < 0)
+		return cli_usage(cli, &err);
+	if (help)
+		return print_overview(cli);
+	if (words.count == 0) {
+		(void)err_set(&err, ERR_INVALID, "a verb is missing");
+		return cli_usage(cli, &err);
+	}
+	cli->verb = find_verb(words, &used);
+	if (!cli->verb)
+		return unknown_verb(cli, words);
+	return cli->verb->run(cli, skip_words(words, used));
+}
+
+int main(int argc, char **argv)
+{
+	static const struct rlimit NO_CORE = {0, 0};
+	struct cli cli = {0};
+	int r;
+
+	/* Plaintexts pass through here: a crash must not leave them on disk. */
+	(void)setrlimit(RLIMIT_CORE, &NO_CORE);
+	json_setup();
+	r = run(&cli, skip_words((struct opt_words){argc, (const char *const *)argv}, argc > 0));
+	hf_close(cli.hf);
+	return r;
+}

@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What was given is what its target says: a flag that is set, a text that is no longer NULL. So
+ * the parser keeps no state but its place in the words.
+ */
+#include "cmd/holdfast/opt.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#define USAGE_COLUMNS 80u
+#define HELP_COLUMN   28u
+
+struct place {
+	const struct opt_table *tables;
+	size_t table_count;
+	struct opt_words words;
+	int at;
+	bool only_arguments; /* a bare -- has been seen */
+};
+
+static const struct opt *find_option(const struct place *place, struct slice name)
+{
+	size_t t, i;
+
+	for (t = 0; t < place->table_count; t++)
+		for (i = 0; i < place->tables[t].count; i++) {
+			const struct opt *opt = &place->tables[t].opts[i];
+
+			if (opt->kind != OPT_ARGUMENT && slice_equal(slice_str(opt->name), name))
+				return opt;
+		}
+	return NULL;
+}
+
+static const struct opt *next_argument(const struct place *place)
+{
+	size_t t, i;
+
+	for (t = 0; t < place->table_count; t++)
+		for (i = 0; i < place->tables[t].count; i++) {
+			const struct opt *opt = &place->tables[t].opts[i];
+
+			if (opt->kind == OPT_ARGUMENT && !*opt->text)
+				return opt;
+		}
+	return NULL;
+}
+
+static bool is_choice(const char *choices, const char *value)
+{
+	while (*choices) {
+		size_t len = strcspn(choices, "|");
+
+		if (slice_equal(slice_of(choices, len), slice_str(value)))
+			return true;
+		choices += len + (choices[len] == '|');
+	}
+	return false;
+}
+
+static int take_value(const struct opt *opt, const char *value, struct err *err)
+{
+	if (*opt->text)
+		return err_set(err, ERR_INVALID, "--%s is given twice", opt->name);
+	if (opt->kind == OPT_CHOICE && !is_choice(opt->value, value))
+		return err_set(err, ERR_INVALID, "--%s is one of %s", opt->name, opt->value);
+	*opt->text = value;
+	return 0;
+}
+
+static int take_option(struct place *place, const char *word, struct err *err)
+{
+	size_t len = strcspn(word + 2, "=");
+	const char *value = word[2 + len] == '=' ? word + 3 + len : NULL;
+	const struct opt *opt = find_option(place, slice_of(word + 2, len));
+
+	if (!opt)
+		return err_set(err, ERR_INVALID, "no such option: %.*s", (int)len + 2, word);
+	if (opt->kind == OPT_FLAG) {
+		if (value)
+			return err_set(err, ERR_INVALID, "--%s takes no value", opt->name);
+		*opt->flag = true;
+		return 0;
+	}
+	if (!value && place->at < place->words.count)
+		value = place->words.words[place->at++];
+	if (!value)
+		return err_set(err, ERR_INVALID, "--%s needs a value: %s", opt->name, opt->value);
+	return take_value(opt, value, err);
+}
+
+static int take_argument(const struct place *place, const char *word, struct err *err)
+{
+	const struct opt *opt = next_argument(place);
+
+	if (!opt)
+		return err_set(err, ERR_INVALID, "one word too many: %s", word);
+	*opt->text = word;
+	return 0;
+}
+
+/* A single dash is a word like others: as a value it means standard input or output. */
+static bool is_option(const char *word)
+{
+	return word[0] == '-' && word[1] != '\0';
+}
+
+static bool is_help(const char *word)
+{
+	return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
+}
+
+static int take_word(struct place *place, struct err *err)
+{
+	const char *word = place->words.words[place->at++];
+
+	if (place->only_arguments || !is_option(word))
+		return take_argument(place, word, err);
+	if (word[1] != '-')
+		return err_set(err, ERR_INVALID, "no such option: %s", word);
+	if (word[2] == '\0') {
+		place->only_arguments = true;
+		return 0;
+	}
+	return take_option(place, word, err);
+}
+
+static int check_required(const struct place *place, struct err *err)
+{
+	size_t t, i;
+
+	for (t = 0; t < place->table_count; t++)
+		for (i = 0; i < place->tables[t].count; i++) {
+			const struct opt *opt = &place->tables[t].opts[i];
+
+			if (opt->required && !*opt->text)
+				return err_set(err, ERR_INVALID, "%s%s is missing",
+					       opt->kind == OPT_ARGUMENT ? "" : "--", opt->name);
+		}
+	return 0;
+}
+
+int opt_parse(const struct opt_table *tables, size_t table_count, struct opt_words words,
+	      bool *ret_help, struct err *err)
+{
+	struct place place = {.tables = tables, .table_count = table_count, .words = words};
+	int r = 0;
+
+	while (r == 0 && place.at < words.count) {
+		if (!place.only_arguments && is_help(words.words[place.at])) {
+			*ret_help = true;
+			return 0;
+		}
+		r = take_word(&place, err);
+	}
+	return r < 0 ? r : check_required(&place, err);
+}
+
+int opt_parse_leading(const struct opt_table *table, struct opt_words words,
+		      struct opt_words *ret_rest, bool *ret_help, struct err *err)
+{
+	struct place place = {.tables = table, .table_count = 1, .words = words};
+	int r = 0;
+
+	while (r == 0 && place.at < words.count && is_option(words.words[place.at])) {
+		if (is_help(words.words[place.at])) {
+			*ret_help = true;
+			return 0;
+		}
+		r = take_word(&place, err);
+	}
+	if (r < 0)
+		return r;
+	*ret_rest = (struct opt_words){.count = words.count - place.at,
+				       .words = words.words + place.at};
+	return 0;
+}
+
+int opt_number(const char *text, const char *what, uint64_t min, uint64_t max, uint64_t *ret_value,
+	       struct err *err)
+{
+	size_t digits = strspn(text, "0123456789");
+	bool good = digits > 0 && digits <= 18 && text[digits] == '\0';
+	uint64_t value = 0;
+
+	for (; good && *text; text++)
+		value = value * 10 + (uint64_t)(*text - '0');
+	if (!good || value < min || value > max)
+		return err_set(err, ERR_INVALID,
+			       "%s is a whole number from %" PRIu64 " to %" PRIu64, what, min, max);
+	*ret_value = value;
+	return 0;
+}
+
+/* --- texts --- */
+
+static void put_option(struct buf *out, const struct opt *opt)
+{
+	if (opt->kind == OPT_ARGUMENT)
+		buf_put_str(out, opt->name);
+	else if (opt->kind == OPT_FLAG)
+		buf_printf(out, "--%s", opt->name);
+	else
+		buf_printf(out, "--%s %s", opt->name, opt->value);
+}
+
+void opt_usage(struct buf *out, const struct opt_table *table, size_t column)
+{
+	size_t indent = column;
+	size_t i;
+
+	for (i = 0; i < table->count; i++) {
+		CLEANUP(buf_fini) struct buf word = BUF_INIT(256);
+		const struct opt *opt = &table->opts[i];
+
+		buf_put_str(&word, opt->required ? "" : "[");
+		put_option(&word, opt);
+		buf_put_str(&word, opt->required ? "" : "]");
+		if (column + 1 + word.len > USAGE_COLUMNS) {
+			buf_printf(out, "\n%*s", (int)indent, "");
+			column = indent;
+		}
+		buf_put_u8(out, ' ');
+		buf_put(out, buf_slice(&word));
+		column += 1 + word.len;
+	}
+}
+
+/* Puts @text with its lines beginning at @column, where the first one already is. */
+static void put_wrapped(struct buf *out, const char *text, size_t column)
+{
+	size_t used = column;
+
+	while (*text) {
+		size_t len = strcspn(text, " ");
+
+		if (used > column && used + 1 + len > USAGE_COLUMNS) {
+			buf_printf(out, "\n%*s", (int)column, "");
+			used = column;
+		} else if (used > column) {
+			buf_put_u8(out, ' ');
+			used++;
+		}
+		buf_put(out, slice_of(text, len));
+		used += len;
+		text += len + strspn(text + len, " ");
+	}
+	buf_put_u8(out, '\n');
+}
+
+void opt_help(struct buf *out, const struct opt_table *table)
+{
+	size_t i;
+
+	for (i = 0; i < table->count; i++) {
+		size_t start = out->len;
+		size_t width;
+
+		buf_put_str(out, "  ");
+		put_option(out, &table->opts[i]);
+		width = out->len - start;
+		if (width + 2 > HELP_COLUMN)
+			buf_printf(out, "\n%*s", (int)HELP_COLUMN, "");
+		else
+			buf_printf(out, "%*s", (int)(HELP_COLUMN - width), "");
+		put_wrapped(out, table->opts[i].help, HELP_COLUMN);
+	}
+}

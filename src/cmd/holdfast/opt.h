@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CMD_HOLDFAST_OPT_H
+#define CMD_HOLDFAST_OPT_H
+
+/*
+ * Opt: one table of options gives parsing, the line of usage and the text of help. Options are
+ * --name, --name VALUE or --name=VALUE, anywhere before a bare `--`; arguments are taken in the
+ * order of the table. Names are not abbreviated, and nothing may be given twice.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+
+enum opt_kind {
+	OPT_FLAG,     /* --name, sets *flag */
+	OPT_TEXT,     /* --name VALUE, sets *text */
+	OPT_CHOICE,   /* the same; VALUE is one of "a|b|c" */
+	OPT_ARGUMENT, /* not an option but a word of its own, sets *text */
+};
+
+struct opt {
+	enum opt_kind kind;
+	const char *name;  /* "in"; of an argument what usage calls it: "NAME" */
+	const char *value; /* "FILE", or the choices */
+	const char *help;
+	bool required;	   /* options and arguments that have no default */
+	bool *flag;	   /* false at first */
+	const char **text; /* NULL at first; then borrowed from the command line */
+};
+
+struct opt_table {
+	const struct opt *opts;
+	size_t count;
+};
+
+struct opt_words {
+	int count;
+	const char *const *words;
+};
+
+/*
+ * Parses until all words are taken. ERR_INVALID, with a text that names the option; what was set
+ * until then stays set. A word --help or -h sets *ret_help and ends the parsing.
+ */
+int opt_parse(const struct opt_table *tables, size_t table_count, struct opt_words words,
+	      bool *ret_help, struct err *err) MUST_CHECK;
+
+/*
+ * The same for options that stand before a verb: stops at the first word that is none, and gives
+ * what is left. Arguments in the table are ignored.
+ */
+int opt_parse_leading(const struct opt_table *table, struct opt_words words,
+		      struct opt_words *ret_rest, bool *ret_help, struct err *err) MUST_CHECK;
+
+/* A whole decimal number from @min to @max; @what names it in the error. */
+int opt_number(const char *text, const char *what, uint64_t min, uint64_t max, uint64_t *ret_value,
+	       struct err *err) MUST_CHECK;
+
+/* Appends " --in FILE [--json] NAME", wrapped at 80 columns; @column is where it begins. */
+void opt_usage(struct buf *out, const struct opt_table *table, size_t column);
+
+/* Appends a line or more for each row: "  --in FILE   what it does". */
+void opt_help(struct buf *out, const struct opt_table *table);
+
+#endif

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Where results go: files whole and private, links followed, devices left what they are. */
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/mem.h"
+#include "cmd/holdfast/io.h"
+
+struct place {
+	char folder[64];
+	int before; /* the working folder of before */
+};
+
+static int setup(void **state)
+{
+	struct place *place = calloc(1, sizeof(*place));
+	const char *temp = getenv("TMPDIR");
+
+	assert_non_null(place);
+	(void)snprintf(place->folder, sizeof(place->folder), "%s/hf-io-XXXXXX",
+		       temp && strlen(temp) < 40 ? temp : "/tmp");
+	assert_non_null(mkdtemp(place->folder));
+	place->before = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_true(place->before >= 0);
+	assert_int_equal(chdir(place->folder), 0);
+	*state = place;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	static const char *const NAMES[] = {"file",	  "link",  "dangling", "pipe",
+					    "there/file", "there", "other"};
+	struct place *place = *state;
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(NAMES); i++)
+		(void)remove(NAMES[i]);
+	assert_int_equal(fchdir(place->before), 0);
+	close(place->before);
+	assert_int_equal(rmdir(place->folder), 0); /* no temporary file stays behind */
+	free(place);
+	return 0;
+}
+
+static void assert_content(const char *path, const char *text)
+{
+	CLEANUP(buf_fini) struct buf bytes = BUF_INIT(64);
+	struct err err = {0};
+
+	assert_int_equal(io_read(path, &bytes, &err), 0);
+	assert_int_equal(bytes.len, strlen(text));
+	assert_memory_equal(bytes.data, text, bytes.len);
+}
+
+static mode_t mode_of(const char *path)
+{
+	struct stat st;
+
+	assert_int_equal(lstat(path, &st), 0);
+	return st.st_mode;
+}
+
+static void write_text(const char *path, const char *text)
+{
+	struct err err = {0};
+
+	assert_int_equal(io_write(path, slice_str(text), &err), 0);
+}
+
+static void test_file_is_private_and_replaced(void **state)
+{
+	(void)state;
+	write_text("file", "one");
+	assert_int_equal(mode_of("file") & 07777, 0600);
+	assert_int_equal(chmod("file", 0644), 0);
+	write_text("./file", "two!");
+	assert_content("file", "two!");
+	assert_int_equal(mode_of("file") & 07777, 0600);
+}
+
+static void test_links_are_followed(void **state)
+{
+	(void)state;
+	assert_int_equal(mkdir("there", 0700), 0);
+	assert_int_equal(symlink("there", "other"), 0);
+	write_text("other/file", "one");
+	assert_content("there/file", "one");
+	assert_int_equal(symlink("there/file", "link"), 0);
+	write_text("link", "two");
+	assert_true(S_ISLNK(mode_of("link")));
+	assert_content("there/file", "two");
+}
+
+static void test_devices_stay(void **state)
+{
+	CLEANUP(fd_close_cleanup) int reader = -1;
+	char text[8] = "";
+
+	(void)state;
+	write_text("/dev/null", "gone");
+	assert_true(S_ISCHR(mode_of("/dev/null")));
+	assert_int_equal(mkfifo("pipe", 0600), 0);
+	reader = open("pipe", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	assert_true(reader >= 0);
+	write_text("pipe", "through");
+	assert_int_equal(read(reader, text, sizeof(text)), 7);
+	assert_memory_equal(text, "through", 7);
+	assert_true(S_ISFIFO(mode_of("pipe")));
+}
+
+static void test_refused(void **state)
+{
+	CLEANUP(buf_fini) struct buf bytes = BUF_INIT(3);
+	struct err err = {0};
+
+	(void)state;
+	assert_int_equal(io_write("no/such/file", slice_str("x"), &err), ERR_NOT_FOUND);
+	assert_true(io_write("/tmp", slice_str("x"), &err) < 0);
+	assert_true(io_write("", slice_str("x"), &err) < 0);
+	assert_int_equal(io_read("no/such/file", &bytes, &err), ERR_NOT_FOUND);
+	assert_non_null(strstr(err.text, "no/such/file"));
+	assert_int_equal(io_read("/", &bytes, &err), ERR_UNREADABLE);
+	write_text("file", "four");
+	assert_int_equal(io_read("file", &bytes, &err), ERR_TOO_LARGE);
+	write_text("file", "six");
+	assert_int_equal(io_read("file", &bytes, &err), 0);
+}
+
+/* More than one piece, and a taker that has had enough. */
+static int count_two(void *arg, struct slice piece, struct err *err)
+{
+	size_t *pieces = arg;
+
+	assert_true(piece.len > 0);
+	return ++*pieces < 2 ? 0 : err_set(err, ERR_CONFLICT, "enough");
+}
+
+static void test_pieces(void **state)
+{
+	struct err err = {0};
+	size_t pieces = 0;
+
+	(void)state;
+	assert_int_equal(io_each("/dev/zero", count_two, &pieces, &err), ERR_CONFLICT);
+	assert_int_equal(pieces, 2);
+	pieces = 0;
+	assert_int_equal(io_each("/dev/null", count_two, &pieces, &err), 0);
+	assert_int_equal(pieces, 0);
+}
+
+#define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+
+int main(void)
+{
+	static const struct CMUnitTest TESTS[] = {
+		IN_FOLDER(test_file_is_private_and_replaced),
+		IN_FOLDER(test_links_are_followed),
+		IN_FOLDER(test_devices_stay),
+		IN_FOLDER(test_refused),
+		IN_FOLDER(test_pieces),
+	};
+
+	return cmocka_run_group_tests(TESTS, NULL, NULL);
+}

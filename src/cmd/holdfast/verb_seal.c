@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Without a name the sealed blob is the caller's to keep; with one the service keeps it. Either
+ * way bytes travel as they are.
+ */
+#include "base/mem.h"
+#include "cmd/holdfast/io.h"
+#include "cmd/holdfast/verb.h"
+
+/* More than the service takes, so that it is the service that says what its limit is. */
+#define INPUT_MAX (66u * 1024u * 1024u)
+
+struct seal_options {
+	const char *in;
+	const char *out;
+	const char *name;
+	bool create;
+};
+
+static int read_input(const struct cli *cli, const char *path, struct buf *ret_bytes)
+{
+	struct err err;
+
+	return cli_end(cli, io_read(path, ret_bytes, &err), &err);
+}
+
+static int seal_blob(const struct cli *cli, const char *path, const struct buf *plain)
+{
+	struct cli_result result = {.member = "blob"};
+	void *blob;
+	size_t len;
+	int r;
+
+	if (hf_seal(cli->hf, plain->data, plain->len, &blob, &len) < 0)
+		return cli_fail_hf(cli);
+	result.bytes = slice_of(blob, len);
+	r = cli_put_result(cli, path, &result);
+	hf_free(blob);
+	return r;
+}
+
+static int seal_named(const struct cli *cli, const struct seal_options *options,
+		      const struct buf *plain)
+{
+	CLEANUP(buf_fini) struct buf out = BUF_INIT(1024);
+
+	if (hf_secret_put(cli->hf, options->name, plain->data, plain->len,
+			  options->create ? HF_SECRET_CREATE : 0) < 0)
+		return cli_fail_hf(cli);
+	if (!cli->json)
+		return CLI_DONE;
+	buf_printf(&out, "{\"name\":\"%s\",\"protection\":\"%s\",\"size\":%zu}\n", options->name,
+		   hf_protection(cli->hf), plain->len);
+	return cli_print(cli, &out);
+}
+
+static int check_seal(const struct cli *cli, const struct seal_options *options)
+{
+	struct err err;
+
+	if (options->name && options->out)
+		(void)err_set(&err, ERR_INVALID,
+			      "--out does not go with --name: the service keeps "
+			      "a named secret");
+	else if (options->create && !options->name)
+		(void)err_set(&err, ERR_INVALID, "--create needs --name");
+	else
+		return CLI_DONE;
+	return cli_usage(cli, &err);
+}
+
+int verb_seal(struct cli *cli, struct opt_words words)
+{
+	CLEANUP(buf_fini) struct buf plain = BUF_INIT(INPUT_MAX);
+	struct seal_options options = {0};
+	const struct opt opts[] = {
+		{.kind = OPT_TEXT,
+		 .name = "in",
+		 .value = "FILE",
+		 .help = "what to seal; default: standard input",
+		 .text = &options.in},
+		{.kind = OPT_TEXT,
+		 .name = "out",
+		 .value = "FILE",
+		 .help = "where the blob goes; default: standard output",
+		 .text = &options.out},
+		{.kind = OPT_TEXT,
+		 .name = "name",
+		 .value = "NAME",
+		 .help = "let the service keep it under this name instead",
+		 .text = &options.name},
+		{.kind = OPT_FLAG,
+		 .name = "create",
+		 .help = "with --name: fail when the name exists, instead of replacing it",
+		 .flag = &options.create},
+	};
+	int r;
+
+	r = cli_parse(cli, opts, ARRAY_LEN(opts), words);
+	if (r >= 0)
+		return r;
+	r = check_seal(cli, &options);
+	if (r == CLI_DONE)
+		r = read_input(cli, options.in, &plain);
+	if (r != CLI_DONE)
+		return r;
+	return options.name ? seal_named(cli, &options, &plain)
+			    : seal_blob(cli, options.out, &plain);
+}
+
+/* --- unseal --- */
+
+static int open_blob(const struct cli *cli, const char *path, void **ret_data, size_t *ret_len)
+{
+	CLEANUP(buf_fini) struct buf blob = BUF_INIT(INPUT_MAX);
+	int r;
+
+	r = read_input(cli, path, &blob);
+	if (r != CLI_DONE)
+		return r;
+	if (hf_unseal(cli->hf, blob.data, blob.len, ret_data, ret_len) < 0)
+		return cli_fail_hf(cli);
+	return CLI_DONE;
+}
+
+static int check_unseal(const struct cli *cli, const struct seal_options *options)
+{
+	struct err err;
+
+	if (!options->name || !options->in)
+		return CLI_DONE;
+	(void)err_set(&err, ERR_INVALID, "--in does not go with --name");
+	return cli_usage(cli, &err);
+}
+
+int verb_unseal(struct cli *cli, struct opt_words words)
+{
+	struct seal_options options = {0};
+	const struct opt opts[] = {
+		{.kind = OPT_TEXT,
+		 .name = "in",
+		 .value = "FILE",
+		 .help = "the blob; default: standard input",
+		 .text = &options.in},
+		{.kind = OPT_TEXT,
+		 .name = "out",
+		 .value = "FILE",
+		 .help = "where the plaintext goes; default: standard output",
+		 .text = &options.out},
+		{.kind = OPT_TEXT,
+		 .name = "name",
+		 .value = "NAME",
+		 .help = "fetch the secret that the service keeps under this name",
+		 .text = &options.name},
+	};
+	struct cli_result result = {.member = "data", .text = true};
+	void *data = NULL;
+	size_t len = 0;
+	int r;
+
+	r = cli_parse(cli, opts, ARRAY_LEN(opts), words);
+	if (r >= 0)
+		return r;
+	r = check_unseal(cli, &options);
+	if (r != CLI_DONE)
+		return r;
+	if (!options.name)
+		r = open_blob(cli, options.in, &data, &len);
+	else if (hf_secret_get(cli->hf, options.name, &data, &len) < 0)
+		r = cli_fail_hf(cli);
+	if (r != CLI_DONE)
+		return r;
+	result.bytes = slice_of(data, len);
+	r = cli_put_result(cli, options.out, &result);
+	hf_free(data);
+	return r;
+}

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the service says of itself, in a few lines for people; --json gives all of it. */
+#include <inttypes.h>
+#include <jansson.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "base/mem.h"
+#include "cmd/holdfast/verb.h"
+
+#define TEXT_MAX (64u * 1024u)
+
+static const char *text_of(const json_t *object, const char *name, const char *otherwise)
+{
+	const char *text = json_string_value(json_object_get(object, name));
+
+	return text ? text : otherwise;
+}
+
+static void put_line(struct buf *out, const char *label, const char *value)
+{
+	if (!value || !value[0])
+		return;
+	buf_printf(out, "%-12s", label);
+	cli_put_text(out, value);
+	buf_put_u8(out, '\n');
+}
+
+/* Large counters come as strings, since JSON numbers end at 2^53. */
+static void put_count(struct buf *out, const char *label, const json_t *value)
+{
+	char number[32];
+
+	if (json_is_string(value))
+		put_line(out, label, json_string_value(value));
+	if (!json_is_integer(value))
+		return;
+	(void)snprintf(number, sizeof(number), "%" JSON_INTEGER_FORMAT, json_integer_value(value));
+	put_line(out, label, number);
+}
+
+static void put_uptime(struct buf *out, const json_t *value)
+{
+	json_int_t seconds = json_integer_value(value);
+	char text[64];
+
+	if (!json_is_integer(value) || seconds < 0)
+		return;
+	(void)snprintf(text, sizeof(text), "%" PRId64 " d %02d:%02d:%02d", (int64_t)seconds / 86400,
+		       (int)(seconds / 3600 % 24), (int)(seconds / 60 % 60), (int)(seconds % 60));
+	put_line(out, "uptime", text);
+}
+
+static void put_lockout(struct buf *out, const json_t *lockout)
+{
+	const json_t *counter = json_object_get(lockout, "counter");
+	const json_t *max = json_object_get(lockout, "max");
+	char text[96];
+
+	if (!json_is_integer(counter) || !json_is_integer(max))
+		return;
+	(void)snprintf(text, sizeof(text),
+		       "%s; %" JSON_INTEGER_FORMAT " of %" JSON_INTEGER_FORMAT " failed attempts",
+		       json_is_true(json_object_get(lockout, "in_lockout")) ? "yes" : "no",
+		       json_integer_value(counter), json_integer_value(max));
+	put_line(out, "lockout", text);
+}
+
+static void put_tpm(struct buf *out, const json_t *tpm)
+{
+	if (!json_is_object(tpm))
+		return;
+	put_line(out, "tpm", text_of(tpm, "manufacturer", NULL));
+	put_line(out, "firmware", text_of(tpm, "firmware", NULL));
+	put_line(out, "tcti", text_of(tpm, "tcti", NULL));
+	put_line(out, "manager", text_of(tpm, "resource_manager", NULL));
+	put_count(out, "commands", json_object_get(tpm, "commands"));
+	put_lockout(out, json_object_get(tpm, "lockout"));
+}
+
+static int print_status(const struct cli *cli, const char *text)
+{
+	CLEANUP(json_cleanup) struct json_t *status = NULL;
+	CLEANUP(buf_fini) struct buf out = BUF_INIT(TEXT_MAX);
+	struct err err;
+	int r;
+
+	r = json_parse(slice_str(text), &status, &err);
+	if (r < 0)
+		return cli_fail(cli, &err);
+	put_line(&out, "provider", text_of(status, "provider", "unknown"));
+	put_line(&out, "reason", text_of(status, "reason", NULL));
+	put_line(&out, "protection", text_of(status, "protection", "unknown"));
+	put_tpm(&out, json_object_get(status, "tpm"));
+	put_line(&out, "tenant", text_of(status, "tenant", NULL));
+	put_line(&out, "version", text_of(status, "version", NULL));
+	put_uptime(&out, json_object_get(status, "uptime"));
+	return cli_print(cli, &out);
+}
+
+int verb_status(struct cli *cli, struct opt_words words)
+{
+	char *text;
+	int r;
+
+	r = cli_parse(cli, NULL, 0, words);
+	if (r >= 0)
+		return r;
+	if (hf_status_json(cli->hf, &text) < 0)
+		return cli_fail_hf(cli);
+	r = cli->json ? cli_print_json(cli, text) : print_status(cli, text);
+	hf_free(text);
+	return r;
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CMD_HOLDFASTD_DAEMON_H
+#define CMD_HOLDFASTD_DAEMON_H
+
+/*
+ * Daemon: all parts put together, from start to stop. What takes time is a job; this thread only
+ * runs the loop.
+ */
+
+#include <stdbool.h>
+
+#include "base/err.h"
+#include "base/loop.h"
+#include "cmd/holdfastd/state.h"
+#include "conf/conf.h"
+#include "http/http.h"
+#include "jobs/jobs.h"
+#include "provider/select.h"
+#include "server/server.h"
+#include "service/service.h"
+
+struct choice; /* choice.c: how the provider is found */
+
+struct daemon {
+	const struct conf *conf;
+	enum select_wish wish;
+	bool wish_from_env;
+	const char *version;
+
+	struct loop *loop;
+	struct jobs *jobs;
+	struct state state;
+	struct service *service;
+	struct http *http;
+	struct server *server;
+	struct service_tenant host;
+	struct choice *choice;
+	struct provider *provider; /* owned; NULL while there is none */
+
+	struct loop_timer watchdog;
+	struct loop_timer drain;
+	uint64_t drain_until_us;
+	bool stopping;
+};
+
+/* Runs until a signal ends it; returns the exit status of the process. */
+int daemon_run(struct daemon *daemon);
+
+#endif

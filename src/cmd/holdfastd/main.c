@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* holdfastd: options and configuration; everything else is daemon.c. */
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "base/log.h"
+#include "cmd/holdfastd/daemon.h"
+#include "host/limits.h"
+
+#define DEFAULT_CONFIG "/etc/holdfast/holdfast.conf"
+#define EXIT_USAGE     2
+
+static const char USAGE[] =
+	"usage: holdfastd [--config FILE] [--check]\n"
+	"       holdfastd --version | --help\n"
+	"\n"
+	"  --config FILE  read FILE instead of " DEFAULT_CONFIG "\n"
+	"  --check        check the configuration, name sections without effect, and exit\n"
+	"\n"
+	"SECURITY_PROVIDER=auto|tpm|legacy in the environment overrides the configuration.\n";
+
+struct options {
+	const char *config; /* NULL = the default, which may be absent */
+	bool check;
+};
+
+/* Below 0: go on. Else the exit status. */
+static int read_options(int argc, char **argv, struct options *options)
+{
+	static const struct option LONG[] = {
+		{"config", required_argument, NULL, 'c'},
+		{"check", no_argument, NULL, 'k'},
+		{"version", no_argument, NULL, 'v'},
+		{"help", no_argument, NULL, 'h'},
+		{NULL, 0, NULL, 0},
+	};
+	int option;
+
+	while ((option = getopt_long(argc, argv, "", LONG, NULL)) != -1) {
+		switch (option) {
+		case 'c':
+			options->config = optarg;
+			break;
+		case 'k':
+			options->check = true;
+			break;
+		case 'v':
+			(void)printf("holdfastd %s\n", HOLDFAST_VERSION);
+			return 0;
+		case 'h':
+			(void)fputs(USAGE, stdout);
+			return 0;
+		default:
+			(void)fputs(USAGE, stderr);
+			return EXIT_USAGE;
+		}
+	}
+	if (optind == argc)
+		return -1;
+	(void)fprintf(stderr, "holdfastd: '%s' is not expected\n%s", argv[optind], USAGE);
+	return EXIT_USAGE;
+}
+
+static int read_config(const char *path, struct conf **ret_conf, struct err *err)
+{
+	int r;
+
+	if (path)
+		return conf_load(path, ret_conf, err);
+	r = conf_load(DEFAULT_CONFIG, ret_conf, err);
+	return r == ERR_NOT_FOUND ? conf_default(ret_conf, err) : r;
+}
+
+/* The environment, else the configuration. */
+static int read_wish(const struct conf *conf, struct daemon *daemon, struct err *err)
+{
+	static const enum select_wish WISHES[] = {
+		[CONF_PROVIDER_AUTO] = SELECT_AUTO,
+		[CONF_PROVIDER_TPM] = SELECT_TPM,
+		[CONF_PROVIDER_LEGACY] = SELECT_LEGACY,
+	};
+	const char *word = getenv("SECURITY_PROVIDER");
+	enum conf_provider provider = conf->provider;
+	int r;
+
+	if (word) {
+		r = conf_provider_of_word(word, &provider, err);
+		if (r < 0)
+			return err_wrap(err, "SECURITY_PROVIDER");
+	}
+	daemon->wish = WISHES[provider];
+	daemon->wish_from_env = word != NULL;
+	return 0;
+}
+
+static void print_unused(void *arg, const char *section)
+{
+	(void)arg;
+	(void)printf("section '%s' is accepted and has no effect in this version\n", section);
+}
+
+static int print_check(const struct conf *conf, const char *path)
+{
+	conf_unused_sections(conf, print_unused, NULL);
+	(void)printf("%s: ok\n", path ? path : DEFAULT_CONFIG);
+	return 0;
+}
+
+static int run(struct daemon *daemon)
+{
+	struct err err;
+
+	if (limits_apply(&err) < 0) {
+		log_err(LOG_LEVEL_ERROR, &err, "cannot start");
+		return 1;
+	}
+	return daemon_run(daemon);
+}
+
+int main(int argc, char **argv)
+{
+	struct options options = {.config = NULL};
+	struct daemon daemon = {.version = HOLDFAST_VERSION};
+	CLEANUP(conf_cleanup) struct conf *conf = NULL;
+	struct err err;
+	int r;
+
+	log_init("holdfastd");
+	json_setup();
+	r = read_options(argc, argv, &options);
+	if (r >= 0)
+		return r;
+	if (read_config(options.config, &conf, &err) < 0 || read_wish(conf, &daemon, &err) < 0) {
+		(void)fprintf(stderr, "holdfastd: %s\n", err.text);
+		return EXIT_USAGE;
+	}
+	if (options.check)
+		return print_check(conf, options.config);
+	daemon.conf = conf;
+	return run(&daemon);
+}

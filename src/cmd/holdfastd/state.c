@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The order of making is host.key, auth.key, the tenant's id, then tpm.state and records. So a
+ * missing auth.key with anything of the later ones present was lost, and one without was never
+ * made; host.key exists whenever auth.key does, or was lost.
+ */
+#include "cmd/holdfastd/state.h"
+
+#include "crypto/cipher.h"
+
+#define RESTORE_AUTH                                                                               \
+	"Restore auth.key from a backup of the state folder; without it nothing sealed so far "    \
+	"opens. To start anew, empty the state folder."
+#define RESTORE_HOST                                                                               \
+	"Restore host.key from a backup of the state folder; without it nothing that the legacy "  \
+	"provider sealed opens."
+
+#define RESTORE_ID                                                                                 \
+	"Restore tenants/host/id from a backup of the state folder; without it nothing sealed so " \
+	"far opens."
+
+static int make_key(struct store *store, const char *name, struct secret **ret_key, struct err *err)
+{
+	CLEANUP(secret_cleanup) struct secret *key = NULL;
+	int r;
+
+	r = secret_new(STATE_KEY_SIZE, &key, err);
+	if (r < 0)
+		return r;
+	r = cipher_random(secret_data(key), STATE_KEY_SIZE, err);
+	if (r < 0)
+		return r;
+	r = store_twin_write(store, NULL, name, secret_slice(key), err);
+	if (r < 0)
+		return err_wrap(err, "cannot make %s", name);
+	*ret_key = TAKE(key);
+	return 0;
+}
+
+/* 0, ERR_NOT_FOUND, or ERR_UNREADABLE for whatever else is the matter with it. */
+static int read_key(struct store *store, const char *name, struct secret **ret_key, struct err *err)
+{
+	CLEANUP(secret_cleanup) struct secret *key = NULL;
+	int r;
+
+	r = store_twin_read(store, NULL, name, &key, err);
+	if (r == ERR_NOT_FOUND)
+		return r;
+	if (r == 0 && secret_size(key) != STATE_KEY_SIZE)
+		r = err_set(err, ERR_UNREADABLE, "it has a wrong size");
+	if (r < 0) {
+		err->code = ERR_UNREADABLE;
+		return err_wrap(err, "%s cannot be read", name);
+	}
+	*ret_key = TAKE(key);
+	return 0;
+}
+
+/* Is a twin file there, readable or not? */
+static bool has_twin(struct store *store, const char *tenant, const char *name)
+{
+	CLEANUP(secret_cleanup) struct secret *content = NULL;
+	struct err err;
+
+	return store_twin_read(store, tenant, name, &content, &err) != ERR_NOT_FOUND;
+}
+
+/* Nothing was ever made with an auth.key here. */
+static int is_pristine(struct store *store, bool *ret_pristine, struct err *err)
+{
+	bool any = false;
+	int r;
+
+	r = store_has_records(store, &any, err);
+	if (r < 0)
+		return r;
+	*ret_pristine = !any && !has_twin(store, NULL, STATE_TPM) &&
+			!has_twin(store, STATE_TENANT, STATE_TENANT_ID);
+	return 0;
+}
+
+/* A function may use its struct err and succeed; a fault is only what failed. */
+static void set_fault(struct err *fault, const struct err *err, const char *remedy)
+{
+	*fault = *err;
+	(void)err_add_remedy(fault, remedy);
+}
+
+/* In a new state folder. host.key may be there already, when we were killed in between. */
+static int make_keys(struct state *state, struct err *err)
+{
+	int r;
+
+	if (state->host_key_fault.code == ERR_AUTH_FAILED) {
+		r = make_key(state->store, STATE_HOST_KEY, &state->host_key, err);
+		if (r < 0)
+			return r;
+		state->host_key_fault = (struct err){.code = 0};
+	}
+	return make_key(state->store, STATE_AUTH_KEY, &state->auth_key, err);
+}
+
+static void open_host_key(struct state *state)
+{
+	struct err err;
+	int r = read_key(state->store, STATE_HOST_KEY, &state->host_key, &err);
+
+	if (r == ERR_NOT_FOUND)
+		(void)err_set(&err, ERR_AUTH_FAILED, "host.key is lost");
+	if (r < 0)
+		set_fault(&state->host_key_fault, &err, RESTORE_HOST);
+}
+
+/* Reads both keys; leaves faults behind and fails only when new ones cannot be written. */
+static int open_keys(struct state *state, struct err *err)
+{
+	bool pristine = false;
+	struct err fault;
+	int r;
+
+	open_host_key(state);
+	r = read_key(state->store, STATE_AUTH_KEY, &state->auth_key, &fault);
+	if (r == ERR_NOT_FOUND) {
+		r = is_pristine(state->store, &pristine, &fault);
+		if (r == 0 && pristine)
+			return make_keys(state, err);
+		if (r == 0)
+			r = err_set(&fault, ERR_AUTH_FAILED,
+				    "auth.key is lost, and there are objects made with it");
+	}
+	if (r < 0)
+		set_fault(&state->fault, &fault, RESTORE_AUTH);
+	return 0;
+}
+
+static int open_tenant(struct state *state, struct err *err)
+{
+	struct err fault;
+	int r;
+
+	if (state->fault.code != 0)
+		return 0;
+	r = store_set_key(state->store, state->auth_key, err);
+	if (r < 0)
+		return r;
+	if (keystore_tenant_open(state->store, STATE_TENANT, &state->host, &fault) < 0)
+		set_fault(&state->fault, &fault, RESTORE_ID);
+	return 0;
+}
+
+int state_open(const char *path, struct state *ret_state, struct err *err)
+{
+	CLEANUP(state_fini) struct state state = {.store = NULL};
+	int r;
+
+	r = store_open(path, &state.store, err);
+	if (r < 0)
+		return err_wrap(err, "state folder");
+	r = open_keys(&state, err);
+	if (r < 0)
+		return r;
+	r = open_tenant(&state, err);
+	if (r < 0)
+		return r;
+	*ret_state = state;
+	state = (struct state){.store = NULL};
+	return 0;
+}
+
+void state_fini(struct state *state)
+{
+	secret_free(state->auth_key);
+	secret_free(state->host_key);
+	store_free(state->store);
+}

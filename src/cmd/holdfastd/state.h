@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CMD_HOLDFASTD_STATE_H
+#define CMD_HOLDFASTD_STATE_H
+
+/*
+ * State: the precious files of the state folder. Each is made once, when nothing was ever made,
+ * and never again: a lost one is a fault that the daemon reports while it stays up, because a new
+ * one in its place would make everything sealed so far unreadable for good, and silently.
+ */
+
+#include "base/err.h"
+#include "base/secret.h"
+#include "keystore/keystore.h"
+#include "store/store.h"
+
+#define STATE_AUTH_KEY	"auth.key"
+#define STATE_HOST_KEY	"host.key"
+#define STATE_TPM	"tpm.state"
+#define STATE_KEY_SIZE	32u
+#define STATE_TENANT	"host"
+#define STATE_TENANT_ID "id"
+
+struct state {
+	struct store *store;
+	struct secret *auth_key; /* authorises the provider's objects; NULL with a fault */
+	struct secret *host_key; /* root of the legacy provider; NULL with a host_key_fault */
+	struct err fault;	 /* nothing stored can be used; code 0 = all is well */
+	struct err host_key_fault;
+	struct keystore_tenant host;
+};
+
+/*
+ * Opens the folder, reads its keys, or makes them in a new one. Fails only when the folder cannot
+ * be used at all; what is lost or unreadable inside is told by the faults.
+ */
+int state_open(const char *path, struct state *ret_state, struct err *err) MUST_CHECK;
+void state_fini(struct state *state);
+
+#endif

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SERVER_SERVER_H
+#define SERVER_SERVER_H
+
+/*
+ * Server: the sockets. A listening socket belongs to one tenant; what connects to it is that
+ * tenant. Connections are counted, their peers recorded, and handed to http, whose ops
+ * (server_http_ops) come back here for admission. Loop only.
+ */
+
+#include "base/err.h"
+#include "base/loop.h"
+#include "base/mem.h"
+#include "http/http.h"
+#include "tenant/tenant.h"
+
+#define SERVER_SOCKET	       "holdfast.sock"
+#define SERVER_GROUP	       "holdfast"
+#define SERVER_CONNECTIONS_MAX 1024u
+
+struct server;
+
+int server_new(struct loop *loop, struct http *http, struct server **ret_server, struct err *err)
+	MUST_CHECK;
+/* Closes the listeners; open connections are http's. */
+void server_free(struct server *server);
+MEM_DEFINE_CLEANUP(server)
+
+/*
+ * Makes SERVER_SOCKET in the folder @run_dir (made when absent, 0750) and listens: 0660, of the
+ * group SERVER_GROUP where that exists. A socket that was left behind is replaced; ERR_CONFLICT
+ * when somebody answers on it. The caller holds the lock of the state folder.
+ */
+int server_listen(struct server *server, const char *run_dir, struct tenant *tenant,
+		  struct err *err) MUST_CHECK;
+
+/* Takes over a socket that listens already; it is not removed at the end. */
+int server_adopt(struct server *server, int fd, struct tenant *tenant, struct err *err) MUST_CHECK;
+
+/* Accepts no more and removes the sockets that it made. */
+void server_stop(struct server *server);
+
+/* For http_new(): rights, room and the count of connections; peers are struct tenant_peer. */
+extern const struct http_ops server_http_ops;
+
+#endif

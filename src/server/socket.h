@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SERVER_SOCKET_H
+#define SERVER_SOCKET_H
+
+/* Socket: a listening Unix socket with a name in a folder. */
+
+#include "base/err.h"
+#include "base/mem.h"
+
+/*
+ * Listens on @name in the open folder @dir, whose path is @path. Errors: ERR_INVALID (the path is
+ * too long for a socket), ERR_CONFLICT (a live process answers there, or it is no socket).
+ */
+int socket_listen(int dir, const char *path, const char *name, int *ret_fd, struct err *err)
+	MUST_CHECK;
+
+#endif

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Four families; every series exists from the start, so that rates need no first event. */
+#include "service/metrics.h"
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "base/metrics.h"
+
+#define ERRORS_MAX 64u
+
+static struct metric requests[METRICS_OPERATIONS] = {
+	[METRICS_STATUS] = {.label = "status"},
+	[METRICS_METRICS] = {.label = "metrics"},
+	[METRICS_RANDOM] = {.label = "random"},
+	[METRICS_SEAL] = {.label = "seal"},
+	[METRICS_UNSEAL] = {.label = "unseal"},
+	[METRICS_SECRET_PUT] = {.label = "secret.put"},
+	[METRICS_SECRET_GET] = {.label = "secret.get"},
+	[METRICS_SECRET_DELETE] = {.label = "secret.delete"},
+	[METRICS_SECRET_LIST] = {.label = "secret.list"},
+	[METRICS_KEY_CREATE] = {.label = "key.create"},
+	[METRICS_KEY_IMPORT] = {.label = "key.import"},
+	[METRICS_KEY_GET] = {.label = "key.get"},
+	[METRICS_KEY_DELETE] = {.label = "key.delete"},
+	[METRICS_KEY_LIST] = {.label = "key.list"},
+	[METRICS_KEY_SIGN] = {.label = "key.sign"},
+	[METRICS_KEY_EXPORT] = {.label = "key.export"},
+};
+
+static struct metric errors[ERRORS_MAX]; /* in the order of err_table() */
+static struct metric info = {.value = 1};
+static struct metric uptime;
+
+static struct metric_family requests_family = {
+	.name = "holdfast_requests",
+	.help = "Requests that were admitted, by operation.",
+	.label = "operation",
+	.kind = METRIC_COUNTER,
+};
+static struct metric_family errors_family = {
+	.name = "holdfast_errors",
+	.help = "Operations that were answered with an error, by code.",
+	.label = "code",
+	.kind = METRIC_COUNTER,
+};
+static struct metric_family info_family = {
+	.name = "holdfast_info",
+	.help = "The version of the service.",
+	.label = "version",
+	.kind = METRIC_GAUGE,
+};
+static struct metric_family uptime_family = {
+	.name = "holdfast_uptime_seconds",
+	.help = "Seconds since the service started.",
+	.kind = METRIC_GAUGE,
+};
+
+void metrics_setup(const char *version)
+{
+	size_t count, i;
+	const struct err_info *table = err_table(&count);
+
+	for (i = 0; i < METRICS_OPERATIONS; i++)
+		metrics_add_series(&requests_family, &requests[i]);
+	for (i = 0; i < count && i < ERRORS_MAX; i++) {
+		errors[i].label = table[i].name;
+		metrics_add_series(&errors_family, &errors[i]);
+	}
+	info.label = version;
+	metrics_add_series(&info_family, &info);
+	metrics_add_series(&uptime_family, &uptime);
+	metrics_register(&info_family);
+	metrics_register(&uptime_family);
+	metrics_register(&requests_family);
+	metrics_register(&errors_family);
+}
+
+const char *metrics_operation_name(enum metrics_operation operation)
+{
+	return requests[operation].label;
+}
+
+void metrics_count_request(enum metrics_operation operation)
+{
+	metric_add(&requests[operation], 1);
+}
+
+void metrics_count_error(int code)
+{
+	size_t count, i;
+	const struct err_info *table = err_table(&count);
+
+	for (i = 0; i < count && i < ERRORS_MAX; i++)
+		if (table[i].code == code)
+			metric_add(&errors[i], 1);
+}
+
+void metrics_set_uptime(uint64_t seconds)
+{
+	metric_set(&uptime, seconds);
+}

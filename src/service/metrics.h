@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SERVICE_METRICS_H
+#define SERVICE_METRICS_H
+
+/* What the service counts of itself. The engine's own counters register themselves. */
+
+#include <stdint.h>
+
+enum metrics_operation {
+	METRICS_STATUS,
+	METRICS_METRICS,
+	METRICS_RANDOM,
+	METRICS_SEAL,
+	METRICS_UNSEAL,
+	METRICS_SECRET_PUT,
+	METRICS_SECRET_GET,
+	METRICS_SECRET_DELETE,
+	METRICS_SECRET_LIST,
+	METRICS_KEY_CREATE,
+	METRICS_KEY_IMPORT,
+	METRICS_KEY_GET,
+	METRICS_KEY_DELETE,
+	METRICS_KEY_LIST,
+	METRICS_KEY_SIGN,
+	METRICS_KEY_EXPORT,
+	METRICS_OPERATIONS,
+};
+
+/* Registers all families, before threads start. @version lives as long as the process. */
+void metrics_setup(const char *version);
+
+/* "key.sign": the operation's name in metrics and audit. */
+const char *metrics_operation_name(enum metrics_operation operation);
+
+void metrics_count_request(enum metrics_operation operation);
+void metrics_count_error(int code);
+void metrics_set_uptime(uint64_t seconds);
+
+#endif

@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * An op is answered once (by answer, an error, or to nobody) and freed once (release). Between
+ * the two a step may still run for a client that left; it touches the op only, which is why what
+ * it needs of the service was copied at the start.
+ */
+#include "service/op.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/base64.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "tenant/audit.h"
+
+#define DEADLINE_S	  30u
+#define STARTING_RETRY_S  1u
+#define CACHED_RECORD_MAX (16u * 1024u) /* larger ones would push many small ones out */
+
+static void op_free(struct op *op)
+{
+	if (op->kind->fini)
+		op->kind->fini(op);
+	buf_fini(&op->record);
+	free(op);
+}
+
+static struct op *op_new(struct service *service, struct http_request *request,
+			 const struct op_kind *kind)
+{
+	struct op *op = calloc(1, kind->size);
+	const struct tenant_peer *peer = http_request_peer(request);
+	const struct service_tenant *tenant;
+
+	if (!op)
+		return NULL;
+	tenant = (const struct service_tenant *)peer->tenant;
+	op->kind = kind;
+	op->service = service;
+	op->request = request;
+	op->peer = *peer;
+	op->tenant = tenant->owner;
+	op->store = service->store;
+	op->provider = service->provider;
+	op->started_us = clock_monotonic_us();
+	op->record = (struct buf)BUF_INIT(STORE_CONTENT_MAX);
+	op_deadline(op, DEADLINE_S);
+	return op;
+}
+
+/* --- the ends --- */
+
+static void audit(const struct op *op, int code)
+{
+	const struct audit_event event = {
+		.peer = &op->peer,
+		.operation = metrics_operation_name(op->kind->operation),
+		.object = op->name,
+		.code = code,
+		.tpm_commands = atomic_load(&op->tpm_commands),
+		.microseconds = clock_monotonic_us() - op->started_us,
+	};
+
+	audit_write(&event);
+}
+
+static void op_fail(struct op *op, const struct err *err)
+{
+	metrics_count_error(err->code);
+	audit(op, err->code);
+	if (err->code == ERR_INTERNAL || err->code == ERR_UNREADABLE ||
+	    err->origin_kind != ERR_ORIGIN_NONE)
+		log_err(LOG_LEVEL_WARNING, err, "%s", metrics_operation_name(op->kind->operation));
+	http_answer_error(TAKE(op->request), err);
+}
+
+static void op_done(void *arg, const struct err *err)
+{
+	struct op *op = arg;
+
+	op->job = NULL;
+	if (err) {
+		op_fail(op, err);
+		return;
+	}
+	audit(op, 0);
+	op->kind->answer(op);
+}
+
+static void op_release(void *arg)
+{
+	struct op *op = arg;
+	struct service *service = op->service;
+
+	if (op->used_chip && op->provider == service->provider)
+		service->provider_status = op->provider_status;
+	if (op->changes)
+		keystore_cache_drop(service->cache, &op->id);
+	else if (op->id.name && !op->cached && op->record.len > 0 &&
+		 op->record.len <= CACHED_RECORD_MAX)
+		keystore_cache_put(service->cache, &op->id, op->epoch, buf_slice(&op->record));
+	op_free(op);
+}
+
+static void op_gone(void *arg)
+{
+	struct op *op = arg;
+
+	if (op->job)
+		jobs_cancel(op->job);
+}
+
+/* --- the start --- */
+
+static int gate(const struct op *op, struct err *err)
+{
+	const struct service *service = op->service;
+
+	switch (service->state) {
+	case SERVICE_READY:
+		return 0;
+	case SERVICE_DECIDING:
+		(void)err_set(err, ERR_STARTING, "%s", service->reason);
+		err->retry_after = STARTING_RETRY_S;
+		return err->code;
+	case SERVICE_NONE:
+		if (op->kind->needs == OP_NEEDS_STORE)
+			return 0;
+		break;
+	case SERVICE_LOCKED:
+		break;
+	}
+	*err = service->refusal;
+	return err->code;
+}
+
+static int start(struct op *op, struct err *err)
+{
+	int r;
+
+	r = gate(op, err);
+	if (r < 0)
+		return r;
+	r = op->kind->prepare(op, err);
+	if (r < 0)
+		return r;
+	op->plan.done = op_done;
+	op->plan.release = op_release;
+	op->plan.arg = op;
+	if (op->changes)
+		keystore_cache_drop(op->service->cache, &op->id);
+	http_request_suspend(op->request, op_gone, op);
+	return jobs_submit(op->service->jobs, &op->plan, &op->job, err);
+}
+
+void op_run(struct service *service, struct http_request *request, const struct op_kind *kind)
+{
+	struct op *op = op_new(service, request, kind);
+	struct err err;
+
+	metrics_count_request(kind->operation);
+	if (!op) {
+		(void)err_set(&err, ERR_INTERNAL, "memory is short");
+		http_answer_error(request, &err);
+		return;
+	}
+	if (start(op, &err) < 0) {
+		op_fail(op, &err);
+		op_free(op);
+	}
+}
+
+/* --- for prepare --- */
+
+void op_step(struct op *op, enum job_place place, int (*run)(void *arg, struct err *err))
+{
+	/* jobs_submit() refuses a plan with too many. */
+	if (op->plan.count < JOB_STEPS_MAX)
+		op->plan.steps[op->plan.count] = (struct job_step){.place = place, .run = run};
+	op->plan.count++;
+}
+
+enum job_place op_provider_place(const struct op *op)
+{
+	return op->provider->ops->on_chip ? JOB_WORKER : JOB_POOL;
+}
+
+void op_deadline(struct op *op, unsigned seconds)
+{
+	op->plan.deadline_us = clock_monotonic_us() + (uint64_t)seconds * 1000000u;
+}
+
+static int take_name(struct op *op, const char *where, const char *name, struct err *err)
+{
+	if (!store_name_ok(name))
+		return err_set(err, ERR_INVALID,
+			       "%s: must be 1 to %u of A-Z a-z 0-9 . _ - and not begin with a dot",
+			       where, STORE_NAME_MAX);
+	(void)snprintf(op->name, sizeof(op->name), "%s", name);
+	return 0;
+}
+
+int op_name_of_path(struct op *op, struct err *err)
+{
+	return take_name(op, "the name in the path", http_request_segment(op->request, 0), err);
+}
+
+int op_name_of_body(struct op *op, const struct json_t *body, struct err *err)
+{
+	const char *name = NULL;
+	int r;
+
+	r = json_get_string(body, "name", true, &name, err);
+	if (r < 0)
+		return r;
+	return take_name(op, "/name", name, err);
+}
+
+static int read_record(void *arg, struct err *err)
+{
+	struct op *op = arg;
+
+	return store_read(op->store, &op->id, &op->record, err);
+}
+
+void op_reads_record(struct op *op, enum store_kind kind)
+{
+	struct keystore_cache *cache = op->service->cache;
+
+	op->id = (struct store_id){.tenant = op->tenant.name, .kind = kind, .name = op->name};
+	op->epoch = keystore_cache_epoch(cache);
+	op->cached = keystore_cache_get(cache, &op->id, &op->record) && buf_ok(&op->record);
+	if (!op->cached)
+		op_step(op, JOB_POOL, read_record);
+}
+
+void op_changes_record(struct op *op, enum store_kind kind)
+{
+	op->id = (struct store_id){.tenant = op->tenant.name, .kind = kind, .name = op->name};
+	op->changes = true;
+}
+
+int op_body(struct op *op, const char *const *names, size_t count, struct json_t **ret_body,
+	    struct err *err)
+{
+	CLEANUP(json_cleanup) struct json_t *body = NULL;
+	struct slice text = http_request_body(op->request);
+	int r;
+
+	if (text.len == 0)
+		return err_set(err, ERR_INVALID, "the body is missing");
+	r = json_parse(text, &body, err);
+	if (r < 0)
+		return r;
+	r = json_only(body, names, count, err);
+	if (r < 0)
+		return r;
+	*ret_body = TAKE(body);
+	return 0;
+}
+
+int op_body_data(struct op *op, size_t max, struct secret **ret_data, struct err *err)
+{
+	static const char *const NAMES[] = {"data"};
+	CLEANUP(json_cleanup) struct json_t *body = NULL;
+	int r;
+
+	if (!http_request_is_json(op->request))
+		return secret_copy(http_request_body(op->request), ret_data, err);
+	r = op_body(op, NAMES, ARRAY_LEN(NAMES), &body, err);
+	if (r < 0)
+		return r;
+	return json_get_secret(body, "data", true, max, ret_data, err);
+}
+
+/* --- for steps --- */
+
+struct provider *op_provider_enter(struct op *op)
+{
+	struct provider *p = op->provider;
+
+	if (p->ops->on_chip) {
+		p->deadline_us = op->plan.deadline_us;
+		provider_status(p, &op->provider_status);
+	}
+	return p;
+}
+
+int op_provider_leave(struct op *op, int r)
+{
+	uint64_t before = op->provider_status.commands;
+
+	if (op->provider->ops->on_chip) {
+		provider_status(op->provider, &op->provider_status);
+		op->used_chip = true;
+		atomic_fetch_add(&op->tpm_commands, op->provider_status.commands - before);
+	}
+	return r;
+}
+
+struct keystore_target op_target(const struct op *op, enum blob_kind kind)
+{
+	return (struct keystore_target){.tenant = &op->tenant, .kind = kind, .name = op->name};
+}
+
+/* --- for answer --- */
+
+void op_answer_json(struct op *op, unsigned status, struct json_t *json)
+{
+	struct err err;
+
+	if (json) {
+		http_answer_json(TAKE(op->request), status, json);
+		json_free(json);
+		return;
+	}
+	(void)err_set(&err, ERR_INTERNAL, "no memory for the answer");
+	http_answer_error(TAKE(op->request), &err);
+}
+
+void op_answer_octets(struct op *op, struct slice bytes)
+{
+	http_request_add_header(op->request, "Holdfast-Protection", op->provider->ops->protection);
+	http_answer_bytes(TAKE(op->request), 200, "application/octet-stream", bytes);
+}
+
+void op_answer_empty(struct op *op)
+{
+	http_answer_empty(TAKE(op->request));
+}
+
+struct json_t *op_json_base64(struct slice bytes)
+{
+	CLEANUP(buf_fini) struct buf text = BUF_INIT(base64_encoded_size(bytes.len));
+
+	base64_encode(&text, bytes);
+	if (!buf_ok(&text))
+		return NULL;
+	return json_stringn_nocheck(text.len > 0 ? (const char *)text.data : "", text.len);
+}
+
+struct json_t *op_json_text(const char *text)
+{
+	json_t *json = text ? json_string(text) : NULL;
+
+	return json ? json : json_null();
+}

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SERVICE_OP_H
+#define SERVICE_OP_H
+
+/*
+ * Op: one request on its way through the places of a job. Each operation embeds a struct op first
+ * and describes itself by a const struct op_kind:
+ *
+ *   prepare  on the loop: reads the request, adds steps
+ *   steps    on pool and worker: see the op only, never the service's mutable state
+ *   answer   on the loop, when the last step succeeded
+ *   fini     on the loop, when nobody uses the op any more
+ *
+ * Refusals, deadlines, clients that left, audit, counting and the cache are the same for all and
+ * are done here.
+ */
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/slice.h"
+#include "service/metrics.h"
+#include "service/service.h"
+
+struct json_t;
+struct op;
+
+enum op_needs { OP_NEEDS_STORE, OP_NEEDS_PROVIDER };
+
+struct op_kind {
+	enum metrics_operation operation;
+	enum op_needs needs;
+	size_t size; /* of the struct that begins with a struct op */
+	int (*prepare)(struct op *op, struct err *err);
+	void (*answer)(struct op *op);
+	void (*fini)(struct op *op); /* may be NULL */
+};
+
+struct op {
+	const struct op_kind *kind;
+	struct service *service;      /* loop only */
+	struct http_request *request; /* loop only; NULL once answered */
+	struct job *job;	      /* loop only; NULL when none waits */
+	struct job_plan plan;
+	struct tenant_peer peer;
+	uint64_t started_us;
+
+	/* What steps use. */
+	struct keystore_tenant tenant;
+	struct store *store;
+	struct provider *provider;     /* NULL when there is none */
+	char name[STORE_NAME_MAX + 1]; /* of the object, or "" */
+	_Atomic uint64_t tpm_commands;
+	struct provider_status provider_status; /* .. after the op's last call, */
+	bool used_chip;				/* .. when this is set */
+
+	/* The record that the op reads or changes; unused while id.name is NULL. */
+	struct store_id id;
+	struct buf record;
+	uint64_t epoch;
+	bool cached;  /* came from the cache */
+	bool changes; /* the op changes it */
+};
+
+/* A handler's whole body. */
+void op_run(struct service *service, struct http_request *request, const struct op_kind *kind);
+
+/* --- for prepare --- */
+
+/* Adds a step. */
+void op_step(struct op *op, enum job_place place, int (*run)(void *arg, struct err *err));
+/* Where the provider's calls are made. */
+enum job_place op_provider_place(const struct op *op);
+/* Another deadline than 30 s, from now. */
+void op_deadline(struct op *op, unsigned seconds);
+/* Takes the object's name from the path's first {segment}; ERR_INVALID when it is no name. */
+int op_name_of_path(struct op *op, struct err *err) MUST_CHECK;
+/* .. or the member `name` of the body. */
+int op_name_of_body(struct op *op, const struct json_t *body, struct err *err) MUST_CHECK;
+/* The record of the op's name is going to be read: from the cache, or by a step of its own. */
+void op_reads_record(struct op *op, enum store_kind kind);
+/* .. or changed, without being read. */
+void op_changes_record(struct op *op, enum store_kind kind);
+/* The JSON body; members outside @names are refused. */
+int op_body(struct op *op, const char *const *names, size_t count, struct json_t **ret_body,
+	    struct err *err) MUST_CHECK;
+/* The plaintext of an octet-stream body, or of the member `data` of a JSON body. */
+int op_body_data(struct op *op, size_t max, struct secret **ret_data, struct err *err) MUST_CHECK;
+
+/* --- for steps --- */
+
+/* Around each call of the provider: deadline before, count of commands after. */
+struct provider *op_provider_enter(struct op *op);
+int op_provider_leave(struct op *op, int r);
+struct keystore_target op_target(const struct op *op, enum blob_kind kind);
+
+/* --- for answer --- */
+
+/* Takes @json over; NULL (memory was short) is answered as ERR_INTERNAL. */
+void op_answer_json(struct op *op, unsigned status, struct json_t *json);
+void op_answer_octets(struct op *op, struct slice bytes);
+void op_answer_empty(struct op *op);
+/* Base64 as a string, a new reference; NULL, which json_pack() refuses, when memory is short. */
+struct json_t *op_json_base64(struct slice bytes);
+/* A string of unknown origin; null when it is NULL or not UTF-8. A new reference. */
+struct json_t *op_json_text(const char *text);
+
+#endif

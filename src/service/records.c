@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Listing and deleting need no provider; the chip only drops what it had loaded. */
+#include "service/records.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "service/op.h"
+#include "service/routes.h"
+
+#define LIST_MAX 1000u
+
+int records_check_absent(void *arg, struct err *err)
+{
+	struct op *op = arg;
+	CLEANUP(buf_fini) struct buf record = BUF_INIT(STORE_CONTENT_MAX);
+	int r;
+
+	r = store_read(op->store, &op->id, &record, err);
+	if (r == ERR_NOT_FOUND)
+		return 0;
+	if (r == 0 || r == ERR_DAMAGED || r == ERR_UNREADABLE)
+		return err_set(err, ERR_CONFLICT, "the name %s is taken", op->name);
+	return r;
+}
+
+/* --- list --- */
+
+struct list_op {
+	struct op op;
+	enum store_kind kind;
+	char after[STORE_NAME_MAX + 1];
+	size_t limit;
+	struct buf names; /* each ended by a NUL */
+	bool more;
+};
+
+static int list_names(void *arg, struct err *err)
+{
+	struct list_op *list = arg;
+
+	return store_list(list->op.store, list->op.tenant.name, list->kind, list->after,
+			  list->limit, &list->names, &list->more, err);
+}
+
+static int parse_limit(const char *text, size_t *ret_limit, struct err *err)
+{
+	unsigned long limit = 0;
+	size_t i;
+
+	for (i = 0; text[i] >= '0' && text[i] <= '9' && limit <= LIST_MAX; i++)
+		limit = limit * 10 + (unsigned long)(text[i] - '0');
+	if (text[i] != '\0' || limit < 1 || limit > LIST_MAX)
+		return err_set(err, ERR_INVALID, "limit: must be a whole number from 1 to %u",
+			       LIST_MAX);
+	*ret_limit = limit;
+	return 0;
+}
+
+static int prepare_list(struct op *op, struct err *err)
+{
+	struct list_op *list = (struct list_op *)op;
+	const char *after = http_request_query(op->request, "after");
+	const char *limit = http_request_query(op->request, "limit");
+
+	list->kind = op->kind->operation == METRICS_KEY_LIST ? STORE_KEYS : STORE_SECRETS;
+	list->limit = LIST_MAX;
+	list->names = (struct buf)BUF_INIT(LIST_MAX * (STORE_NAME_MAX + 1));
+	op_step(op, JOB_POOL, list_names);
+	if (after && after[0] != '\0') {
+		if (!store_name_ok(after))
+			return err_set(err, ERR_INVALID, "after: must be a name");
+		(void)snprintf(list->after, sizeof(list->after), "%s", after);
+	}
+	return limit ? parse_limit(limit, &list->limit, err) : 0;
+}
+
+static void answer_list(struct op *op)
+{
+	static const char *const MEMBERS[] = {[STORE_KEYS] = "keys", [STORE_SECRETS] = "secrets"};
+	struct list_op *list = (struct list_op *)op;
+	const char *name = (const char *)list->names.data;
+	const char *end = name ? name + list->names.len : NULL;
+	const char *last = NULL;
+	json_t *items = json_array();
+
+	for (; name < end; name += strlen(name) + 1) {
+		/* A failed append makes the array NULL, which the packing below refuses. */
+		if (items && json_array_append_new(items, json_pack("{s:s}", "name", name)) < 0) {
+			json_free(items);
+			items = NULL;
+		}
+		last = name;
+	}
+	op_answer_json(op, 200,
+		       json_pack("{s:o, s:o}", MEMBERS[list->kind], items, "next",
+				 op_json_text(list->more ? last : NULL)));
+}
+
+static void fini_list(struct op *op)
+{
+	buf_fini(&((struct list_op *)op)->names);
+}
+
+static const struct op_kind LIST_KEYS = {
+	.operation = METRICS_KEY_LIST,
+	.needs = OP_NEEDS_STORE,
+	.size = sizeof(struct list_op),
+	.prepare = prepare_list,
+	.answer = answer_list,
+	.fini = fini_list,
+};
+
+static const struct op_kind LIST_SECRETS = {
+	.operation = METRICS_SECRET_LIST,
+	.needs = OP_NEEDS_STORE,
+	.size = sizeof(struct list_op),
+	.prepare = prepare_list,
+	.answer = answer_list,
+	.fini = fini_list,
+};
+
+void service_key_list(struct http_request *request, void *app)
+{
+	op_run(app, request, &LIST_KEYS);
+}
+
+void service_secret_list(struct http_request *request, void *app)
+{
+	op_run(app, request, &LIST_SECRETS);
+}
+
+/* --- delete --- */
+
+/* What the chip may still have loaded of a deleted record; a job of its own, after the answer. */
+struct forgetting {
+	struct provider *p;
+	struct buf record;
+};
+
+static int forget(void *arg, struct err *err)
+{
+	struct forgetting *forgetting = arg;
+
+	(void)err;
+	keystore_forget(forgetting->p, buf_slice(&forgetting->record));
+	return 0;
+}
+
+static void forget_done(void *arg, const struct err *err)
+{
+	(void)arg;
+	(void)err; /* only a stop of the service; the chip's slots go with it */
+}
+
+static void forget_release(void *arg)
+{
+	struct forgetting *forgetting = arg;
+
+	buf_fini(&forgetting->record);
+	free(forgetting);
+}
+
+/* Without memory the object stays loaded until its slot is needed. */
+static void forget_later(struct op *op)
+{
+	struct forgetting *forgetting = calloc(1, sizeof(*forgetting));
+	struct job *job;
+	struct err err;
+
+	if (!forgetting)
+		return;
+	forgetting->p = op->provider;
+	forgetting->record = op->record;
+	op->record = (struct buf)BUF_INIT(0);
+	if (jobs_submit(op->service->jobs,
+			&(struct job_plan){.steps = {{JOB_WORKER, forget}},
+					   .count = 1,
+					   .done = forget_done,
+					   .release = forget_release,
+					   .arg = forgetting},
+			&job, &err) < 0)
+		forget_release(forgetting);
+}
+
+/* A record that cannot be read goes all the same; the store puts it aside. */
+static int remove_record(void *arg, struct err *err)
+{
+	struct op *op = arg;
+
+	if (store_read(op->store, &op->id, &op->record, err) < 0)
+		buf_reset(&op->record);
+	return store_remove(op->store, &op->id, err);
+}
+
+static int prepare_delete(struct op *op, struct err *err)
+{
+	int r;
+
+	r = op_name_of_path(op, err);
+	if (r < 0)
+		return r;
+	op_changes_record(op,
+			  op->kind->operation == METRICS_KEY_DELETE ? STORE_KEYS : STORE_SECRETS);
+	op_step(op, JOB_POOL, remove_record);
+	return 0;
+}
+
+static void answer_delete(struct op *op)
+{
+	if (op->provider && op->provider->ops->on_chip && op->record.len > 0)
+		forget_later(op);
+	op_answer_empty(op);
+}
+
+static const struct op_kind DELETE_KEY = {
+	.operation = METRICS_KEY_DELETE,
+	.needs = OP_NEEDS_STORE,
+	.size = sizeof(struct op),
+	.prepare = prepare_delete,
+	.answer = answer_delete,
+};
+
+static const struct op_kind DELETE_SECRET = {
+	.operation = METRICS_SECRET_DELETE,
+	.needs = OP_NEEDS_STORE,
+	.size = sizeof(struct op),
+	.prepare = prepare_delete,
+	.answer = answer_delete,
+};
+
+void service_key_delete(struct http_request *request, void *app)
+{
+	op_run(app, request, &DELETE_KEY);
+}
+
+void service_secret_delete(struct http_request *request, void *app)
+{
+	op_run(app, request, &DELETE_SECRET);
+}

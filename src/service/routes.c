@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The whole interface on one page: what there is, and which right it takes. */
+#include "service/routes.h"
+
+#include "service/service.h"
+
+#define ROUTE(verb, where, need, takes, limit, does)                                               \
+	{                                                                                          \
+		.method = (verb), .path = (where), .right = (need), .body = (takes),               \
+		.octets_max = (limit), .handler = (does)                                           \
+	}
+
+static const struct http_route ROUTES[] = {
+	ROUTE(HTTP_GET, "/v1/status", 0, HTTP_BODY_NONE, 0, service_status),
+	ROUTE(HTTP_GET, "/metrics", TENANT_HOST_ONLY, HTTP_BODY_NONE, 0, service_metrics),
+	ROUTE(HTTP_POST, "/v1/random", TENANT_RANDOM, HTTP_BODY_JSON, 0, service_random),
+
+	ROUTE(HTTP_POST, "/v1/seal", TENANT_SEAL, HTTP_BODY_OCTETS_OR_JSON, KEYSTORE_PLAIN_MAX,
+	      service_seal),
+	ROUTE(HTTP_POST, "/v1/unseal", TENANT_SEAL, HTTP_BODY_OCTETS_OR_JSON, KEYSTORE_BLOB_MAX,
+	      service_unseal),
+
+	ROUTE(HTTP_GET, "/v1/secrets", TENANT_SEAL, HTTP_BODY_NONE, 0, service_secret_list),
+	ROUTE(HTTP_PUT, "/v1/secrets/{name}", TENANT_SEAL, HTTP_BODY_OCTETS_OR_JSON,
+	      KEYSTORE_PLAIN_MAX, service_secret_put),
+	ROUTE(HTTP_GET, "/v1/secrets/{name}", TENANT_SEAL, HTTP_BODY_NONE, 0, service_secret_get),
+	ROUTE(HTTP_DELETE, "/v1/secrets/{name}", TENANT_SEAL, HTTP_BODY_NONE, 0,
+	      service_secret_delete),
+
+	ROUTE(HTTP_GET, "/v1/keys", TENANT_KEY, HTTP_BODY_NONE, 0, service_key_list),
+	ROUTE(HTTP_POST, "/v1/keys", TENANT_KEY, HTTP_BODY_JSON, 0, service_key_create),
+	ROUTE(HTTP_GET, "/v1/keys/{name}", TENANT_KEY, HTTP_BODY_NONE, 0, service_key_get),
+	ROUTE(HTTP_DELETE, "/v1/keys/{name}", TENANT_KEY, HTTP_BODY_NONE, 0, service_key_delete),
+	ROUTE(HTTP_POST, "/v1/keys/{name}/sign", TENANT_SIGN, HTTP_BODY_JSON, 0, service_key_sign),
+	ROUTE(HTTP_POST, "/v1/keys/{name}/export", TENANT_EXPORT, HTTP_BODY_JSON, 0,
+	      service_key_export),
+};
+
+const struct http_route *service_routes(size_t *ret_count)
+{
+	*ret_count = ARRAY_LEN(ROUTES);
+	return ROUTES;
+}

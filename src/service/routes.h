@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SERVICE_ROUTES_H
+#define SERVICE_ROUTES_H
+
+/* The handlers that the route table names, one per operation; @app is the struct service. */
+
+#include "http/http.h"
+
+void service_status(struct http_request *request, void *app);
+void service_metrics(struct http_request *request, void *app);
+void service_random(struct http_request *request, void *app);
+void service_seal(struct http_request *request, void *app);
+void service_unseal(struct http_request *request, void *app);
+void service_secret_put(struct http_request *request, void *app);
+void service_secret_get(struct http_request *request, void *app);
+void service_secret_delete(struct http_request *request, void *app);
+void service_secret_list(struct http_request *request, void *app);
+void service_key_create(struct http_request *request, void *app);
+void service_key_get(struct http_request *request, void *app);
+void service_key_delete(struct http_request *request, void *app);
+void service_key_list(struct http_request *request, void *app);
+void service_key_sign(struct http_request *request, void *app);
+void service_key_export(struct http_request *request, void *app);
+
+#endif

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Named secrets: sealed under their name, kept in the store, opened on demand. */
+#include <jansson.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "service/op.h"
+#include "service/records.h"
+#include "service/routes.h"
+
+/* --- put --- */
+
+struct put_op {
+	struct op op;
+	bool only_create;
+	bool created;
+	struct secret *plain;
+	struct keystore_sealing sealing;
+};
+
+static int seal_secret(void *arg, struct err *err)
+{
+	struct put_op *put = arg;
+	const struct keystore_target target = op_target(&put->op, BLOB_SECRET);
+	struct provider *p = op_provider_enter(&put->op);
+	int r = keystore_seal_object(p, &target, put->plain, &put->sealing, err);
+
+	return op_provider_leave(&put->op, r);
+}
+
+static int store_secret(void *arg, struct err *err)
+{
+	struct put_op *put = arg;
+	struct op *op = &put->op;
+	int r;
+
+	r = keystore_seal_finish(&put->sealing, put->plain, &op->record, err);
+	if (r < 0)
+		return r;
+	put->created = true;
+	if (put->only_create)
+		return store_create(op->store, &op->id, buf_slice(&op->record), err);
+	return store_replace(op->store, &op->id, buf_slice(&op->record), &put->created, err);
+}
+
+static int prepare_put(struct op *op, struct err *err)
+{
+	struct put_op *put = (struct put_op *)op;
+	const char *if_none_match = http_request_header(op->request, "If-None-Match");
+	int r;
+
+	r = op_name_of_path(op, err);
+	if (r < 0)
+		return r;
+	if (if_none_match && strcmp(if_none_match, "*") != 0)
+		return err_set(err, ERR_INVALID, "If-None-Match: only * is known here");
+	put->only_create = if_none_match != NULL;
+	r = op_body_data(op, KEYSTORE_PLAIN_MAX, &put->plain, err);
+	if (r < 0)
+		return r;
+	op_changes_record(op, STORE_SECRETS);
+	if (put->only_create)
+		op_step(op, JOB_POOL, records_check_absent);
+	op_step(op, op_provider_place(op), seal_secret);
+	op_step(op, JOB_POOL, store_secret);
+	return 0;
+}
+
+static void answer_put(struct op *op)
+{
+	const struct put_op *put = (const struct put_op *)op;
+
+	op_answer_json(op, put->created ? 201 : 200,
+		       json_pack("{s:s, s:s, s:I, s:I}", "name", op->name, "protection",
+				 op->provider->ops->protection, "created",
+				 (json_int_t)put->sealing.header.time, "size",
+				 (json_int_t)secret_size(put->plain)));
+}
+
+static void fini_put(struct op *op)
+{
+	struct put_op *put = (struct put_op *)op;
+
+	secret_free(put->plain);
+	keystore_sealing_fini(&put->sealing);
+}
+
+static const struct op_kind PUT = {
+	.operation = METRICS_SECRET_PUT,
+	.needs = OP_NEEDS_PROVIDER,
+	.size = sizeof(struct put_op),
+	.prepare = prepare_put,
+	.answer = answer_put,
+	.fini = fini_put,
+};
+
+void service_secret_put(struct http_request *request, void *app)
+{
+	op_run(app, request, &PUT);
+}
+
+/* --- get --- */
+
+struct get_op {
+	struct op op;
+	bool octets;
+	uint64_t created;
+	struct secret *plain; /* or the stream's key, until the last step */
+	bool is_key;
+};
+
+static int open_secret(void *arg, struct err *err)
+{
+	struct get_op *get = arg;
+	const struct keystore_target target = op_target(&get->op, BLOB_SECRET);
+	struct slice record = buf_slice(&get->op.record);
+	struct provider *p;
+	struct blob blob;
+	int r;
+
+	r = blob_parse(record, &blob, err);
+	if (r < 0)
+		return r;
+	get->created = blob.header.time;
+	p = op_provider_enter(&get->op);
+	r = keystore_open_object(p, &target, record, &get->plain, &get->is_key, err);
+	return op_provider_leave(&get->op, r);
+}
+
+static int open_stream(void *arg, struct err *err)
+{
+	struct get_op *get = arg;
+	CLEANUP(secret_cleanup) struct secret *key = NULL;
+
+	if (!get->is_key)
+		return 0;
+	key = TAKE(get->plain);
+	return keystore_open_finish(buf_slice(&get->op.record), key, &get->plain, err);
+}
+
+/* A record from the cache that is sealed directly takes one step. */
+static bool needs_stream(const struct op *op)
+{
+	struct blob blob;
+	struct err err;
+
+	return !op->cached || blob_parse(buf_slice(&op->record), &blob, &err) < 0 ||
+	       (blob.header.flags & BLOB_ENVELOPE);
+}
+
+static int prepare_get(struct op *op, struct err *err)
+{
+	struct get_op *get = (struct get_op *)op;
+	int r;
+
+	r = op_name_of_path(op, err);
+	if (r < 0)
+		return r;
+	get->octets = http_request_wants_octets(op->request);
+	op_reads_record(op, STORE_SECRETS);
+	op_step(op, op_provider_place(op), open_secret);
+	if (needs_stream(op))
+		op_step(op, JOB_POOL, open_stream);
+	return 0;
+}
+
+static void answer_get(struct op *op)
+{
+	const struct get_op *get = (const struct get_op *)op;
+	struct slice plain = secret_slice(get->plain);
+
+	if (get->octets)
+		op_answer_octets(op, plain);
+	else
+		op_answer_json(op, 200,
+			       json_pack("{s:s, s:o, s:s, s:I}", "name", op->name, "data",
+					 op_json_base64(plain), "protection",
+					 op->provider->ops->protection, "created",
+					 (json_int_t)get->created));
+}
+
+static void fini_get(struct op *op)
+{
+	secret_free(((struct get_op *)op)->plain);
+}
+
+static const struct op_kind GET = {
+	.operation = METRICS_SECRET_GET,
+	.needs = OP_NEEDS_PROVIDER,
+	.size = sizeof(struct get_op),
+	.prepare = prepare_get,
+	.answer = answer_get,
+	.fini = fini_get,
+};
+
+void service_secret_get(struct http_request *request, void *app)
+{
+	op_run(app, request, &GET);
+}

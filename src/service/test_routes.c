@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <string.h>
+
+#include "service/service.h"
+
+/* Written down a second time on purpose: a right that changes must be changed here as well. */
+static const struct {
+	enum http_method method;
+	const char *path;
+	uint32_t right;
+} RIGHTS[] = {
+	{HTTP_GET, "/v1/status", 0},
+	{HTTP_GET, "/metrics", TENANT_HOST_ONLY},
+	{HTTP_POST, "/v1/random", TENANT_RANDOM},
+	{HTTP_POST, "/v1/seal", TENANT_SEAL},
+	{HTTP_POST, "/v1/unseal", TENANT_SEAL},
+	{HTTP_GET, "/v1/secrets", TENANT_SEAL},
+	{HTTP_PUT, "/v1/secrets/{name}", TENANT_SEAL},
+	{HTTP_GET, "/v1/secrets/{name}", TENANT_SEAL},
+	{HTTP_DELETE, "/v1/secrets/{name}", TENANT_SEAL},
+	{HTTP_GET, "/v1/keys", TENANT_KEY},
+	{HTTP_POST, "/v1/keys", TENANT_KEY},
+	{HTTP_GET, "/v1/keys/{name}", TENANT_KEY},
+	{HTTP_DELETE, "/v1/keys/{name}", TENANT_KEY},
+	{HTTP_POST, "/v1/keys/{name}/sign", TENANT_SIGN},
+	{HTTP_POST, "/v1/keys/{name}/export", TENANT_EXPORT},
+};
+
+static void test_rights(void **state)
+{
+	size_t count, i, j;
+	const struct http_route *routes = service_routes(&count);
+
+	(void)state;
+	assert_int_equal(count, ARRAY_LEN(RIGHTS));
+	for (i = 0; i < count; i++) {
+		assert_non_null(routes[i].handler);
+		for (j = 0; j < ARRAY_LEN(RIGHTS); j++)
+			if (RIGHTS[j].method == routes[i].method &&
+			    strcmp(RIGHTS[j].path, routes[i].path) == 0)
+				break;
+		if (j == ARRAY_LEN(RIGHTS))
+			fail_msg("%s is not in the test's table", routes[i].path);
+		if (routes[i].right != RIGHTS[j].right)
+			fail_msg("%s has another right", routes[i].path);
+	}
+}
+
+/* A limit where octets are taken, and nowhere else. */
+static void test_bodies(void **state)
+{
+	size_t count, i;
+	const struct http_route *routes = service_routes(&count);
+
+	(void)state;
+	for (i = 0; i < count; i++)
+		assert_int_equal(routes[i].octets_max > 0,
+				 routes[i].body == HTTP_BODY_OCTETS_OR_JSON);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_rights),
+		cmocka_unit_test(test_bodies),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TENANT_TENANT_H
+#define TENANT_TENANT_H
+
+/*
+ * Tenant: who asks. The socket is the identity; peer credentials are recorded and may narrow,
+ * never widen. Policy is decided by a pure function on the tenant's immutable rights.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+
+/* Rights stand in the route table; the bits are those of the configuration's operation words. */
+enum tenant_right {
+	TENANT_RANDOM = 1 << 0,
+	TENANT_SEAL = 1 << 1,
+	TENANT_KEY = 1 << 2,
+	TENANT_SIGN = 1 << 3,
+	TENANT_AIK = 1 << 4,
+	TENANT_USAGE = 1 << 5,
+	TENANT_DECRYPT = 1 << 6,
+	TENANT_IMPORT = 1 << 7,
+	TENANT_EXPORT = 1 << 8,
+	TENANT_UNWRAP = 1 << 9,
+	TENANT_DEVICE_SIGN = 1 << 10,
+	TENANT_DEVICE_TLS = 1 << 11,
+	TENANT_DEVICE_RAW = 1 << 12,
+	TENANT_HOST_ONLY = 1 << 16, /* metrics: the tenant `host` and no other */
+};
+
+#define TENANT_IN_FLIGHT_MAX 64u
+
+struct tenant {
+	char name[64];
+	uint32_t rights; /* enum tenant_right */
+	unsigned connections_max;
+	unsigned connections; /* open now */
+	unsigned in_flight;   /* requests admitted and not finished */
+};
+
+/* What the kernel says of the other end of a connection. */
+struct tenant_peer {
+	struct tenant *tenant;
+	pid_t pid; /* 0 = of another pid namespace */
+	uid_t uid;
+	gid_t gid;
+};
+
+/* Pure. 0, or ERR_FORBIDDEN naming the missing right. A right of 0 is open to every tenant. */
+int tenant_permits(const struct tenant *tenant, uint32_t right, struct err *err) MUST_CHECK;
+
+/* Pure. ERR_QUOTA with retry_after when as many requests are in flight as may be. */
+int tenant_has_room(const struct tenant *tenant, struct err *err) MUST_CHECK;
+
+#endif

@@ -1,0 +1,249 @@
+# SPDX-License-Identifier: Apache-2.0
+# What every suite needs: a private folder, a TPM of its own, a daemon, and requests to it.
+# Waiting is polling with a limit; nothing sleeps for a fixed time to be "surely ready".
+
+ROOT=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
+BUILD=${HOLDFAST_BUILD:-build}
+[[ $BUILD == /* ]] || BUILD=$ROOT/$BUILD
+
+program() {
+	if [[ -x $BUILD/$1 && ! -d $BUILD/$1 ]]; then
+		echo "$BUILD/$1"
+	else
+		echo "$BUILD/src/cmd/$1/$1"
+	fi
+}
+HOLDFASTD=$(program holdfastd)
+
+setup() {
+	# Short, because paths of sockets are.
+	T=$(mktemp -d /tmp/hd-XXXXXX)
+	SOCK=$T/run/holdfast.sock
+	DAEMON_PID=
+	SWTPM_PID=
+	TCTI=
+	WRAP=()
+	HELPERS=()
+	unset SECURITY_PROVIDER NOTIFY_SOCKET LISTEN_FDS LISTEN_PID
+}
+
+teardown() {
+	stop_daemon KILL
+	stop_swtpm
+	stop_helpers
+	# Shown by bats when the test failed.
+	if [[ -f $T/log ]]; then
+		tail -n 40 "$T/log"
+	fi
+	if mountpoint -q "$T/state" 2>/dev/null; then
+		umount "$T/state"
+	fi
+	chmod -R u+rwx "$T" 2>/dev/null || true
+	rm -rf "$T"
+}
+
+# wait_until SECONDS COMMAND..: polls every 20 ms.
+wait_until() {
+	local limit=$(($1 * 50)) i
+	shift
+	for ((i = 0; i < limit; i++)); do
+		if "$@"; then
+			return 0
+		fi
+		sleep 0.02
+	done
+	echo "waited in vain for: $*"
+	return 1
+}
+
+# A command that must fail; a plain `!` would not end a test.
+refute() {
+	if "$@"; then
+		echo "succeeded, and must not: $*"
+		return 1
+	fi
+}
+
+# helper COMMAND..: runs in the background until the test ends.
+helper() {
+	"$@" >/dev/null 2>&1 3>&- &
+	HELPERS+=($!)
+}
+
+stop_helpers() {
+	local pid
+	for pid in "${HELPERS[@]}"; do
+		kill -9 "$pid" 2>/dev/null || true
+		wait "$pid" 2>/dev/null || true
+	done
+	HELPERS=()
+}
+
+is_gone() {
+	! kill -0 "$1" 2>/dev/null
+}
+
+# --- the TPM ---
+
+# start_swtpm [NAME]: a chip of its own, with state in $T/NAME.
+start_swtpm() {
+	local name=${1:-tpm}
+	mkdir -p "$T/$name"
+	swtpm socket --tpm2 --tpmstate "dir=$T/$name" \
+		--server "type=unixio,path=$T/$name.sock" \
+		--ctrl "type=unixio,path=$T/$name.sock.ctrl" \
+		--flags not-need-init,startup-clear >"$T/$name.log" 2>&1 3>&- &
+	SWTPM_PID=$!
+	wait_until 5 test -S "$T/$name.sock.ctrl"
+	TCTI=swtpm:path=$T/$name.sock
+}
+
+stop_swtpm() {
+	if [[ -n $SWTPM_PID ]]; then
+		kill -9 "$SWTPM_PID" 2>/dev/null || true
+		wait "$SWTPM_PID" 2>/dev/null || true
+	fi
+	SWTPM_PID=
+}
+
+# --- the daemon ---
+
+# write_config [LINE..]: its own folders, and the TPM that start_swtpm() made, if it did.
+write_config() {
+	{
+		printf 'paths { state = "%s"  run = "%s" }\n' "$T/state" "$T/run"
+		printf 'tpm { tcti = "%s"  wait = 0 }\n' "${TCTI:-}"
+		printf '%s\n' "$@"
+	} >"$T/conf"
+}
+
+# launch_daemon: starts it and does not wait. WRAP is a command around it that keeps its process id.
+launch_daemon() {
+	if [[ ! -f $T/conf ]]; then
+		write_config
+	fi
+	"${WRAP[@]}" "$HOLDFASTD" --config "$T/conf" 2>>"$T/log" 3>&- &
+	DAEMON_PID=$!
+}
+
+decided() {
+	is_gone "$DAEMON_PID" && return 0
+	curl -s -m 5 --unix-socket "$SOCK" http://h/v1/status -o "$T/status" 2>/dev/null &&
+		[[ $(jq -r .provider "$T/status") != deciding ]]
+}
+
+# start_daemon: .. until the provider is decided.
+start_daemon() {
+	launch_daemon
+	wait_until 20 decided
+	if is_gone "$DAEMON_PID"; then
+		echo "the daemon ended"
+		cat "$T/log"
+		return 1
+	fi
+}
+
+# stop_daemon [SIGNAL]: its exit status is left in $DAEMON_STATUS.
+stop_daemon() {
+	DAEMON_STATUS=
+	if [[ -n $DAEMON_PID ]]; then
+		kill "-${1:-TERM}" "$DAEMON_PID" 2>/dev/null || true
+		DAEMON_STATUS=0
+		wait "$DAEMON_PID" 2>/dev/null || DAEMON_STATUS=$?
+	fi
+	DAEMON_PID=
+}
+
+# on tpm|legacy: a fresh daemon with that provider.
+on() {
+	PROVIDER=$1
+	if [[ $1 == tpm ]]; then
+		PROTECTION=tpm
+		start_swtpm
+	else
+		PROTECTION=software
+	fi
+	write_config "provider = \"$1\""
+	start_daemon
+	[[ $(jq -r .provider "$T/status") == "$1" ]]
+}
+
+# --- requests ---
+
+# api METHOD PATH [CURL OPTION..]: leaves the status in $CODE, the body in $T/body, the header of
+# the answer in $T/head. CODE is 000 when there was no answer.
+api() {
+	local method=$1 path=$2
+	shift 2
+	CODE=$(curl -s -m 60 --path-as-is --unix-socket "$SOCK" -X "$method" -D "$T/head" \
+		-o "$T/body" -w '%{http_code}' "$@" "http://h$path") || true
+}
+
+# api_json METHOD PATH JSON [CURL OPTION..]
+api_json() {
+	local method=$1 path=$2 json=$3
+	shift 3
+	printf '%s' "$json" >"$T/request"
+	api "$method" "$path" -H 'Content-Type: application/json' --data-binary "@$T/request" "$@"
+}
+
+# api_file METHOD PATH FILE [CURL OPTION..]: as octets.
+api_file() {
+	local method=$1 path=$2 file=$3
+	shift 3
+	api "$method" "$path" -H 'Content-Type: application/octet-stream' \
+		--data-binary "@$file" "$@"
+}
+
+OCTETS=(-H 'Accept: application/octet-stream')
+
+# expect CODE: and for a problem, its code.
+expect() {
+	if [[ $CODE != "$1" ]]; then
+		echo "status $CODE instead of $1"
+		head -c 600 "$T/body" 2>/dev/null
+		return 1
+	fi
+	if [[ -n ${2:-} ]]; then
+		expect_problem "$2"
+	fi
+}
+
+# A whole problem document, with the code given and a status that is the answer's own.
+expect_problem() {
+	jq -e --arg code "$1" --argjson status "$CODE" \
+		'.code == $code and .status == $status and (.title | length > 0) and
+		 (.detail | length > 0) and (.remedy | length > 0) and (.type | length > 0)' \
+		"$T/body" >/dev/null || {
+		echo "no problem document with code $1:"
+		head -c 600 "$T/body"
+		return 1
+	}
+	grep -qi '^content-type: application/problem+json' "$T/head"
+}
+
+field() {
+	jq -r "$1" "$T/body"
+}
+
+# put NAME TEXT: a named secret.
+put() {
+	printf '%s' "$2" >"$T/put"
+	api_file PUT "/v1/secrets/$1" "$T/put"
+}
+
+# get NAME: its content goes to $T/body.
+get() {
+	api GET "/v1/secrets/$1" "${OCTETS[@]}"
+}
+
+# seal_text TEXT BLOB-FILE
+seal_text() {
+	printf '%s' "$1" >"$T/plain"
+	api_file POST /v1/seal "$T/plain"
+	cp "$T/body" "$2"
+}
+
+commands_sent() {
+	curl -s --unix-socket "$SOCK" http://h/v1/status | jq -r '.tpm.commands'
+}

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+#
+# Packages and programs: ./do deps, ./do build. Sourced by ./do.
+
+# What building and the tour need, and what testing needs beyond that.
+BUILD_PACKAGES=(
+	gcc libc6-dev meson ninja-build pkg-config scdoc libcmocka-dev
+	libtss2-dev libtss2-tcti-swtpm0 libtss2-tcti-device0
+	libmicrohttpd-dev libjansson-dev libconfuse-dev libssl-dev
+	swtpm openssl curl jq
+)
+TEST_PACKAGES=(
+	bats tpm2-tools tpm2-openssl strace python3 python3-yaml git clang-format clang-tidy
+)
+
+# Names those of the packages that are not installed, one a line.
+missing_packages() {
+	local installed package
+	installed=$(
+		dpkg-query -W -f='${db:Status-Status} ${Package}\n' "$@" 2>/dev/null |
+			sed -n 's/^installed //p'
+	) || true
+	for package in "$@"; do
+		grep -qxF -- "$package" <<<"$installed" || printf '%s\n' "$package"
+	done
+}
+
+need_packages() {
+	local missing as_root=()
+	if ! command -v dpkg-query >/dev/null; then
+		say "This is no Debian: the packages $* must be there already."
+		return 0
+	fi
+	mapfile -t missing < <(missing_packages "$@")
+	[ "${#missing[@]}" -gt 0 ] || return 0
+	if [ "$(id -u)" -ne 0 ]; then
+		command -v sudo >/dev/null || die "needs root or sudo to install: ${missing[*]}"
+		as_root=(sudo)
+	fi
+	say "Installing ${#missing[@]} Debian packages: ${missing[*]}"
+	quietly "apt-get update" "${as_root[@]}" apt-get -q update
+	quietly "apt-get install" "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
+		apt-get -qy install --no-install-recommends "${missing[@]}"
+}
+
+do_deps() {
+	[ $# -eq 0 ] || die "deps takes no argument"
+	need_packages "${BUILD_PACKAGES[@]}" "${TEST_PACKAGES[@]}"
+}
+
+# Meson puts a program where its source is; people look for it in the build folder itself.
+link_programs() { # build folder
+	local program path
+	for program in holdfastd holdfast; do
+		path=$(find "$1/src/cmd" -type f -name "$program" -perm -u+x | head -n 1)
+		[ -n "$path" ] || die "the build made no $program"
+		ln -sfn "${path#"$1"/}" "$1/$program"
+	done
+}
+
+compile() { # build folder, options of meson setup..
+	local folder=$1
+	shift
+	if [ ! -f "$folder/build.ninja" ]; then
+		rm -rf "$folder"
+		quietly "meson setup" meson setup "$folder" "$@" || return 1
+	fi
+	quietly "the build in ${folder##*/}" ninja -C "$folder" || return 1
+	link_programs "$folder"
+}
+
+do_build() {
+	[ $# -eq 0 ] || die "build takes no argument"
+	need_packages "${BUILD_PACKAGES[@]}"
+	compile "$build"
+	say "Built: build/holdfastd, build/holdfast"
+}

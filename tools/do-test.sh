@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+#
+# Tests: ./do test, ./do check, ./do soak. Sourced by ./do.
+#
+# Every part hands its output to tools/tally, which adds to one file of totals, so that the last
+# line counts single tests: each case of a unit test, each bats test, each check.
+
+CHECKS=(check-layers check-headers check-banned check-format check-man check-docs)
+
+results= # a folder for outputs; the totals are in its file "totals"
+
+do_test() {
+	[ $# -eq 0 ] || die "test takes no argument"
+	exec </dev/null
+	if ! (do_deps); then
+		say "0 passed, 1 failed"
+		exit 1
+	fi
+	results=$(mktemp -d "${TMPDIR:-/tmp}/holdfast-test.XXXXXX")
+	trap 'rm -rf "$results"' EXIT
+	: >"$results/totals"
+	test_plain
+	test_checks
+	test_sanitized
+	test_soak
+	test_sum
+}
+
+# The last line of the whole run.
+test_sum() {
+	local passed failed skipped
+	read -r passed failed skipped < <(
+		awk '{ p += $1; f += $2; s += $3 } END { print p + 0, f + 0, s + 0 }' "$results/totals"
+	)
+	[ "$skipped" -eq 0 ] || say "$skipped skipped"
+	say "$passed passed, $failed failed"
+	[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
+}
+
+part() { # title
+	say "== $1 (after ${SECONDS} s)"
+}
+
+# Something that passes or fails as a whole.
+tally_one() { # name, command..
+	local name=$1 status=0
+	shift
+	"$@" >"$results/out" 2>&1 || status=$?
+	"$root/tools/tally" "$results/totals" "$name" --tap "$results/out" "$status"
+}
+
+tally_build() { # title, build folder, options of meson setup..
+	local title=$1
+	shift
+	# In a shell of its own, since a build that fails must not end the count.
+	(compile "$@") >"$results/out" 2>&1 && return 0
+	"$root/tools/tally" "$results/totals" "$title" --tap "$results/out" 1
+	return 1
+}
+
+test_plain() {
+	part "build"
+	tally_build "build" "$build" || return 0
+	part "unit and contract tests"
+	unit_tests "$build"
+	part "integration tests"
+	integration_tests "$build"
+}
+
+test_checks() {
+	local check
+	part "checks"
+	for check in "${CHECKS[@]}"; do
+		HOLDFAST_BUILD=$build tally_one "$check" "tools/$check"
+	done
+	tally_one "test-checks" tools/test-checks
+}
+
+# All tests once more, on programs that notice bad memory accesses, leaks and undefined behaviour.
+test_sanitized() {
+	local -x ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1
+	local -x UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
+	part "build with AddressSanitizer and UndefinedBehaviorSanitizer"
+	tally_build "build, sanitized" "$asan" -Db_sanitize=address,undefined -Db_lundef=false ||
+		return 0
+	part "unit and contract tests, sanitized"
+	unit_tests "$asan"
+	part "integration tests, sanitized"
+	integration_tests "$asan"
+}
+
+test_soak() {
+	[ -x tests/soak/kill.sh ] || return 0
+	part "kill test, short"
+	HOLDFAST_BUILD=$build tally_one "kill test" tests/soak/kill.sh 10
+}
+
+unit_tests() { # build folder
+	local log=$1/meson-logs/testlog.json
+	rm -f "$log"
+	CMOCKA_MESSAGE_OUTPUT=TAP HOLDFAST_BUILD=$1 \
+		meson test -C "$1" --no-rebuild --timeout-multiplier 4 >"$results/out" 2>&1 || true
+	if [ -s "$log" ]; then
+		tools/tally "$results/totals" "unit and contract" --meson "$log"
+	else
+		tools/tally "$results/totals" "unit and contract" --tap "$results/out" 1
+	fi
+}
+
+# Two files at a time: each test has its own folder, its own emulator and its own daemon.
+integration_tests() { # build folder
+	local file name status out=$results/bats
+	rm -rf "$out"
+	mkdir "$out"
+	# shellcheck disable=SC2016
+	find tests/integration -name '*.bats' -print0 | sort -z |
+		HOLDFAST_BUILD=$1 out=$out xargs -0 -r -n 1 -P 2 bash -c '
+			name=$(basename "$1" .bats)
+			bats --tap "$1" >"$out/$name.tap" 2>&1
+			echo $? >"$out/$name.status"' bats
+	for file in "$out"/*.tap; do
+		[ -e "$file" ] || continue
+		name=$(basename "$file" .tap)
+		status=$(cat "$out/$name.status")
+		tools/tally "$results/totals" "$name" --tap "$file" "$status"
+	done
+}
+
+do_soak() {
+	local rounds=${1:-200}
+	[ $# -le 1 ] || die "soak takes one number or nothing"
+	do_deps
+	compile "$build"
+	HOLDFAST_BUILD=$build tests/soak/kill.sh "$rounds"
+}
+
+do_check() {
+	local check failed=0
+	[ $# -eq 0 ] || die "check takes no argument"
+	do_deps
+	compile "$build"
+	for check in "${CHECKS[@]}" test-checks check-tidy; do
+		say "== $check"
+		HOLDFAST_BUILD=$build "tools/$check" >"$build/check.log" 2>&1 && continue
+		cat "$build/check.log"
+		failed=1
+	done
+	return "$failed"
+}
