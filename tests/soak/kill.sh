@@ -32,6 +32,7 @@ fail() {
 	kill_clients
 	stop_daemon KILL
 	stop_swtpm
+	trap - EXIT
 	echo "left for inspection: $T"
 	exit 1
 }
@@ -242,7 +243,8 @@ verify() {
 setup
 clients=()
 round=0
-trap 'kill_clients; stop_daemon KILL; stop_swtpm' EXIT
+trap 'kill_clients; stop_daemon KILL; stop_swtpm; rm -rf "$T"' EXIT
+trap 'exit 1' INT TERM
 echo "kill test: $ROUNDS rounds, $CLIENTS clients, provider $PROVIDER, seed $SEED"
 if [[ $PROVIDER == tpm ]]; then
 	start_swtpm
