@@ -217,18 +217,28 @@ tour_kept() {
 	cat >"$tour/stop" <<STOP
 #!/bin/bash
 # Ends the daemon and the TPM emulator of this folder, then removes it.
-end() {
+folder=${tour@Q}
+
+# A pid alone may be another process by now; ours name a path in the folder.
+ours() { # pid
+	tr '\0' '\n' <"/proc/\$1/cmdline" | grep -qF "\$folder/"
+} 2>/dev/null
+
+end() { # pid
+	local signal i
 	for signal in TERM KILL; do
+		ours "\$1" || return 0
+		kill -\$signal "\$1" 2>/dev/null
 		for ((i = 0; i < 500; i++)); do
-			kill -\$signal "\$1" 2>/dev/null || return
-			signal=0
+			ours "\$1" || return 0
 			sleep 0.02
 		done
 	done
+	echo "process \$1 does not end; \$folder is left as it is" >&2
+	return 1
 }
-end $keep_pid
-end $swtpm_pid
-rm -rf "$tour"
+
+end $keep_pid && end $swtpm_pid && rm -rf "\$folder"
 STOP
 	chmod 700 "$tour/stop"
 	kept=yes

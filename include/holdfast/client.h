@@ -84,6 +84,13 @@ const char *hf_error_remedy(const struct hf *hf);
  */
 const char *hf_protection(const struct hf *hf);
 
+/*
+ * The JSON object that the service answered the last call with, when that was hf_secret_put()
+ * (name, protection, created, size) or hf_sign_digest() (signature, protection, hash, scheme,
+ * format); else, and after an error, "".
+ */
+const char *hf_answer_json(const struct hf *hf);
+
 /* Wipes and frees what a call gave. NULL is allowed. */
 void hf_free(void *data);
 
@@ -133,7 +140,11 @@ enum hf_key_flags {
 int hf_key_create(struct hf *hf, const char *name, const char *type, unsigned flags,
 		  char **ret_json);
 
-/* Takes a key over from a PEM: TSS2 PRIVATE KEY or PKCS#8. @passphrase may be NULL. */
+/*
+ * Takes a key over from a PEM: with provider "tpm" a TSS2 PRIVATE KEY of this TPM, with provider
+ * "legacy" PKCS#8. @passphrase may be NULL. HF_NOT_SUPPORTED for PKCS#8 while a TPM is in use,
+ * HF_AUTH_FAILED when the passphrase is missing or wrong.
+ */
 int hf_key_import(struct hf *hf, const char *name, const char *pem, const char *passphrase,
 		  char **ret_json);
 

@@ -13,7 +13,7 @@
 /* Row i describes code -(i + 1); the test keeps it so. */
 static const struct err_info TABLE[] = {
 	{ERR_INVALID, "invalid", 400, "The request is malformed or out of range.",
-	 "Correct the member that the detail names and send the request again."},
+	 "Correct what the detail names and send the request again."},
 	{ERR_FORBIDDEN, "forbidden", 403, "This tenant may not do that.",
 	 "Ask the administrator of the device to allow this operation for the tenant."},
 	{ERR_NOT_FOUND, "not_found", 404, "There is no such object or path.",
@@ -23,7 +23,7 @@ static const struct err_info TABLE[] = {
 	{ERR_TOO_LARGE, "too_large", 413, "The request is over a limit of size.",
 	 "Send less at once; the documentation of the operation states its limit."},
 	{ERR_NOT_SUPPORTED, "not_supported", 422, "This device or this object cannot do that.",
-	 "Use an operation or a kind of key that the status of the service lists."},
+	 "Repeating does not help: the detail says what this device or this object cannot do."},
 	{ERR_DAMAGED, "damaged", 422, "Bytes that should be whole are not.",
 	 "Take an undamaged copy from your backup, or make the object again."},
 	{ERR_WRONG_NAME, "wrong_name", 422, "It was sealed under another name.",

@@ -105,24 +105,35 @@ static ssize_t read_retry(int fd, uint8_t *data, size_t len)
 
 /* --- folders --- */
 
-/* Makes @name in @parent and makes that durable; somebody else having made it is as good. */
+/* A folder that was just made. The umask is not asked. */
+static int finish_folder(int parent, const char *name, mode_t mode, struct err *err)
+{
+	CLEANUP(fd_close_cleanup) int made = openat(parent, name, OPEN_FOLDER);
+
+	if (made < 0 || fchmod(made, mode) < 0)
+		return err_set_errno(err, ERR_INTERNAL, errno, "cannot make folder %s", name);
+	return sync_content(made, name, err);
+}
+
+/*
+ * Makes @name in @parent and makes that durable. One that is there already may be of somebody who
+ * was killed before the sync, or whose sync failed: @parent is synced all the same.
+ */
 static int make_folder(int parent, const char *name, mode_t mode, struct err *err)
 {
-	CLEANUP(fd_close_cleanup) int made = -1;
 	CLEANUP(fd_close_cleanup) int above = -1;
+	int r = 0;
 
-	if (mkdirat(parent, name, mode) < 0) {
-		if (errno == EEXIST)
-			return 0;
-		return err_set_errno(err, ERR_INTERNAL, errno, "cannot make folder %s", name);
-	}
-	/* The umask is not asked, and @parent cannot be synced when it was opened as a path. */
-	made = openat(parent, name, OPEN_FOLDER);
+	if (mkdirat(parent, name, mode) == 0)
+		r = finish_folder(parent, name, mode, err);
+	else if (errno != EEXIST)
+		r = err_set_errno(err, ERR_INTERNAL, errno, "cannot make folder %s", name);
+	if (r < 0)
+		return r;
+	/* @parent itself cannot be synced when it was opened as a path. */
 	above = openat(parent, ".", OPEN_FOLDER);
-	if (made < 0 || above < 0 || fchmod(made, mode) < 0)
+	if (above < 0)
 		return err_set_errno(err, ERR_INTERNAL, errno, "cannot make folder %s", name);
-	if (sync_content(made, name, err) < 0)
-		return err->code;
 	return sync_folder(above, name, err);
 }
 
@@ -196,6 +207,15 @@ int file_open_dir(int at, const char *path, bool create, mode_t mode, int *ret_f
 	*ret_fd = fd;
 	fd = -1;
 	return 0;
+}
+
+int file_make_dir(int parent, const char *name, mode_t mode, int *ret_fd, struct err *err)
+{
+	int r = check_name(name, err);
+
+	if (r == 0)
+		r = make_folder(parent, name, mode, err);
+	return r < 0 ? r : file_open_dir(parent, name, false, mode, ret_fd, err);
 }
 
 /* --- reading --- */

@@ -31,6 +31,13 @@
 int file_open_dir(int at, const char *path, bool create, mode_t mode, int *ret_fd, struct err *err)
 	MUST_CHECK;
 
+/*
+ * Makes the folder @name where it is missing, and makes it durable also where it is there: its
+ * maker may not have come so far. ERR_UNREADABLE when the name is no folder.
+ */
+int file_make_dir(int parent, const char *name, mode_t mode, int *ret_fd, struct err *err)
+	MUST_CHECK;
+
 /* Appends the whole file to @ret_bytes; ERR_TOO_LARGE when that would exceed its max. */
 int file_read(int dir, const char *name, struct buf *ret_bytes, struct err *err) MUST_CHECK;
 

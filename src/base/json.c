@@ -14,8 +14,9 @@
 #include "base/base64.h"
 #include "base/utf8.h"
 
-#define DEPTH_MAX 16u
-#define HEADER	  (alignof(max_align_t) > sizeof(size_t) ? alignof(max_align_t) : sizeof(size_t))
+#define DEPTH_MAX  16u
+#define VALUES_MAX 8192u
+#define HEADER	   (alignof(max_align_t) > sizeof(size_t) ? alignof(max_align_t) : sizeof(size_t))
 
 /* In front of each block stands its size, so that json_release() knows what to wipe. */
 static void *json_allocate(size_t size)
@@ -53,11 +54,15 @@ void json_free(struct json_t *json)
 	json_decref(json);
 }
 
-/* Brackets outside of strings; whether they match is jansson's to say. */
-static bool too_deep(struct slice text)
+/*
+ * Brackets and commas outside of strings; whether they fit together is jansson's to say. Building
+ * a value costs far more than its one or two bytes, so a body of nothing but values is refused
+ * before it is parsed: this runs in the loop's thread.
+ */
+static int check_shape(struct slice text, struct err *err)
 {
 	bool in_string = false;
-	size_t depth = 0;
+	size_t depth = 0, values = 1;
 	size_t i;
 
 	for (i = 0; i < text.len; i++) {
@@ -67,12 +72,20 @@ static bool too_deep(struct slice text)
 			i++;
 		else if (ch == '"')
 			in_string = !in_string;
-		else if (!in_string && (ch == '{' || ch == '[') && ++depth > DEPTH_MAX)
-			return true;
-		else if (!in_string && (ch == '}' || ch == ']') && depth > 0)
+		else if (in_string)
+			continue;
+		else if (ch == '{' || ch == '[')
+			depth++, values++;
+		else if (ch == ',')
+			values++;
+		else if ((ch == '}' || ch == ']') && depth > 0)
 			depth--;
+		if (depth > DEPTH_MAX)
+			return err_set(err, ERR_INVALID, "nested more than %u deep", DEPTH_MAX);
+		if (values > VALUES_MAX)
+			return err_set(err, ERR_INVALID, "more than %u values", VALUES_MAX);
 	}
-	return false;
+	return 0;
 }
 
 static const char *fault_text(enum json_error_code code)
@@ -113,8 +126,8 @@ int json_parse(struct slice text, struct json_t **ret_object, struct err *err)
 	json_error_t fault;
 	const char *start = text.len > 0 ? (const char *)text.data : "";
 
-	if (too_deep(text))
-		return err_set(err, ERR_INVALID, "nested more than %u deep", DEPTH_MAX);
+	if (check_shape(text, err) < 0)
+		return err->code;
 	/* Any value is decoded, so that "not an object" is told from "not JSON". */
 	json = json_loadb(start, text.len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &fault);
 	if (!json)

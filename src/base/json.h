@@ -4,8 +4,8 @@
 
 /*
  * Json: strict reading of what clients and files say, on jansson. Duplicate keys, trailing text,
- * bad UTF-8 and depth over 16 are refused; an error's text names the member as a JSON pointer
- * (RFC 6901). jansson's memory is wiped when it is freed (json_setup()).
+ * bad UTF-8, depth over 16 and more than 8192 values are refused; an error's text names the member
+ * as a JSON pointer (RFC 6901). jansson's memory is wiped when it is freed (json_setup()).
  *
  * `struct json_t` is jansson's own json_t; its header stays out of ours.
  */

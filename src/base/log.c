@@ -6,6 +6,7 @@
 #include "base/log.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,9 +15,8 @@
 #include "base/buf.h"
 #include "base/utf8.h"
 
-#define LINE_MAX_BYTES	16384u /* after escaping; what is longer is cut */
-#define AUDIT_MAX_BYTES 65536u
-#define TEXT_MAX_BYTES	2048u
+#define LINE_MAX_BYTES 4000u /* after escaping, under PIPE_BUF; what is longer is cut */
+#define TEXT_MAX_BYTES 2048u
 
 static const char *program_name = "holdfast";
 static bool to_journal;
@@ -63,27 +63,64 @@ static void put_escaped(struct buf *line, struct slice text)
 	}
 }
 
-/* A line over its limit is cut, not lost: a buf that failed keeps what fitted. */
-static void write_line(enum log_level level, const char *kind, struct slice text, size_t max)
+/* Lines that nobody took; told with the next one that somebody takes. */
+static unsigned long lost;
+
+/*
+ * A reader that hangs must not hang the program, so a line that standard error does not take at
+ * once is dropped. A pipe that polls writable takes PIPE_BUF bytes, and no line is longer.
+ */
+static bool takes_a_line(void)
 {
-	CLEANUP(buf_fini) struct buf line = BUF_INIT(max);
-	size_t done = 0;
+	struct pollfd fd = {.fd = STDERR_FILENO, .events = POLLOUT};
+
+	return poll(&fd, 1, 0) == 1 && (fd.revents & POLLOUT);
+}
+
+static void put_prefix(struct buf *line, enum log_level level, const char *kind)
+{
+	if (to_journal)
+		buf_printf(line, "<%d>%s", (int)level, kind);
+	else
+		buf_printf(line, "%s: %s", program_name, kind);
+}
+
+static void put_out(struct buf *line)
+{
 	ssize_t n;
 
-	if (to_journal)
-		buf_printf(&line, "<%d>%s", (int)level, kind);
-	else
-		buf_printf(&line, "%s: %s", program_name, kind);
-	put_escaped(&line, text);
-	line.failed = false;
-	line.max++;
-	buf_put_u8(&line, '\n');
-	while (done < line.len) {
-		n = write(STDERR_FILENO, line.data + done, line.len - done);
-		if (n < 0 && errno != EINTR)
-			return;
-		done += n > 0 ? (size_t)n : 0;
+	line->failed = false;
+	line->max++;
+	buf_put_u8(line, '\n');
+	do
+		n = write(STDERR_FILENO, line->data, line->len);
+	while (n < 0 && errno == EINTR);
+}
+
+static void report_lost(void)
+{
+	CLEANUP(buf_fini) struct buf line = BUF_INIT(LINE_MAX_BYTES);
+
+	put_prefix(&line, LOG_LEVEL_WARNING, "");
+	buf_printf(&line, "%lu log lines were dropped: nobody read them", lost);
+	lost = 0;
+	put_out(&line);
+}
+
+/* A line over its limit is cut, not lost: a buf that failed keeps what fitted. */
+static void write_line(enum log_level level, const char *kind, struct slice text)
+{
+	CLEANUP(buf_fini) struct buf line = BUF_INIT(LINE_MAX_BYTES);
+
+	if (lost > 0 && takes_a_line())
+		report_lost();
+	if (!takes_a_line()) {
+		lost++;
+		return;
 	}
+	put_prefix(&line, level, kind);
+	put_escaped(&line, text);
+	put_out(&line);
 }
 
 static void log_va(enum log_level level, const char *fmt, va_list ap) PRINTF_LIKE(2, 0);
@@ -93,7 +130,7 @@ static void log_va(enum log_level level, const char *fmt, va_list ap)
 
 	if (vsnprintf(text, sizeof(text), fmt, ap) < 0)
 		return;
-	write_line(level, "", slice_str(text), LINE_MAX_BYTES);
+	write_line(level, "", slice_str(text));
 }
 
 #define DEFINE_LOG(name, level)                                                                    \
@@ -146,10 +183,10 @@ void log_err(enum log_level level, const struct err *err, const char *fmt, ...)
 	origin_text(err, origin, sizeof(origin));
 	(void)snprintf(text, sizeof(text), "%s: %s (%s%s)", what, err->text,
 		       hf_code_name(err->code), origin);
-	write_line(level, "", slice_str(text), LINE_MAX_BYTES);
+	write_line(level, "", slice_str(text));
 }
 
 void log_audit(struct slice json_line)
 {
-	write_line(LOG_LEVEL_NOTICE, "audit ", json_line, AUDIT_MAX_BYTES);
+	write_line(LOG_LEVEL_NOTICE, "audit ", json_line);
 }

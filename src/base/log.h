@@ -4,8 +4,9 @@
 
 /*
  * Log: one line per event on standard error, control characters escaped, never a secret. Under
- * systemd (JOURNAL_STREAM) each line carries its priority as <N>. Only the top of a program logs;
- * libraries and rooms return struct err.
+ * systemd (JOURNAL_STREAM) each line carries its priority as <N>. A line that standard error does
+ * not take at once is dropped and counted, so that a stuck reader does not stop the program. Only
+ * the top of a program logs; libraries and rooms return struct err.
  */
 
 #include "base/err.h"

@@ -529,6 +529,24 @@ static void folders_are_made(void **state)
 	close(fd);
 }
 
+/* Killed before the sync, or the sync failed: the next maker does not take it for done. */
+static void folders_that_are_there_are_synced(void **state)
+{
+	struct err err;
+	int fd = -1;
+
+	(void)state;
+	assert_int_equal(mkdirat(dir, "a", 0700), 0);
+	fault_fsync = (struct fault){1, EIO, 0};
+	assert_int_equal(file_make_dir(dir, "a", 0700, &fd, &err), ERR_INTERNAL);
+	assert_int_equal(fd, -1);
+	reset_faults();
+	assert_int_equal(file_make_dir(dir, "a", 0700, &fd, &err), 0);
+	assert_string_equal(trace, "d");
+	close(fd);
+	assert_int_equal(file_make_dir(dir, "a/b", 0700, &fd, &err), ERR_INVALID);
+}
+
 static void folders_that_are_none(void **state)
 {
 	char too_long[300], longer[5000];
@@ -666,6 +684,7 @@ int main(void)
 		TEST(removing),
 		TEST(moving),
 		TEST(folders_are_made),
+		TEST(folders_that_are_there_are_synced),
 		TEST(folders_that_are_none),
 		TEST(sweeping),
 		TEST(listing),

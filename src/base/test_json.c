@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/json.h"
@@ -151,6 +152,30 @@ static void depth_is_limited(void **state)
 	strings = parse("{\"[[[[[[[[[[[[[[[[[[[[\":\"{{{{{{\\\"{{{{{{{{{{{{{{{\\\\\"}");
 	escaped = parse("{\"a\\\"[[[[[[[[[[[[[[[[[[[[\":1}");
 	wide = parse("{\"a\":[[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[]]}");
+}
+
+/* A body of nothing but values is refused before any of them is built. */
+static void values_are_limited(void **state)
+{
+	static char text[1 << 20];
+	struct json_t *json = NULL;
+	struct err err = {0};
+	size_t len = 0, i;
+
+	(void)state;
+	len += (size_t)snprintf(text, sizeof(text), "{\"a\":[0");
+	for (i = 0; i < 8000; i++)
+		len += (size_t)snprintf(text + len, sizeof(text) - len, ",0");
+	snprintf(text + len, sizeof(text) - len, "]}");
+	assert_int_equal(json_parse(slice_str(text), &json, &err), 0);
+	json_free(json);
+	json = NULL;
+	for (i = 0; i < 1000; i++)
+		len += (size_t)snprintf(text + len, sizeof(text) - len, ",0");
+	snprintf(text + len, sizeof(text) - len, "]}");
+	assert_int_equal(json_parse(slice_str(text), &json, &err), ERR_INVALID);
+	assert_string_equal(err.text, "more than 8192 values");
+	assert_null(json);
 }
 
 static void members_by_type(void **state)
@@ -408,6 +433,7 @@ int main(void)
 		cmocka_unit_test(lines_are_counted),
 		cmocka_unit_test(errors_quote_nothing),
 		cmocka_unit_test(depth_is_limited),
+		cmocka_unit_test(values_are_limited),
 		cmocka_unit_test(members_by_type),
 		cmocka_unit_test(absent_members),
 		cmocka_unit_test(wrong_types),

@@ -28,6 +28,8 @@ void call_begin(struct hf *hf)
 	hf->err = (struct err){0};
 	hf->remedy[0] = '\0';
 	hf->protection = "";
+	buf_fini(&hf->kept);
+	hf->kept = (struct buf)BUF_INIT(CALL_KEPT_MAX);
 	hf->deadline = clock_monotonic_us() + (uint64_t)hf->timeout_ms * 1000u;
 }
 
@@ -272,6 +274,35 @@ int call_json(struct hf *hf, const struct call *call, struct answer *answer,
 	hf->protection = known_protection(protection);
 	*ret_json = TAKE(json);
 	return 0;
+}
+
+int call_keep(struct hf *hf, const struct answer *answer)
+{
+	buf_put(&hf->kept, buf_slice(&answer->body));
+	buf_put_u8(&hf->kept, '\0');
+	if (buf_ok(&hf->kept))
+		return 0;
+	buf_fini(&hf->kept);
+	return err_set(&hf->err, ERR_INTERNAL, "memory is short, or the answer is too long");
+}
+
+int call_delete(struct hf *hf, const char *room, const char *name)
+{
+	CLEANUP(answer_fini) struct answer answer = ANSWER_INIT;
+	char path[CALL_PATH_MAX];
+	struct call call = {
+		.method = "DELETE",
+		.path = path,
+		.accept = CALL_JSON,
+		.answer_max = CALL_ANSWER_SPARE,
+	};
+	int r;
+
+	call_begin(hf);
+	r = call_path(hf, path, room, name, "");
+	if (r < 0)
+		return r;
+	return call_run(hf, &call, &answer);
 }
 
 /* --- memory for the caller --- */

@@ -25,6 +25,7 @@ struct json_t;
 #define CALL_NAME_MAX	128u
 #define CALL_PATH_MAX	(64u + 2u * CALL_NAME_MAX)
 #define CALL_REMEDY_MAX 256u
+#define CALL_KEPT_MAX	16384u
 
 /* Limits of answers, in bytes. A problem document always fits. */
 #define CALL_ANSWER_JSON   (1024u * 1024u)
@@ -39,6 +40,7 @@ struct hf {
 	struct err err;		      /* of the last call */
 	char remedy[CALL_REMEDY_MAX]; /* what err.remedy points to when the service sent it */
 	const char *protection;	      /* of the last answer: a constant */
+	struct buf kept;	      /* hf_answer_json() with its NUL, or empty */
 };
 
 struct call {
@@ -85,11 +87,17 @@ int call_json(struct hf *hf, const struct call *call, struct answer *answer,
 int call_path(struct hf *hf, char out[CALL_PATH_MAX], const char *room, const char *name,
 	      const char *tail) MUST_CHECK;
 
+/* DELETE of the @name in a @room as of call_path(): a whole public call, call_begin() included. */
+int call_delete(struct hf *hf, const char *room, const char *name) MUST_CHECK;
+
 /* True for a name that the API knows to be one. */
 bool call_name_is_valid(const char *name);
 
 /* Marks an answer that is well-formed but not what the API says; returns the code. */
 int call_unexpected(struct hf *hf, const char *what);
+
+/* Keeps an answer that holds no secret for hf_answer_json(). */
+int call_keep(struct hf *hf, const struct answer *answer) MUST_CHECK;
 
 /* Gives @bytes to the caller of the library: a copy with a NUL behind it, freed by hf_free(). */
 int call_give(struct hf *hf, struct slice bytes, void **ret_data, size_t *ret_len) MUST_CHECK;

@@ -24,6 +24,7 @@ int hf_open(const char *socket, struct hf **ret_hf)
 	hf->conn = (struct conn)CONN_INIT;
 	hf->timeout_ms = HF_TIMEOUT_MS_DEFAULT;
 	hf->protection = "";
+	hf->kept = (struct buf)BUF_INIT(CALL_KEPT_MAX);
 	*ret_hf = hf;
 	return 0;
 }
@@ -33,6 +34,7 @@ void hf_close(struct hf *hf)
 	if (!hf)
 		return;
 	conn_close(&hf->conn);
+	buf_fini(&hf->kept);
 	free(hf);
 }
 
@@ -64,4 +66,9 @@ const char *hf_error_remedy(const struct hf *hf)
 const char *hf_protection(const struct hf *hf)
 {
 	return hf->protection;
+}
+
+const char *hf_answer_json(const struct hf *hf)
+{
+	return hf->err.code == 0 && hf->kept.len > 0 ? (const char *)hf->kept.data : "";
 }

@@ -8,10 +8,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <limits.h>
 #include <poll.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/uio.h>
 #include <sys/un.h>
@@ -20,20 +23,22 @@
 #include "base/mem.h"
 #include "base/secret.h"
 
-#define READ_SIZE 16384u
+#define READ_SIZE	16384u
+#define GROUP_ROOM	4096u
+#define GROUP_NAME_SIZE 64u
 
 _Static_assert(CONN_PATH_MAX + 1 == sizeof(((struct sockaddr_un *)NULL)->sun_path),
 	       "the longest path fits with its NUL");
 
-static const char REMEDY_DENIED[] =
-	"Add the user to group holdfast (usermod -aG holdfast USER) and "
-	"log in again, or ask root to run it.";
+static const char REMEDY_GROUP[] =
+	"Become a member of that group (usermod -aG GROUP USER, then log in again), or ask root to "
+	"run it.";
+static const char REMEDY_DENIED[] = "Run it as a user who may open the socket, or as root.";
 static const char REMEDY_ABSENT[] =
-	"Start the service (systemctl start holdfastd), or name its socket by --socket or "
-	"HOLDFAST_SOCKET.";
+	"Start holdfastd, or name its socket with --socket or HOLDFAST_SOCKET.";
+static const char REMEDY_OTHER[] = "Name the socket of holdfastd with --socket or HOLDFAST_SOCKET.";
 static const char REMEDY_BROKEN[] =
-	"Look whether the service still runs (systemctl status holdfastd) and what it did, then "
-	"repeat.";
+	"Look whether holdfastd still runs and what it logged, then repeat.";
 
 static int timed_out(struct err *err)
 {
@@ -42,6 +47,47 @@ static int timed_out(struct err *err)
 
 /* --- connecting --- */
 
+/* The group that may use the socket; false when none may, or it cannot be found out. */
+static bool group_of(const char *path, char *name, size_t name_size)
+{
+	char room[GROUP_ROOM];
+	struct group group, *found = NULL;
+	struct stat st;
+
+	if (stat(path, &st) < 0 || !(st.st_mode & S_IWGRP))
+		return false;
+	if (getgrgid_r(st.st_gid, &group, room, sizeof(room), &found) == 0 && found)
+		(void)snprintf(name, name_size, "%s", found->gr_name);
+	else
+		(void)snprintf(name, name_size, "%lu", (unsigned long)st.st_gid);
+	return true;
+}
+
+static int denied(const char *path, int errnum, struct err *err)
+{
+	char group[GROUP_NAME_SIZE];
+
+	if (!group_of(path, group, sizeof(group))) {
+		(void)err_set_errno(err, ERR_FORBIDDEN, errnum, "no permission to open %s", path);
+		return err_add_remedy(err, REMEDY_DENIED);
+	}
+	(void)err_set_errno(err, ERR_FORBIDDEN, errnum,
+			    "no permission to open %s: it is for members of group %s", path, group);
+	return err_add_remedy(err, REMEDY_GROUP);
+}
+
+static int absent(const char *path, int errnum, struct err *err)
+{
+	struct stat st;
+
+	if (stat(path, &st) == 0 && !S_ISSOCK(st.st_mode)) {
+		(void)err_set_errno(err, ERR_INTERNAL, errnum, "%s is no socket", path);
+		return err_add_remedy(err, REMEDY_OTHER);
+	}
+	(void)err_set_errno(err, ERR_INTERNAL, errnum, "no service answers at %s", path);
+	return err_add_remedy(err, REMEDY_ABSENT);
+}
+
 static int connect_error(const char *path, int errnum, struct err *err)
 {
 	switch (errnum) {
@@ -49,14 +95,11 @@ static int connect_error(const char *path, int errnum, struct err *err)
 		return timed_out(err);
 	case EACCES:
 	case EPERM:
-		(void)err_set_errno(err, ERR_FORBIDDEN, errnum, "no permission to open %s", path);
-		return err_add_remedy(err, REMEDY_DENIED);
+		return denied(path, errnum, err);
 	case ENOENT:
 	case ENOTDIR:
 	case ECONNREFUSED:
-		(void)err_set_errno(err, ERR_INTERNAL, errnum, "the service does not run at %s",
-				    path);
-		return err_add_remedy(err, REMEDY_ABSENT);
+		return absent(path, errnum, err);
 	default:
 		(void)err_set_errno(err, ERR_INTERNAL, errnum, "cannot connect to %s: %s", path,
 				    strerrordesc_np(errnum));

@@ -141,7 +141,8 @@ int hf_secret_put(struct hf *hf, const char *name, const void *data, size_t len,
 	r = call_path(hf, path, SECRETS.room, name, "");
 	if (r < 0)
 		return r;
-	return call_json(hf, &call, &answer, &json);
+	r = call_json(hf, &call, &answer, &json);
+	return r < 0 ? r : call_keep(hf, &answer);
 }
 
 int hf_secret_get(struct hf *hf, const char *name, void **ret_data, size_t *ret_len)
@@ -165,21 +166,7 @@ int hf_secret_get(struct hf *hf, const char *name, void **ret_data, size_t *ret_
 
 int hf_secret_delete(struct hf *hf, const char *name)
 {
-	CLEANUP(answer_fini) struct answer answer = ANSWER_INIT;
-	char path[CALL_PATH_MAX];
-	struct call call = {
-		.method = "DELETE",
-		.path = path,
-		.accept = CALL_JSON,
-		.answer_max = CALL_ANSWER_SPARE,
-	};
-	int r;
-
-	call_begin(hf);
-	r = call_path(hf, path, SECRETS.room, name, "");
-	if (r < 0)
-		return r;
-	return call_run(hf, &call, &answer);
+	return call_delete(hf, SECRETS.room, name);
 }
 
 int hf_secret_list(struct hf *hf, hf_name_fn visit, void *arg)

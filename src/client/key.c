@@ -164,21 +164,7 @@ int hf_key_public(struct hf *hf, const char *name, char **ret_pem)
 
 int hf_key_delete(struct hf *hf, const char *name)
 {
-	CLEANUP(answer_fini) struct answer answer = ANSWER_INIT;
-	char path[CALL_PATH_MAX];
-	struct call call = {
-		.method = "DELETE",
-		.path = path,
-		.accept = CALL_JSON,
-		.answer_max = CALL_ANSWER_SPARE,
-	};
-	int r;
-
-	call_begin(hf);
-	r = call_path(hf, path, KEYS.room, name, "");
-	if (r < 0)
-		return r;
-	return call_run(hf, &call, &answer);
+	return call_delete(hf, KEYS.room, name);
 }
 
 int hf_key_list(struct hf *hf, hf_name_fn visit, void *arg)
@@ -293,5 +279,8 @@ int hf_sign_digest(struct hf *hf, const struct hf_sign *request, void **ret_sign
 		return r;
 	if (json_get_bytes(json, "signature", true, &signature, &ignored) < 0)
 		return call_unexpected(hf, "the signature is missing");
+	r = call_keep(hf, &answer);
+	if (r < 0)
+		return r;
 	return call_give(hf, buf_slice(&signature), ret_signature, ret_len);
 }

@@ -143,30 +143,6 @@ void conf_tenant_free(struct conf_tenant *tenant)
 	free(tenant);
 }
 
-/* Of the tenants, `host` has an effect. */
-static bool has_other_tenant(const struct conf *conf)
-{
-	size_t i;
-
-	for (i = 0; i < conf->tenant_count; i++)
-		if (strcmp(conf->tenants[i].name, "host") != 0)
-			return true;
-	return false;
-}
-
-void conf_unused_sections(const struct conf *conf, void (*visit)(void *arg, const char *section),
-			  void *arg)
-{
-	unsigned id;
-
-	for (id = 0; id < SCHEMA_SECTION_COUNT; id++) {
-		if (!SCHEMA_SECTIONS[id].unused || !(conf->sections & UINT32_C(1) << id))
-			continue;
-		if (id != SCHEMA_TENANT || has_other_tenant(conf))
-			visit(arg, SCHEMA_SECTIONS[id].name);
-	}
-}
-
 int conf_provider_of_word(const char *word, enum conf_provider *ret_provider, struct err *err)
 {
 	uint32_t value;

@@ -160,10 +160,17 @@ MEM_DEFINE_CLEANUP(conf_tenant)
 
 /*
  * One line per section that is accepted but without effect in this version, for `--check`;
- * @visit is called with the section's name.
+ * @visit is called with the section's name, for a tenant other than host with `tenant NAME`.
  */
 void conf_unused_sections(const struct conf *conf, void (*visit)(void *arg, const char *section),
 			  void *arg);
+
+/*
+ * The same for single keys in sections that have an effect, where they are set to something else
+ * than their default. @visit is called with `tpm { KEY }` or `tenant host { KEY }`.
+ */
+void conf_unused_keys(const struct conf *conf, void (*visit)(void *arg, const char *key),
+		      void *arg);
 
 /* "auto" | "tpm" | "legacy": the words of the file and of SECURITY_PROVIDER. */
 int conf_provider_of_word(const char *word, enum conf_provider *ret_provider, struct err *err)

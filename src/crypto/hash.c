@@ -206,7 +206,7 @@ static int kdf_check_bits(unsigned bits, struct err *err)
 static int kdfa_block(const void *arg, uint32_t i, uint8_t *ret_block, struct err *err)
 {
 	const struct hash_kdfa *in = arg;
-	uint8_t counter[4], bits[4];
+	uint8_t counter[4] = {0}, bits[4] = {0};
 	const struct slice parts[] = {
 		slice_of(counter, 4), slice_of(in->label, strlen(in->label) + 1),
 		in->context_u,	      in->context_v,
@@ -222,7 +222,7 @@ static int kdfa_block(const void *arg, uint32_t i, uint8_t *ret_block, struct er
 static int kdfe_block(const void *arg, uint32_t i, uint8_t *ret_block, struct err *err)
 {
 	const struct hash_kdfe *in = arg;
-	uint8_t counter[4];
+	uint8_t counter[4] = {0};
 	const struct slice parts[] = {
 		slice_of(counter, 4), in->z,	   slice_of(in->use, strlen(in->use) + 1),
 		in->party_u,	      in->party_v,

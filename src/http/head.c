@@ -15,12 +15,13 @@
 
 #include "http/impl.h"
 
-enum field { LENGTH, ENCODING, TYPE, HOST, UPGRADE, FIELDS };
+enum field { LENGTH, ENCODING, TYPE, HOST, UPGRADE, CODING, IF_MATCH, IF_NONE_MATCH, FIELDS };
 
 static const char *const FIELD_NAMES[FIELDS] = {
 	[LENGTH] = MHD_HTTP_HEADER_CONTENT_LENGTH, [ENCODING] = MHD_HTTP_HEADER_TRANSFER_ENCODING,
 	[TYPE] = MHD_HTTP_HEADER_CONTENT_TYPE,	   [HOST] = MHD_HTTP_HEADER_HOST,
-	[UPGRADE] = MHD_HTTP_HEADER_UPGRADE,
+	[UPGRADE] = MHD_HTTP_HEADER_UPGRADE,	   [CODING] = MHD_HTTP_HEADER_CONTENT_ENCODING,
+	[IF_MATCH] = MHD_HTTP_HEADER_IF_MATCH,	   [IF_NONE_MATCH] = MHD_HTTP_HEADER_IF_NONE_MATCH,
 };
 
 struct head {
@@ -89,6 +90,20 @@ static int check_framing(const struct head *head, const char *version, struct er
 			       "Content-Length and Transfer-Encoding exclude each other");
 	if (strcasecmp(head->fields[ENCODING].value, "chunked") != 0)
 		return err_set(err, ERR_INVALID, "the only Transfer-Encoding taken is chunked");
+	return 0;
+}
+
+/* What would change the meaning of the request if it were understood must not be passed over. */
+static int check_meaning(const struct head *head, struct err *err)
+{
+	const char *none_match = head->fields[IF_NONE_MATCH].value;
+
+	if (head->fields[CODING].count > 0)
+		return err_set(err, ERR_INVALID, "Content-Encoding: no coding is known here");
+	if (head->fields[IF_MATCH].count > 0)
+		return err_set(err, ERR_INVALID, "If-Match: there are no entity tags here");
+	if (none_match && strcmp(none_match, "*") != 0)
+		return err_set(err, ERR_INVALID, "If-None-Match: only * is known here");
 	return 0;
 }
 
@@ -231,6 +246,8 @@ int http_head_read(struct http_request *request, const struct http_step *step, s
 		r = find_route(request, step, err);
 	if (r == 0)
 		r = admit(request, err);
+	if (r == 0)
+		r = check_meaning(&head, err);
 	if (r == 0)
 		r = read_query(request, err);
 	if (r == 0)

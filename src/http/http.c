@@ -2,6 +2,10 @@
 /*
  * The library, its connections and their deadlines.
  *
+ * A few requests the library refuses before we see them, in HTML of its own, and then closes the
+ * connection: a header over POOL_SIZE (431), and a Content-Length that is no number (400, whose
+ * status line and header it sends twice). Neither is counted or recorded.
+ *
  * The library runs with an epoll set of its own, whose descriptor the loop watches. Whatever gives
  * it work (that descriptor, a new connection, an answer) sets a timer of zero, so that it runs
  * after all callbacks of the loop's batch and never from within one of its own.

@@ -67,6 +67,12 @@ struct http_ops {
 	 */
 	int (*admit)(void *app, void *peer, const struct http_route *route, struct err *err);
 	/*
+	 * Called once per request that is refused without its handler, also by admit(), just before
+	 * it is answered; @route is NULL when none was found. May be NULL.
+	 */
+	void (*refused)(void *app, void *peer, const struct http_route *route,
+			const struct err *err);
+	/*
 	 * Called once per admitted request when its answer was sent, or could not be: for a client
 	 * that left while the handler was at work, when the handler has answered.
 	 */

@@ -107,6 +107,16 @@ static bool send_answer(struct http_request *request)
 	return queued == MHD_YES;
 }
 
+/* Without its handler. */
+static void refuse(struct http_request *request, const struct err *err)
+{
+	const struct http *http = request->conn->http;
+
+	if (http->ops.refused)
+		http->ops.refused(http->app, request->conn->peer, request->route, err);
+	http_answer_error(request, err);
+}
+
 static bool step_head(struct http_conn *conn, const struct http_step *step)
 {
 	struct http_request *request = request_new(conn);
@@ -116,7 +126,7 @@ static bool step_head(struct http_conn *conn, const struct http_step *step)
 		return false;
 	if (http_head_read(request, step, &err) == 0)
 		return true;
-	http_answer_error(request, &err);
+	refuse(request, &err);
 	return request->body_due ? send_answer(request) : true;
 }
 
@@ -141,7 +151,7 @@ static bool step_body(struct http_request *request, const struct http_step *step
 	else
 		(void)err_set(&err, ERR_INTERNAL, "memory is short");
 	buf_fini(&request->body);
-	http_answer_error(request, &err);
+	refuse(request, &err);
 	return true;
 }
 

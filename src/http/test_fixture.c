@@ -143,6 +143,16 @@ static int admit(void *app, void *peer, const struct http_route *route, struct e
 	return 0;
 }
 
+static void refused(void *app, void *peer, const struct http_route *route, const struct err *err)
+{
+	struct fixture *f = app;
+
+	assert_ptr_equal(peer, &f->added);
+	f->refused++;
+	f->refusal = err->code;
+	f->no_route = !route;
+}
+
 static void finished(void *app, void *peer, const struct http_route *route)
 {
 	struct fixture *f = app;
@@ -230,7 +240,12 @@ void fixture_begin_with(struct fixture *f, unsigned request_s, unsigned idle_s, 
 		.answer_s = answer_s,
 		.connections = FIXTURE_CLIENTS,
 	};
-	static const struct http_ops OPS = {.admit = admit, .finished = finished, .closed = closed};
+	static const struct http_ops OPS = {
+		.admit = admit,
+		.refused = refused,
+		.finished = finished,
+		.closed = closed,
+	};
 	struct err err;
 
 	*f = (struct fixture){.fds = count_fds()};

@@ -45,7 +45,9 @@ struct fixture {
 	struct http_request *parked[FIXTURE_CLIENTS];
 	bool answer_when_gone;
 	unsigned parked_count; /* ever, so far as the test does not take some off */
-	unsigned handled, admitted, finished, added, closed, gone;
+	unsigned handled, admitted, refused, finished, added, closed, gone;
+	int refusal;   /* the last one's code */
+	bool no_route; /* .. and it had none */
 	/* What is waited for: a client's answer or end, or a counter. */
 	bool (*done)(const struct fixture *f);
 	const struct client *client;

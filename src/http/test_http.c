@@ -65,6 +65,15 @@ static const struct exchange KEEPING[] = {
 	 "\"not_supported\""},
 	{"BREW /v1/status HTTP/1.1\r\n" HOST "\r\n", 405, "Allow: GET", "header Allow"},
 	{"BREW /v1/nothing HTTP/1.1\r\n" HOST "\r\n", 404, "", ""},
+	{"GET /v1/status HTTP/1.1\r\n" HOST "If-None-Match: *\r\n\r\n", 200, "", ""},
+	{"GET /v1/status HTTP/1.1\r\n" HOST "If-None-Match: \"a\"\r\n\r\n", 400, "",
+	 "If-None-Match"},
+	{"GET /v1/status HTTP/1.1\r\n" HOST "if-none-match: *, *\r\n\r\n", 400, "",
+	 "If-None-Match"},
+	{"GET /v1/status HTTP/1.1\r\n" HOST "If-Match: *\r\n\r\n", 400, "", "If-Match"},
+	{"GET /v1/status HTTP/1.1\r\n" HOST "If-Match: \"a\"\r\n\r\n", 400, "", "If-Match"},
+	{"GET /v1/status HTTP/1.1\r\n" HOST "Content-Encoding: gzip\r\n\r\n", 400, "",
+	 "Content-Encoding"},
 	{"POST /v1/forbidden HTTP/1.1\r\n" HOST "\r\n", 403,
 	 "Content-Type: application/problem+json", "\"forbidden\""},
 };
@@ -109,6 +118,10 @@ static const struct exchange CLOSING[] = {
 	 400, "", "given twice"},
 	{"POST /v1/echo HTTP/1.1\r\n" HOST "Content-Length : 2\r\n\r\n", 400, "", "malformed name"},
 	{"GET /v1/status HTTP/1.1\r\n\r\n", 400, "", "Host is missing"},
+	{"POST /v1/echo HTTP/1.1\r\n" HOST "Content-Encoding: gzip\r\nContent-Length: 2\r\n\r\n{}",
+	 400, "Connection: close", "Content-Encoding"},
+	{"GET /v1/status HTTP/1.1\r\n" HOST "If-None-Match: *\r\nIf-None-Match: *\r\n\r\n", 400, "",
+	 "If-None-Match is given twice"},
 	{"GET /v1/status HTTP/1.1\r\n" HOST HOST "\r\n", 400, "", "Host is given twice"},
 	{"GET /v1/status HTTP/1.1\r\n" HOST "Upgrade: h2c\r\n\r\n", 400, "", "upgrade"},
 };
@@ -344,6 +357,68 @@ static void test_large(void **state)
 	fixture_end(&f);
 }
 
+/* Whoever refuses, the application learns of it once, and of what was served not at all. */
+static void test_refusals_are_told(void **state)
+{
+	static const struct {
+		const char *request;
+		int code; /* 0 = served, with whatever outcome */
+		bool no_route;
+	} CASES[] = {
+		{"GET /v1/status HTTP/1.1\r\n" HOST "\r\n", 0, false},
+		{"GET /v1/fail HTTP/1.1\r\n" HOST "\r\n", 0, false},
+		{"GET /v1/nothing HTTP/1.1\r\n" HOST "\r\n", ERR_NOT_FOUND, true},
+		{"POST /v1/status HTTP/1.1\r\n" HOST "\r\n", ERR_NOT_SUPPORTED, true},
+		{"POST /v1/forbidden HTTP/1.1\r\n" HOST "\r\n", ERR_FORBIDDEN, false},
+		{"GET /v1/secrets/n?path=%0 HTTP/1.1\r\n" HOST "\r\n", ERR_INVALID, false},
+		{"GET /v1/status HTTP/1.1\r\n\r\n", ERR_INVALID, true},
+		{"POST /v1/echo HTTP/1.1\r\n" HOST "Content-Length: 1001\r\n\r\n", ERR_TOO_LARGE,
+		 false},
+	};
+	struct fixture f;
+	size_t i;
+
+	(void)state;
+	fixture_begin(&f);
+	for (i = 0; i < ARRAY_LEN(CASES); i++) {
+		struct client *client = client_new(&f);
+
+		f.refused = 0;
+		f.refusal = 0;
+		client_send(client, CASES[i].request);
+		client_wait_answer(client);
+		assert_int_equal(f.refused, CASES[i].code != 0);
+		assert_int_equal(f.refusal, CASES[i].code);
+		if (CASES[i].code != 0)
+			assert_int_equal(f.no_route, CASES[i].no_route);
+	}
+	fixture_end(&f);
+}
+
+/* The library refuses these itself, in its own words; what counts is that nothing follows. */
+static void test_malformed_lengths(void **state)
+{
+	static const char *const LENGTHS[] = {"-1", "+11", "", "11, 11", "0x0b", "11x", "1 1"};
+	struct fixture f;
+	size_t i;
+
+	(void)state;
+	fixture_begin(&f);
+	for (i = 0; i < ARRAY_LEN(LENGTHS); i++) {
+		struct client *client = client_new(&f);
+
+		client_send(client, "POST /v1/echo HTTP/1.1\r\n" HOST "Content-Length: ");
+		client_send(client, LENGTHS[i]);
+		client_send(client,
+			    "\r\n\r\n{\"a\":\"bc\"}GET /v1/status HTTP/1.1\r\n" HOST "\r\n");
+		client_wait_eof(client);
+		assert_int_equal(client_status(client), 400);
+	}
+	assert_int_equal(f.handled, 0);
+	client_ask(client_new(&f), "GET /v1/status HTTP/1.1\r\n" HOST "\r\n", 200);
+	fixture_end(&f);
+}
+
 static void test_malformed_application(void **state)
 {
 	static const struct http_route ROUTE = {.method = HTTP_GET, .path = "v1"};
@@ -373,6 +448,8 @@ int main(void)
 		cmocka_unit_test(test_header_limit),
 		cmocka_unit_test(test_body_limit_of_chunks),
 		cmocka_unit_test(test_large),
+		cmocka_unit_test(test_refusals_are_told),
+		cmocka_unit_test(test_malformed_lengths),
 		cmocka_unit_test(test_malformed_application),
 	};
 

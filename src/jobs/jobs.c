@@ -22,6 +22,7 @@
 
 #define POOL_THREADS   2u
 #define WORKER_THREADS 1u
+#define LONG_THREADS   1u
 
 #define LATE	  "the deadline passed"
 #define CANCELLED "cancelled"
@@ -42,7 +43,7 @@ struct job {
 
 struct jobs {
 	struct loop *loop;
-	struct crew crews[JOB_POOL + 1]; /* by enum job_place; none for JOB_LOOP */
+	struct crew crews[JOB_LONG + 1]; /* by enum job_place; none for JOB_LOOP */
 	struct queue back;
 	int wake; /* eventfd: `back` became non-empty */
 	struct loop_fd *watch;
@@ -249,6 +250,7 @@ int jobs_new(struct loop *loop, struct jobs **ret_jobs, struct err *err)
 		.wake = -1,
 		.crews[JOB_WORKER] = {.name = "worker", .serve = serve},
 		.crews[JOB_POOL] = {.name = "pool", .serve = serve},
+		.crews[JOB_LONG] = {.name = "long", .serve = serve},
 	};
 	r = init_back(jobs, err);
 	if (r < 0)
@@ -260,6 +262,9 @@ int jobs_new(struct loop *loop, struct jobs **ret_jobs, struct err *err)
 	if (r < 0)
 		return r;
 	r = crew_init(&jobs->crews[JOB_POOL], POOL_THREADS, err);
+	if (r < 0)
+		return r;
+	r = crew_init(&jobs->crews[JOB_LONG], LONG_THREADS, err);
 	if (r < 0)
 		return r;
 	*ret_jobs = TAKE(jobs);
@@ -299,7 +304,7 @@ static int check_plan(const struct job_plan *plan, struct err *err)
 	if (plan->count < 1 || plan->count > JOB_STEPS_MAX || !plan->done || !plan->release)
 		return err_set(err, ERR_INTERNAL, "the plan of a job is not complete");
 	for (i = 0; i < plan->count; i++)
-		if (plan->steps[i].place > JOB_POOL || !plan->steps[i].run)
+		if (plan->steps[i].place > JOB_LONG || !plan->steps[i].run)
 			return err_set(err, ERR_INTERNAL, "step %zu of a job has no place", i);
 	return 0;
 }

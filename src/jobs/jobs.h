@@ -4,8 +4,9 @@
 
 /*
  * Jobs: everything that takes time. A job is a chain of steps, each in one place: the loop, the
- * one worker that owns the chip, or the pool for software crypto and disk. Steps of one job run
- * one after the other and hand their data on in the job's argument; nothing else is shared
+ * one worker that owns the chip, the pool for disk and software crypto, or the one thread for what
+ * takes a second of it (RSA keys in software), so that many of those delay nobody. Steps of one job
+ * run one after the other and hand their data on in the job's argument; nothing else is shared
  * between threads. Each place serves first come, first served.
  *
  * A job has one answer and one end:
@@ -26,7 +27,7 @@
 #include "base/loop.h"
 #include "base/mem.h"
 
-enum job_place { JOB_LOOP, JOB_WORKER, JOB_POOL };
+enum job_place { JOB_LOOP, JOB_WORKER, JOB_POOL, JOB_LONG };
 
 struct job_step {
 	enum job_place place;
@@ -48,7 +49,7 @@ struct job_plan {
 struct jobs; /* queues, worker and pool; called from the loop's thread only */
 struct job;  /* valid until its done() was called */
 
-/* Starts one worker and two pool threads with all signals blocked. */
+/* Starts the worker, two pool threads and the long one, with all signals blocked. */
 int jobs_new(struct loop *loop, struct jobs **ret_jobs, struct err *err) MUST_CHECK;
 
 /*

@@ -74,7 +74,7 @@ static void submit_runs_nothing_itself(void **state)
 
 static void failure_ends_the_chain(void **state)
 {
-	static const enum job_place PLACES[] = {JOB_LOOP, JOB_WORKER, JOB_POOL};
+	static const enum job_place PLACES[] = {JOB_LOOP, JOB_WORKER, JOB_POOL, JOB_LONG};
 	struct world *world = *state;
 	size_t i;
 
@@ -120,6 +120,30 @@ static void each_place_is_first_come_first_served(void **state)
 		for (i = 0; i < ARRAY_LEN(probes); i++)
 			assert_int_equal(probes[i].turn, i);
 	}
+}
+
+/* The first long job is let go by what the pool does: were they one, neither would end. */
+static void long_work_leaves_the_pool_free(void **state)
+{
+	struct world *world = *state;
+	struct probe slow[4], quick;
+	unsigned left = 0;
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(slow); i++) {
+		probe_init(&slow[i], world, &left);
+		add_step(&slow[i], JOB_LONG, i == 0 ? gate_step : note_step);
+		submit(&slow[i]);
+	}
+	wait_running(&slow[0]);
+	probe_init(&quick, world, &left);
+	add_step(&quick, JOB_POOL, note_step);
+	quick.other = &slow[0];
+	quick.on_done = open_others_gate;
+	submit(&quick);
+	run(world);
+	for (i = 0; i < ARRAY_LEN(slow); i++)
+		assert_int_equal(slow[i].ran, 1);
 }
 
 static void incomplete_plans_are_refused(void **state)
@@ -369,6 +393,7 @@ int main(void)
 		TEST(submit_runs_nothing_itself),
 		TEST(failure_ends_the_chain),
 		TEST(each_place_is_first_come_first_served),
+		TEST(long_work_leaves_the_pool_free),
 		TEST(incomplete_plans_are_refused),
 		TEST(submit_from_callbacks),
 		TEST(free_with_queued_and_running),

@@ -150,13 +150,3 @@ int keystore_key_describe(const struct keystore_target *target, struct slice rec
 	key = (struct keystore_key){.type = public.type};
 	return 0;
 }
-
-void keystore_forget(struct provider *p, struct slice record)
-{
-	struct err ignored;
-	struct blob blob;
-
-	/* What is no blob was never on the chip. */
-	if (blob_parse(record, &blob, &ignored) == 0)
-		provider_forget(p, blob.object);
-}

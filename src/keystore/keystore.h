@@ -34,7 +34,9 @@ struct keystore_tenant {
 
 /*
  * The tenant's random id: read, or made when the tenant has nothing at all yet. A tenant that has
- * records but no readable id is ERR_UNREADABLE, never given a new one. Pool; one call at a time.
+ * records but no readable id is ERR_UNREADABLE, never given a new one. Makes
+ * the tenant's folders, durably: once per start, before its records are written. Pool; one call at
+ * a time.
  */
 int keystore_tenant_open(struct store *store, const char *name, struct keystore_tenant *ret_tenant,
 			 struct err *err) MUST_CHECK;
@@ -97,9 +99,6 @@ int keystore_key_sign(struct provider *p, const struct keystore_target *target, 
 /* What a key's record says of it; needs no provider, so it works without the TPM too. */
 int keystore_key_describe(const struct keystore_target *target, struct slice record,
 			  struct keystore_key *ret_key, struct err *err) MUST_CHECK;
-
-/* Drops the record's object from the chip, after the record was removed. Never fails. */
-void keystore_forget(struct provider *p, struct slice record);
 
 /*
  * Cache of hot records, bounded by bytes, least recently used out first. An entry is only put in

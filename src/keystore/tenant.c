@@ -77,6 +77,8 @@ int keystore_tenant_open(struct store *store, const char *name, struct keystore_
 	if (r == ERR_NOT_FOUND)
 		r = make_id(store, name, tenant.id, err);
 	if (r == 0)
+		r = store_tenant_make(store, name, err);
+	if (r == 0)
 		*ret_tenant = tenant;
 	return r;
 }

@@ -223,8 +223,11 @@ int blob_parse(struct slice bytes, struct blob *ret_blob, struct err *err)
 	int r;
 
 	if (bytes.len < BLOB_MAGIC_SIZE ||
-	    !slice_equal(slice_of(bytes.data, BLOB_MAGIC_SIZE), slice_str(BLOB_MAGIC)))
-		return err_set(err, ERR_INVALID, "not a Holdfast blob");
+	    !slice_equal(slice_of(bytes.data, BLOB_MAGIC_SIZE), slice_str(BLOB_MAGIC))) {
+		err_set(err, ERR_INVALID, "not a Holdfast blob");
+		return err_add_remedy(err,
+				      "Give the bytes that sealing gave, whole and unchanged.");
+	}
 	if (bytes.len > BLOB_MAGIC_SIZE && bytes.data[BLOB_MAGIC_SIZE] != BLOB_VERSION)
 		return err_set(err, ERR_NOT_SUPPORTED, "the blob has format %u; known is %u",
 			       bytes.data[BLOB_MAGIC_SIZE], BLOB_VERSION);
@@ -273,12 +276,16 @@ static int check_origin(const struct blob_header *header, const struct provider 
 	bool tpm_blob = header->provider == PROVIDER_TPM;
 
 	if (tpm_blob && !tpm_here)
-		return err_set(err, ERR_TPM_REQUIRED,
-			       "the blob was made by a TPM, and %s is in use",
-			       p ? "software" : "none");
-	if (!p || (!tpm_blob && tpm_here))
-		return err_set(err, ERR_NOT_SUPPORTED,
-			       "the blob was made by the legacy provider, which is not in use");
+		return err_set(err, ERR_TPM_REQUIRED, "%s was made by a TPM, and %s is in use",
+			       kind_names[header->kind], p ? "software" : "none");
+	if (!p || (!tpm_blob && tpm_here)) {
+		err_set(err, ERR_NOT_SUPPORTED,
+			"%s was made by the legacy provider, which is not in use",
+			kind_names[header->kind]);
+		return err_add_remedy(err,
+				      "Start the service with SECURITY_PROVIDER=legacy to read "
+				      "it, then seal its content again with the TPM.");
+	}
 	if (!slice_equal(slice_of(header->root, header->root_len), slice_of(p->root, p->root_len)))
 		return err_set(err, ERR_WRONG_TPM,
 			       tpm_blob ? "the blob was made with another TPM or before its reset"
@@ -293,7 +300,7 @@ static int check_origin(const struct blob_header *header, const struct provider 
 int blob_check(const struct blob *blob, const struct blob_expect *expect, const struct provider *p,
 	       struct err *err)
 {
-	int r = blob_check_owner(blob, expect, err);
+	int r = check_origin(&blob->header, p, err);
 
-	return r < 0 ? r : check_origin(&blob->header, p, err);
+	return r < 0 ? r : blob_check_owner(blob, expect, err);
 }

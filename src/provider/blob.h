@@ -74,9 +74,11 @@ void blob_write(struct slice header_bytes, struct slice object, struct slice bod
 int blob_parse(struct slice bytes, struct blob *ret_blob, struct err *err) MUST_CHECK;
 
 /*
- * May the caller open it here? In this order: ERR_WRONG_TENANT, ERR_INVALID (another kind),
- * ERR_WRONG_NAME, ERR_TPM_REQUIRED (a TPM's blob, software in use), ERR_NOT_SUPPORTED (a software
- * blob, a TPM in use), ERR_WRONG_TPM (another root), ERR_AUTH_FAILED (another auth key).
+ * May the caller open it here? First whether it is of this device: ERR_TPM_REQUIRED (a TPM's
+ * blob, software in use), ERR_NOT_SUPPORTED (a software blob, a TPM in use), ERR_WRONG_TPM
+ * (another root), ERR_AUTH_FAILED (another auth key). Then whether it is the caller's:
+ * ERR_WRONG_TENANT, ERR_INVALID (another kind), ERR_WRONG_NAME. Tenant ids are random on each
+ * device, so the other way round every blob of another device would be another tenant's.
  */
 struct blob_expect {
 	enum blob_kind kind;

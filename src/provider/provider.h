@@ -77,8 +77,14 @@ struct provider_status {
 	uint32_t lockout_counter;
 	uint32_t lockout_max;
 	bool in_lockout;
-	bool has_lockout; /* the three above were read */
+	bool has_lockout; /* the three above were read, when the provider was opened */
+	const char
+		*fault; /* NULL, or the code's name while the chip does not serve: "tpm_failed" */
 };
+
+/* Said by both when a key was not made for export. */
+#define PROVIDER_REMEDY_EXPORT                                                                     \
+	"Create a new key for export and use that one; a key made without can never leave."
 
 struct provider; /* what an implementation embeds first in its own state (impl below) */
 

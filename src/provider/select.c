@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The decision of seed 000 in the order in which the facts rule it. */
+/* The table of docs/PROVIDERS.md, in the order in which the facts rule it. */
 
 #include "provider/select.h"
 

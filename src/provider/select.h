@@ -3,7 +3,7 @@
 #define PROVIDER_SELECT_H
 
 /*
- * Select: which SecurityProvider, and why (seed 000, AC-1 to AC-5). Pure: facts in, decision out.
+ * Select: which SecurityProvider, and why (docs/PROVIDERS.md). Pure: facts in, decision out.
  */
 
 #include <stdbool.h>

@@ -373,6 +373,13 @@ static void test_check_order(void **state)
 	here.ops = &soft_ops;
 	here.root[5] ^= 1;
 	here.auth_id[5] ^= 1;
+	assert_int_equal(blob_check(&blob, &expect, &here, &err), ERR_TPM_REQUIRED);
+	assert_int_equal(blob_check(&blob, &expect, NULL, &err), ERR_TPM_REQUIRED);
+	here.ops = &tpm_ops;
+	assert_int_equal(blob_check(&blob, &expect, &here, &err), ERR_WRONG_TPM);
+	here.root[5] ^= 1;
+	assert_int_equal(blob_check(&blob, &expect, &here, &err), ERR_AUTH_FAILED);
+	here.auth_id[5] ^= 1;
 	assert_int_equal(blob_check(&blob, &expect, &here, &err), ERR_WRONG_TENANT);
 	expect.tenant = tenant;
 	assert_int_equal(blob_check(&blob, &expect, &here, &err), ERR_INVALID);
@@ -381,13 +388,6 @@ static void test_check_order(void **state)
 	assert_int_equal(blob_check(&blob, &expect, &here, &err), ERR_WRONG_NAME);
 	assert_non_null(strstr(err.text, "\"wifi\", not \"other\""));
 	expect.name = "wifi";
-	assert_int_equal(blob_check(&blob, &expect, &here, &err), ERR_TPM_REQUIRED);
-	assert_int_equal(blob_check(&blob, &expect, NULL, &err), ERR_TPM_REQUIRED);
-	here.ops = &tpm_ops;
-	assert_int_equal(blob_check(&blob, &expect, &here, &err), ERR_WRONG_TPM);
-	here.root[5] ^= 1;
-	assert_int_equal(blob_check(&blob, &expect, &here, &err), ERR_AUTH_FAILED);
-	here.auth_id[5] ^= 1;
 	assert_int_equal(blob_check(&blob, &expect, &here, &err), 0);
 	here.root_len = 33;
 	assert_int_equal(blob_check(&blob, &expect, &here, &err), ERR_WRONG_TPM);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The acceptance criteria of seed 000 by name, then every combination of facts. */
+/* The rules of docs/PROVIDERS.md by their numbers, then every combination of facts. */
 
 #include <setjmp.h>
 #include <stdarg.h>

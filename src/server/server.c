@@ -18,6 +18,7 @@
 
 #include "base/file.h"
 #include "server/socket.h"
+#include "service/metrics.h"
 #include "tenant/audit.h"
 #include "tenant/peer.h"
 
@@ -49,22 +50,35 @@ static int admit(void *app, void *peer, const struct http_route *route, struct e
 	int r;
 
 	(void)app;
-	r = tenant_permits(tenant, route->right, err);
+	r = tenant_admits(tenant, peer, err);
 	if (r == 0)
-		r = tenant_has_room(tenant, err);
+		r = tenant_take_turn(tenant, clock_monotonic_us(), err);
+	if (r == 0)
+		r = tenant_permits(tenant, route->right, err);
+	if (r < 0 || (route->right & TENANT_NO_JOB))
+		return r;
+	r = tenant_has_room(tenant, err);
 	if (r == 0)
 		tenant->in_flight++;
-	else
-		audit_write(&(struct audit_event){
-			.peer = peer, .operation = "refused", .object = route->path, .code = r});
 	return r;
+}
+
+/* No operation ran, so nobody else counts and records it. */
+static void refused(void *app, void *peer, const struct http_route *route, const struct err *err)
+{
+	(void)app;
+	metrics_count_error(err->code);
+	audit_write(&(struct audit_event){.peer = peer,
+					  .operation = "refused",
+					  .object = route ? route->path : "",
+					  .code = err->code});
 }
 
 static void finished(void *app, void *peer, const struct http_route *route)
 {
 	(void)app;
-	(void)route;
-	((struct tenant_peer *)peer)->tenant->in_flight--;
+	if (!(route->right & TENANT_NO_JOB))
+		((struct tenant_peer *)peer)->tenant->in_flight--;
 }
 
 static void closed(void *app, void *peer)
@@ -76,6 +90,7 @@ static void closed(void *app, void *peer)
 
 const struct http_ops server_http_ops = {
 	.admit = admit,
+	.refused = refused,
 	.finished = finished,
 	.closed = closed,
 };
@@ -191,6 +206,22 @@ static int add_listener(struct server *server, int fd, int dir, struct tenant *t
 }
 
 /* Other users must not be able to put a socket of theirs there. */
+static int check_run_dir(const struct stat *st, const struct group *group, struct err *err)
+{
+	bool our_group = st->st_gid == getegid() || (group && st->st_gid == group->gr_gid);
+
+	if (st->st_uid != geteuid() && st->st_uid != 0)
+		(void)err_set(err, ERR_INVALID, "the run folder belongs to another user");
+	else if (st->st_mode & S_IWOTH)
+		(void)err_set(err, ERR_INVALID, "the run folder can be written by everybody");
+	else if ((st->st_mode & S_IWGRP) && !our_group)
+		(void)err_set(err, ERR_INVALID, "the run folder can be written by another group");
+	else
+		return 0;
+	return err_add_remedy(err, "Make the folder the service's own (chown) and let nobody else "
+				   "write it (chmod 0750), then start again.");
+}
+
 static int open_run_dir(const char *path, int *ret_dir, struct err *err)
 {
 	CLEANUP(fd_close_cleanup) int dir = -1;
@@ -205,8 +236,9 @@ static int open_run_dir(const char *path, int *ret_dir, struct err *err)
 		return err_wrap(err, "run folder");
 	if (fstat(dir, &st) < 0)
 		return err_set_errno(err, ERR_UNREADABLE, errno, "cannot look at the run folder");
-	if (st.st_mode & S_IWOTH)
-		return err_set(err, ERR_INVALID, "the run folder can be written by everybody");
+	r = check_run_dir(&st, group, err);
+	if (r < 0)
+		return r;
 	if (made && group && fchown(dir, (uid_t)-1, group->gr_gid) < 0)
 		errno = 0; /* a private instance keeps its own group */
 	*ret_dir = dir;

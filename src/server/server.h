@@ -28,8 +28,9 @@ MEM_DEFINE_CLEANUP(server)
 
 /*
  * Makes SERVER_SOCKET in the folder @run_dir (made when absent, 0750) and listens: 0660, of the
- * group SERVER_GROUP where that exists. A socket that was left behind is replaced; ERR_CONFLICT
- * when somebody answers on it. The caller holds the lock of the state folder.
+ * group SERVER_GROUP where that exists. ERR_INVALID when others could write the folder. A socket
+ * that was left behind is replaced; ERR_CONFLICT when somebody answers on it. The caller holds the
+ * lock of the state folder.
  */
 int server_listen(struct server *server, const char *run_dir, struct tenant *tenant,
 		  struct err *err) MUST_CHECK;
@@ -40,7 +41,8 @@ int server_adopt(struct server *server, int fd, struct tenant *tenant, struct er
 /* Accepts no more and removes the sockets that it made. */
 void server_stop(struct server *server);
 
-/* For http_new(): rights, room and the count of connections; peers are struct tenant_peer. */
+/* For http_new(): peers, rate, rights, room, the count of connections, and what becomes of the
+ * refused (audit, metrics); peers are struct tenant_peer. */
 extern const struct http_ops server_http_ops;
 
 #endif

@@ -30,6 +30,7 @@ static void answer(struct http_request *request, void *app)
 
 static const struct http_route ROUTES[] = {
 	{.method = HTTP_GET, .path = "/open", .handler = answer},
+	{.method = HTTP_GET, .path = "/status", .right = TENANT_NO_JOB, .handler = answer},
 	{.method = HTTP_GET, .path = "/sealed", .right = TENANT_SEAL, .handler = answer},
 };
 
@@ -190,8 +191,52 @@ static void test_too_many_requests(void **state)
 	fixture->tenant.in_flight = TENANT_IN_FLIGHT_MAX;
 	assert_int_equal(ask(fixture, fd, "/open"), 429);
 	assert_non_null(strstr(fixture->text, "Retry-After: "));
+	assert_null(strstr(fixture->text, "delete"));
+	assert_int_equal(fixture->tenant.in_flight, TENANT_IN_FLIGHT_MAX);
+	/* What makes no job neither needs a place nor gives one back. */
+	assert_int_equal(ask(fixture, fd, "/status"), 204);
 	assert_int_equal(fixture->tenant.in_flight, TENANT_IN_FLIGHT_MAX);
 	fixture->tenant.in_flight = TENANT_IN_FLIGHT_MAX - 1;
+	assert_int_equal(ask(fixture, fd, "/open"), 204);
+	close(fd);
+}
+
+static void test_peers(void **state)
+{
+	struct fixture *fixture = *state;
+	const uid_t others[] = {getuid() + 1, getuid() + 2};
+	const uid_t ours[] = {getuid() + 1, getuid()};
+	int fd = dial(fixture);
+
+	fixture->tenant.peer_count = ARRAY_LEN(others);
+	fixture->tenant.peers = others;
+	assert_int_equal(ask(fixture, fd, "/open"), 403);
+	assert_non_null(strstr(fixture->text, "uid may not use the socket of tenant web"));
+	assert_int_equal(ask(fixture, fd, "/status"), 403);
+	assert_int_equal(fixture->pid, 0);
+	fixture->tenant.peers = ours;
+	assert_int_equal(ask(fixture, fd, "/open"), 204);
+	close(fd);
+}
+
+/* Also where no job is made, and a refusal for another reason counts. */
+static void test_rate(void **state)
+{
+	struct fixture *fixture = *state;
+	int fd = dial(fixture);
+
+	/* Nothing comes back within the test. */
+	fixture->tenant.rate = 1;
+	fixture->tenant.turns = 2 * 1000000;
+	fixture->tenant.turns_us = clock_monotonic_us();
+	assert_int_equal(ask(fixture, fd, "/status"), 204);
+	fixture->tenant.turns = 0;
+	fixture->tenant.turns_us = clock_monotonic_us();
+	assert_int_equal(ask(fixture, fd, "/open"), 429);
+	assert_non_null(strstr(fixture->text, "Retry-After: 1\r\n"));
+	assert_non_null(strstr(fixture->text, "Wait as long as Retry-After says"));
+	assert_int_equal(fixture->tenant.in_flight, 0);
+	fixture->tenant.rate = 0;
 	assert_int_equal(ask(fixture, fd, "/open"), 204);
 	close(fd);
 }
@@ -212,15 +257,37 @@ static void test_stop(void **state)
 	close(fd);
 }
 
-static void test_run_folder_of_everybody(void **state)
+static int listen_again(struct fixture *fixture, uid_t uid, gid_t gid, mode_t mode)
+{
+	struct err err = {0};
+	int r;
+
+	assert_int_equal(chown(fixture->run, uid, gid), 0);
+	assert_int_equal(chmod(fixture->run, mode), 0);
+	r = server_listen(fixture->server, fixture->run, &fixture->tenant, &err);
+	if (r < 0)
+		assert_non_null(strstr(err_remedy(&err), "chmod"));
+	else
+		server_stop(fixture->server);
+	return r;
+}
+
+static void test_run_folder(void **state)
 {
 	struct fixture *fixture = *state;
-	struct err err;
+	uid_t uid = geteuid();
+	gid_t gid = getegid();
 
 	server_stop(fixture->server);
-	assert_int_equal(chmod(fixture->run, 0777), 0);
-	assert_int_equal(server_listen(fixture->server, fixture->run, &fixture->tenant, &err),
-			 ERR_INVALID);
+	assert_int_equal(listen_again(fixture, uid, gid, 0777), ERR_INVALID);
+	assert_int_equal(listen_again(fixture, uid, gid, 0752), ERR_INVALID);
+	assert_int_equal(dial(fixture), -1);
+	assert_int_equal(listen_again(fixture, uid, gid, 0770), 0);
+	if (uid != 0)
+		return; /* only root can give folders away */
+	assert_int_equal(listen_again(fixture, uid, gid + 4711, 0770), ERR_INVALID);
+	assert_int_equal(listen_again(fixture, uid, gid + 4711, 0750), 0);
+	assert_int_equal(listen_again(fixture, uid + 4711, gid, 0750), ERR_INVALID);
 	assert_int_equal(dial(fixture), -1);
 }
 
@@ -234,8 +301,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_too_many_requests, fixture_make,
 						fixture_remove),
 		cmocka_unit_test_setup_teardown(test_stop, fixture_make, fixture_remove),
-		cmocka_unit_test_setup_teardown(test_run_folder_of_everybody, fixture_make,
-						fixture_remove),
+		cmocka_unit_test_setup_teardown(test_peers, fixture_make, fixture_remove),
+		cmocka_unit_test_setup_teardown(test_rate, fixture_make, fixture_remove),
+		cmocka_unit_test_setup_teardown(test_run_folder, fixture_make, fixture_remove),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

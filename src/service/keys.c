@@ -120,14 +120,19 @@ static int store_key(void *arg, struct err *err)
 	r = describe(key, err);
 	if (r < 0)
 		return r;
-	return store_create(op->store, &op->id, buf_slice(&op->record), err);
+	r = store_create(op->store, &op->id, buf_slice(&op->record), err);
+	op->changed = r == 0;
+	return r;
 }
 
-static void plan_new_key(struct op *op, int (*make)(void *arg, struct err *err))
+/* @slow: an RSA key, or a file whose passphrase is stretched, takes software up to a second. */
+static void plan_new_key(struct op *op, bool slow, int (*make)(void *arg, struct err *err))
 {
+	enum job_place place = op_provider_place(op);
+
 	op_changes_record(op, STORE_KEYS);
 	op_step(op, JOB_POOL, records_check_absent);
-	op_step(op, op_provider_place(op), make);
+	op_step(op, place == JOB_POOL && slow ? JOB_LONG : place, make);
 	op_step(op, JOB_POOL, store_key);
 }
 
@@ -162,6 +167,14 @@ static int read_auth(const json_t *body, struct key_spec *spec, struct err *err)
 	return 0;
 }
 
+/* A key is made here or brought along, and the body says which. */
+static int check_source(const json_t *body, struct err *err)
+{
+	if (!json_object_get(body, "type") != !json_object_get(body, "pem"))
+		return 0;
+	return err_set(err, ERR_INVALID, "exactly one of /type and /pem must be given");
+}
+
 static int prepare_create(struct op *op, struct err *err)
 {
 	static const char *const NAMES[] = {"name", "type", "use", "export", "auth"};
@@ -174,6 +187,9 @@ static int prepare_create(struct op *op, struct err *err)
 	if (r < 0)
 		return r;
 	r = op_name_of_body(op, body, err);
+	if (r < 0)
+		return r;
+	r = check_source(body, err);
 	if (r < 0)
 		return r;
 	r = json_get_string(body, "type", true, &type, err);
@@ -190,7 +206,7 @@ static int prepare_create(struct op *op, struct err *err)
 		return r;
 	if (pkey_type_is_rsa(key->spec.type))
 		op_deadline(op, RSA_CREATE_S);
-	plan_new_key(op, create_object);
+	plan_new_key(op, pkey_type_is_rsa(key->spec.type), create_object);
 	return read_auth(body, &key->spec, err);
 }
 
@@ -207,7 +223,7 @@ static int read_passphrase(const json_t *body, struct key_op *key, struct err *e
 
 static int prepare_import(struct op *op, struct err *err)
 {
-	static const char *const NAMES[] = {"name", "pem", "passphrase"};
+	static const char *const NAMES[] = {"name", "type", "pem", "passphrase"};
 	struct key_op *key = (struct key_op *)op;
 	CLEANUP(json_cleanup) struct json_t *body = NULL;
 	const char *pem = NULL;
@@ -222,6 +238,9 @@ static int prepare_import(struct op *op, struct err *err)
 	r = op_name_of_body(op, body, err);
 	if (r < 0)
 		return r;
+	r = check_source(body, err);
+	if (r < 0)
+		return r;
 	r = json_get_string(body, "pem", true, &pem, err);
 	if (r < 0)
 		return r;
@@ -229,7 +248,7 @@ static int prepare_import(struct op *op, struct err *err)
 	buf_put_str(&key->pem, pem);
 	if (!buf_ok(&key->pem))
 		return err_set(err, ERR_TOO_LARGE, "/pem: over %u bytes", KEYFILE_PEM_MAX);
-	plan_new_key(op, import_object);
+	plan_new_key(op, true, import_object);
 	return read_passphrase(body, key, err);
 }
 

@@ -39,7 +39,7 @@ static struct metric_family requests_family = {
 };
 static struct metric_family errors_family = {
 	.name = "holdfast_errors",
-	.help = "Operations that were answered with an error, by code.",
+	.help = "Requests that were answered with an error, by code.",
 	.label = "code",
 	.kind = METRIC_COUNTER,
 };

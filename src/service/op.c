@@ -52,7 +52,7 @@ static struct op *op_new(struct service *service, struct http_request *request,
 
 /* --- the ends --- */
 
-static void audit(const struct op *op, int code)
+static void audit(const struct op *op, int code, bool late)
 {
 	const struct audit_event event = {
 		.peer = &op->peer,
@@ -61,6 +61,7 @@ static void audit(const struct op *op, int code)
 		.code = code,
 		.tpm_commands = atomic_load(&op->tpm_commands),
 		.microseconds = clock_monotonic_us() - op->started_us,
+		.late = late,
 	};
 
 	audit_write(&event);
@@ -68,8 +69,9 @@ static void audit(const struct op *op, int code)
 
 static void op_fail(struct op *op, const struct err *err)
 {
+	op->failed = true;
 	metrics_count_error(err->code);
-	audit(op, err->code);
+	audit(op, err->code, false);
 	if (err->code == ERR_INTERNAL || err->code == ERR_UNREADABLE ||
 	    err->origin_kind != ERR_ORIGIN_NONE)
 		log_err(LOG_LEVEL_WARNING, err, "%s", metrics_operation_name(op->kind->operation));
@@ -85,7 +87,7 @@ static void op_done(void *arg, const struct err *err)
 		op_fail(op, err);
 		return;
 	}
-	audit(op, 0);
+	audit(op, 0, false);
 	op->kind->answer(op);
 }
 
@@ -101,6 +103,11 @@ static void op_release(void *arg)
 	else if (op->id.name && !op->cached && op->record.len > 0 &&
 		 op->record.len <= CACHED_RECORD_MAX)
 		keystore_cache_put(service->cache, &op->id, op->epoch, buf_slice(&op->record));
+	/* The step that was running when the deadline passed went on and made the change. */
+	if (op->changed && op->failed)
+		audit(op, 0, true);
+	if (op->changed && op->kind->changed)
+		op->kind->changed(op);
 	op_free(op);
 }
 
@@ -163,6 +170,7 @@ void op_run(struct service *service, struct http_request *request, const struct 
 	metrics_count_request(kind->operation);
 	if (!op) {
 		(void)err_set(&err, ERR_INTERNAL, "memory is short");
+		metrics_count_error(err.code);
 		http_answer_error(request, &err);
 		return;
 	}
@@ -221,8 +229,16 @@ int op_name_of_body(struct op *op, const struct json_t *body, struct err *err)
 static int read_record(void *arg, struct err *err)
 {
 	struct op *op = arg;
+	struct blob blob;
+	int r;
 
-	return store_read(op->store, &op->id, &op->record, err);
+	r = store_read(op->store, &op->id, &op->record, err);
+	if (r == 0)
+		r = op_parse_record(op, buf_slice(&op->record), &blob, err);
+	/* Only what is sound enters the cache, where nobody looks at it again. */
+	if (r < 0)
+		buf_reset(&op->record);
+	return r;
 }
 
 void op_reads_record(struct op *op, enum store_kind kind)
@@ -303,6 +319,27 @@ int op_provider_leave(struct op *op, int r)
 struct keystore_target op_target(const struct op *op, enum blob_kind kind)
 {
 	return (struct keystore_target){.tenant = &op->tenant, .kind = kind, .name = op->name};
+}
+
+/* The store vouches that we wrote it, not that it still lies where we put it. */
+int op_parse_record(const struct op *op, struct slice record, struct blob *ret_blob,
+		    struct err *err)
+{
+	static const enum blob_kind KINDS[] = {
+		[STORE_KEYS] = BLOB_KEY, [STORE_SECRETS] = BLOB_SECRET};
+	struct blob blob;
+	int r;
+
+	r = blob_parse(record, &blob, err);
+	if (r == ERR_INVALID)
+		return err_set(err, ERR_DAMAGED, "the stored record holds no object of ours");
+	if (r < 0)
+		return r;
+	if (blob.header.kind != KINDS[op->id.kind])
+		return err_set(err, ERR_DAMAGED,
+			       "the stored record holds an object of another kind");
+	*ret_blob = blob;
+	return 0;
 }
 
 /* --- for answer --- */

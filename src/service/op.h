@@ -9,6 +9,7 @@
  *   prepare  on the loop: reads the request, adds steps
  *   steps    on pool and worker: see the op only, never the service's mutable state
  *   answer   on the loop, when the last step succeeded
+ *   changed  on the loop, after the last step, when the record was changed, answered or not
  *   fini     on the loop, when nobody uses the op any more
  *
  * Refusals, deadlines, clients that left, audit, counting and the cache are the same for all and
@@ -37,6 +38,8 @@ struct op_kind {
 	size_t size; /* of the struct that begins with a struct op */
 	int (*prepare)(struct op *op, struct err *err);
 	void (*answer)(struct op *op);
+	/* On the loop, once the record was changed, also when nobody waited for it; may be NULL. */
+	void (*changed)(struct op *op);
 	void (*fini)(struct op *op); /* may be NULL */
 };
 
@@ -63,7 +66,10 @@ struct op {
 	struct buf record;
 	uint64_t epoch;
 	bool cached;  /* came from the cache */
-	bool changes; /* the op changes it */
+	bool changes; /* the op changes it .. */
+	bool changed; /* .. and did: set by the step that made the change durable, read at the end
+		       */
+	bool failed;  /* loop only: its client was told so, or left */
 };
 
 /* A handler's whole body. */
@@ -97,6 +103,10 @@ int op_body_data(struct op *op, size_t max, struct secret **ret_data, struct err
 struct provider *op_provider_enter(struct op *op);
 int op_provider_leave(struct op *op, int r);
 struct keystore_target op_target(const struct op *op, enum blob_kind kind);
+
+/* The record as a blob; ERR_DAMAGED when it is none, or not of the kind that belongs there. */
+int op_parse_record(const struct op *op, struct slice record, struct blob *ret_blob,
+		    struct err *err) MUST_CHECK;
 
 /* --- for answer --- */
 

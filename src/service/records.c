@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "base/loop.h"
 #include "service/op.h"
 #include "service/routes.h"
 
@@ -135,10 +136,18 @@ void service_secret_list(struct http_request *request, void *app)
 
 /* --- delete --- */
 
+struct delete_op {
+	struct op op;
+	struct buf object;
+};
+
 /* What the chip may still have loaded of a deleted record; a job of its own, after the answer. */
+#define FORGET_S 30u
+
 struct forgetting {
 	struct provider *p;
-	struct buf record;
+	uint64_t deadline_us;
+	struct buf object;
 };
 
 static int forget(void *arg, struct err *err)
@@ -146,60 +155,84 @@ static int forget(void *arg, struct err *err)
 	struct forgetting *forgetting = arg;
 
 	(void)err;
-	keystore_forget(forgetting->p, buf_slice(&forgetting->record));
+	forgetting->p->deadline_us = forgetting->deadline_us;
+	provider_forget(forgetting->p, buf_slice(&forgetting->object));
 	return 0;
 }
 
 static void forget_done(void *arg, const struct err *err)
 {
 	(void)arg;
-	(void)err; /* only a stop of the service; the chip's slots go with it */
+	(void)err; /* a stop or a deadline; the object leaves its slot when that is needed */
 }
 
 static void forget_release(void *arg)
 {
 	struct forgetting *forgetting = arg;
 
-	buf_fini(&forgetting->record);
+	buf_fini(&forgetting->object);
 	free(forgetting);
 }
 
 /* Without memory the object stays loaded until its slot is needed. */
 static void forget_later(struct op *op)
 {
-	struct forgetting *forgetting = calloc(1, sizeof(*forgetting));
+	struct delete_op *delete = (struct delete_op *)op;
+	struct forgetting *forgetting;
 	struct job *job;
 	struct err err;
 
+	if (!op->provider || !op->provider->ops->on_chip || delete->object.len == 0)
+		return;
+	forgetting = calloc(1, sizeof(*forgetting));
 	if (!forgetting)
 		return;
 	forgetting->p = op->provider;
-	forgetting->record = op->record;
-	op->record = (struct buf)BUF_INIT(0);
+	forgetting->deadline_us = clock_monotonic_us() + FORGET_S * 1000000u;
+	forgetting->object = delete->object;
+	delete->object = (struct buf)BUF_INIT(0);
 	if (jobs_submit(op->service->jobs,
 			&(struct job_plan){.steps = {{JOB_WORKER, forget}},
 					   .count = 1,
 					   .done = forget_done,
 					   .release = forget_release,
-					   .arg = forgetting},
+					   .arg = forgetting,
+					   .deadline_us = forgetting->deadline_us},
 			&job, &err) < 0)
 		forget_release(forgetting);
 }
 
-/* A record that cannot be read goes all the same; the store puts it aside. */
+/* What the chip may know of it. Nothing, when the record cannot be read: it goes all the same. */
+static void note_object(struct delete_op *delete)
+{
+	CLEANUP(buf_fini) struct buf record = BUF_INIT(STORE_CONTENT_MAX);
+	struct op *op = &delete->op;
+	struct blob blob;
+	struct err err;
+
+	if (store_read(op->store, &op->id, &record, &err) == 0 &&
+	    op_parse_record(op, buf_slice(&record), &blob, &err) == 0)
+		buf_put(&delete->object, blob.object);
+}
+
+/* What cannot be read the store puts aside. */
 static int remove_record(void *arg, struct err *err)
 {
-	struct op *op = arg;
+	struct delete_op *delete = arg;
+	struct op *op = &delete->op;
+	int r;
 
-	if (store_read(op->store, &op->id, &op->record, err) < 0)
-		buf_reset(&op->record);
-	return store_remove(op->store, &op->id, err);
+	note_object(delete);
+	r = store_remove(op->store, &op->id, err);
+	op->changed = r == 0;
+	return r;
 }
 
 static int prepare_delete(struct op *op, struct err *err)
 {
 	int r;
 
+	((struct delete_op *)op)->object = (struct buf)BUF_INIT(PROVIDER_OBJECT_MAX);
 	r = op_name_of_path(op, err);
 	if (r < 0)
 		return r;
@@ -209,27 +242,29 @@ static int prepare_delete(struct op *op, struct err *err)
 	return 0;
 }
 
-static void answer_delete(struct op *op)
+static void fini_delete(struct op *op)
 {
-	if (op->provider && op->provider->ops->on_chip && op->record.len > 0)
-		forget_later(op);
-	op_answer_empty(op);
+	buf_fini(&((struct delete_op *)op)->object);
 }
 
 static const struct op_kind DELETE_KEY = {
 	.operation = METRICS_KEY_DELETE,
 	.needs = OP_NEEDS_STORE,
-	.size = sizeof(struct op),
+	.size = sizeof(struct delete_op),
 	.prepare = prepare_delete,
-	.answer = answer_delete,
+	.answer = op_answer_empty,
+	.changed = forget_later,
+	.fini = fini_delete,
 };
 
 static const struct op_kind DELETE_SECRET = {
 	.operation = METRICS_SECRET_DELETE,
 	.needs = OP_NEEDS_STORE,
-	.size = sizeof(struct op),
+	.size = sizeof(struct delete_op),
 	.prepare = prepare_delete,
-	.answer = answer_delete,
+	.answer = op_answer_empty,
+	.changed = forget_later,
+	.fini = fini_delete,
 };
 
 void service_key_delete(struct http_request *request, void *app)

@@ -11,8 +11,9 @@
 	}
 
 static const struct http_route ROUTES[] = {
-	ROUTE(HTTP_GET, "/v1/status", 0, HTTP_BODY_NONE, 0, service_status),
-	ROUTE(HTTP_GET, "/metrics", TENANT_HOST_ONLY, HTTP_BODY_NONE, 0, service_metrics),
+	ROUTE(HTTP_GET, "/v1/status", TENANT_NO_JOB, HTTP_BODY_NONE, 0, service_status),
+	ROUTE(HTTP_GET, "/metrics", TENANT_HOST_ONLY | TENANT_NO_JOB, HTTP_BODY_NONE, 0,
+	      service_metrics),
 	ROUTE(HTTP_POST, "/v1/random", TENANT_RANDOM, HTTP_BODY_JSON, 0, service_random),
 
 	ROUTE(HTTP_POST, "/v1/seal", TENANT_SEAL, HTTP_BODY_OCTETS_OR_JSON, KEYSTORE_PLAIN_MAX,

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Named secrets: sealed under their name, kept in the store, opened on demand. */
 #include <jansson.h>
-#include <string.h>
 
 #include "base/json.h"
 #include "service/op.h"
@@ -17,6 +16,36 @@ struct put_op {
 	struct secret *plain;
 	struct keystore_sealing sealing;
 };
+
+/*
+ * With the other provider in use, what is there cannot be opened, but may well be wanted later: it
+ * is not replaced unseen. A record that cannot be read is not replaced either.
+ */
+static int check_present(void *arg, struct err *err)
+{
+	struct op *op = arg;
+	CLEANUP(buf_fini) struct buf record = BUF_INIT(STORE_CONTENT_MAX);
+	struct blob blob;
+	int r;
+
+	r = store_read(op->store, &op->id, &record, err);
+	if (r == ERR_NOT_FOUND)
+		return 0;
+	if (r == 0)
+		r = op_parse_record(op, buf_slice(&record), &blob, err);
+	if (r < 0 || blob.header.provider == op->provider->ops->kind)
+		return r;
+	if (blob.header.provider == PROVIDER_TPM)
+		(void)err_set(err, ERR_TPM_REQUIRED,
+			      "the present secret %s was made by a TPM, and software is in use",
+			      op->name);
+	else
+		(void)err_set(err, ERR_NOT_SUPPORTED,
+			      "the present secret %s was made in software, and a TPM is in use",
+			      op->name);
+	return err_add_remedy(err,
+			      "Delete the secret first if its content is not needed any more.");
+}
 
 static int seal_secret(void *arg, struct err *err)
 {
@@ -39,28 +68,28 @@ static int store_secret(void *arg, struct err *err)
 		return r;
 	put->created = true;
 	if (put->only_create)
-		return store_create(op->store, &op->id, buf_slice(&op->record), err);
-	return store_replace(op->store, &op->id, buf_slice(&op->record), &put->created, err);
+		r = store_create(op->store, &op->id, buf_slice(&op->record), err);
+	else
+		r = store_replace(op->store, &op->id, buf_slice(&op->record), &put->created, err);
+	op->changed = r == 0;
+	return r;
 }
 
 static int prepare_put(struct op *op, struct err *err)
 {
 	struct put_op *put = (struct put_op *)op;
-	const char *if_none_match = http_request_header(op->request, "If-None-Match");
 	int r;
 
 	r = op_name_of_path(op, err);
 	if (r < 0)
 		return r;
-	if (if_none_match && strcmp(if_none_match, "*") != 0)
-		return err_set(err, ERR_INVALID, "If-None-Match: only * is known here");
-	put->only_create = if_none_match != NULL;
+	/* Its value can only be `*`: http refused others. */
+	put->only_create = http_request_header(op->request, "If-None-Match") != NULL;
 	r = op_body_data(op, KEYSTORE_PLAIN_MAX, &put->plain, err);
 	if (r < 0)
 		return r;
 	op_changes_record(op, STORE_SECRETS);
-	if (put->only_create)
-		op_step(op, JOB_POOL, records_check_absent);
+	op_step(op, JOB_POOL, put->only_create ? records_check_absent : check_present);
 	op_step(op, op_provider_place(op), seal_secret);
 	op_step(op, JOB_POOL, store_secret);
 	return 0;

@@ -37,11 +37,12 @@ static json_t *tpm_json(const struct service *service)
 
 	if (!service->provider || !service->provider->ops->on_chip)
 		return json_null();
-	return json_pack("{s:o, s:o, s:o, s:o, s:I, s:o}", "manufacturer",
+	return json_pack("{s:o, s:o, s:o, s:o, s:I, s:o, s:o}", "manufacturer",
 			 op_json_text(status->manufacturer), "firmware",
 			 op_json_text(status->firmware), "tcti", op_json_text(status->tcti),
 			 "resource_manager", op_json_text(status->resource_manager), "commands",
-			 (json_int_t)status->commands, "lockout", lockout_json(status));
+			 (json_int_t)status->commands, "lockout", lockout_json(status), "fault",
+			 op_json_text(status->fault));
 }
 
 void service_status(struct http_request *request, void *app)

@@ -15,8 +15,8 @@ static const struct {
 	const char *path;
 	uint32_t right;
 } RIGHTS[] = {
-	{HTTP_GET, "/v1/status", 0},
-	{HTTP_GET, "/metrics", TENANT_HOST_ONLY},
+	{HTTP_GET, "/v1/status", TENANT_NO_JOB},
+	{HTTP_GET, "/metrics", TENANT_HOST_ONLY | TENANT_NO_JOB},
 	{HTTP_POST, "/v1/random", TENANT_RANDOM},
 	{HTTP_POST, "/v1/seal", TENANT_SEAL},
 	{HTTP_POST, "/v1/unseal", TENANT_SEAL},

@@ -15,12 +15,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/json.h"
 #include "service/metrics.h"
+#include "service/op.h"
 #include "service/service.h"
 
 #define GIVE_UP_US 10000000u
@@ -175,14 +177,17 @@ static void connect_client(struct fixture *fixture)
 			 0);
 }
 
+static const struct http_limits LIMITS = {
+	.json_max = SERVICE_JSON_MAX,
+	.request_s = 10,
+	.idle_s = 10,
+	.answer_s = 10,
+	.connections = 4,
+};
+static const struct http_ops OPS = {.admit = admit, .finished = finished, .closed = closed};
+
 static int fixture_make(void **state)
 {
-	static const struct http_limits LIMITS = {.json_max = SERVICE_JSON_MAX,
-						  .request_s = 10,
-						  .idle_s = 10,
-						  .answer_s = 10,
-						  .connections = 4};
-	static const struct http_ops OPS = {.admit = admit, .finished = finished, .closed = closed};
 	struct fixture *fixture = calloc(1, sizeof(*fixture));
 	CLEANUP(secret_cleanup) struct secret *key = NULL;
 	const struct http_route *routes;
@@ -453,6 +458,210 @@ static void test_client_leaves(void **state)
 	assert_int_equal(ask(fixture, "POST", "/v1/random", "{\"bytes\":1}"), 200);
 }
 
+/* What lies where it does not belong is damaged, also when it is asked for a second time. */
+static void test_misplaced_record(void **state)
+{
+	struct fixture *fixture = *state;
+	struct store_id id = {.tenant = "host", .kind = STORE_SECRETS, .name = "a"};
+	CLEANUP(buf_fini) struct buf record = BUF_INIT(STORE_CONTENT_MAX);
+	struct err err;
+
+	use_chip(fixture);
+	assert_int_equal(ask(fixture, "PUT", "/v1/secrets/a", "{\"data\":\"b25l\"}"), 201);
+	assert_int_equal(store_read(fixture->store, &id, &record, &err), 0);
+	id.kind = STORE_KEYS;
+	assert_int_equal(store_create(fixture->store, &id, buf_slice(&record), &err), 0);
+	assert_int_equal(ask(fixture, "GET", "/v1/keys/a", NULL), 422);
+	answer_has(fixture, "\"code\":\"damaged\"");
+	assert_int_equal(ask(fixture, "GET", "/v1/keys/a", NULL), 422);
+	assert_int_equal(ask(fixture, "POST", "/v1/keys/a/sign", "{\"message\":\"\"}"), 422);
+	answer_has(fixture, "\"code\":\"damaged\"");
+	id = (struct store_id){.tenant = "host", .kind = STORE_SECRETS, .name = "b"};
+	assert_int_equal(store_create(fixture->store, &id, slice_str("no blob"), &err), 0);
+	assert_int_equal(ask(fixture, "GET", "/v1/secrets/b", NULL), 422);
+	assert_int_equal(ask(fixture, "PUT", "/v1/secrets/b", "{\"data\":\"b25l\"}"), 422);
+	assert_int_equal(ask(fixture, "DELETE", "/v1/secrets/b", NULL), 204);
+}
+
+static const struct {
+	enum provider_kind made, used;
+	int status;
+	const char *code;
+} REPLACEMENTS[] = {
+	{PROVIDER_TPM, PROVIDER_TPM, 200, "\"created\""},
+	{PROVIDER_SOFTWARE, PROVIDER_SOFTWARE, 200, "\"created\""},
+	{PROVIDER_TPM, PROVIDER_SOFTWARE, 503, "\"code\":\"tpm_required\""},
+	{PROVIDER_SOFTWARE, PROVIDER_TPM, 422, "\"code\":\"not_supported\""},
+};
+
+static void test_replaces_its_own_only(void **state)
+{
+	struct fixture *fixture = *state;
+	struct provider_ops ops = CHIP;
+	size_t i;
+
+	fixture->chip.provider.ops = &ops;
+	use_chip(fixture);
+	for (i = 0; i < ARRAY_LEN(REPLACEMENTS); i++) {
+		ops.kind = REPLACEMENTS[i].made;
+		assert_int_equal(ask(fixture, "PUT", "/v1/secrets/a", "{\"data\":\"b25l\"}"), 201);
+		ops.kind = REPLACEMENTS[i].used;
+		assert_int_equal(ask(fixture, "PUT", "/v1/secrets/a", "{\"data\":\"dHdv\"}"),
+				 REPLACEMENTS[i].status);
+		answer_has(fixture, REPLACEMENTS[i].code);
+		if (REPLACEMENTS[i].status != 200)
+			answer_has(fixture, "Delete the secret first");
+		ops.kind = REPLACEMENTS[i].made;
+		assert_int_equal(ask(fixture, "GET", "/v1/secrets/a", NULL), 200);
+		answer_has(fixture, REPLACEMENTS[i].status == 200 ? "dHdv" : "b25l");
+		assert_int_equal(ask(fixture, "DELETE", "/v1/secrets/a", NULL), 204);
+	}
+}
+
+static void test_fault_in_status(void **state)
+{
+	struct fixture *fixture = *state;
+
+	use_chip(fixture);
+	assert_int_equal(ask(fixture, "GET", "/v1/status", NULL), 200);
+	answer_has(fixture, "\"fault\":null");
+	fixture->service->provider_status.fault = "tpm_failed";
+	assert_int_equal(ask(fixture, "GET", "/v1/status", NULL), 200);
+	answer_has(fixture, "\"fault\":\"tpm_failed\"");
+}
+
+/* --- a change that outlives its client --- */
+
+static struct {
+	struct fixture *fixture;
+	int begun, go; /* eventfds: the step runs; it may end */
+	unsigned changes;
+	unsigned looks;
+} slow;
+
+static int slow_step(void *arg, struct err *err)
+{
+	struct op *op = arg;
+	eventfd_t value;
+
+	(void)err;
+	(void)eventfd_write(slow.begun, 1);
+	(void)eventfd_read(slow.go, &value);
+	op->changed = true;
+	return 0;
+}
+
+static int slow_prepare(struct op *op, struct err *err)
+{
+	(void)err;
+	op_step(op, JOB_POOL, slow_step);
+	return 0;
+}
+
+static void slow_changed(struct op *op)
+{
+	(void)op;
+	slow.changes++;
+	loop_stop(slow.fixture->loop);
+}
+
+static const struct op_kind SLOW = {
+	.operation = METRICS_SECRET_DELETE,
+	.needs = OP_NEEDS_STORE,
+	.size = sizeof(struct op),
+	.prepare = slow_prepare,
+	.answer = op_answer_empty,
+	.changed = slow_changed,
+};
+
+static void slow_handler(struct http_request *request, void *app)
+{
+	op_run(app, request, &SLOW);
+}
+
+static void on_begun(void *arg, uint32_t events)
+{
+	struct fixture *fixture = arg;
+	eventfd_t value;
+
+	(void)events;
+	(void)eventfd_read(slow.begun, &value);
+	/* Now it leaves; the loop sees it, cancels, and only then may the step end. */
+	loop_unwatch(fixture->watch);
+	fixture->watch = NULL;
+	close(fixture->client);
+	fixture->client = -1;
+}
+
+static void let_go(void *arg)
+{
+	struct fixture *fixture = arg;
+
+	/* The first time it is called after that, the loop has not looked yet. */
+	if (fixture->client < 0 && slow.looks++ == 1)
+		(void)eventfd_write(slow.go, 1);
+}
+
+/* Standard error, where the audit goes, into @text while the loop runs. */
+static void run_and_listen(struct fixture *fixture, char *text, size_t size)
+{
+	FILE *file = tmpfile();
+	int saved = dup(STDERR_FILENO);
+	struct err err;
+	ssize_t n;
+
+	assert_non_null(file);
+	dup2(fileno(file), STDERR_FILENO);
+	assert_int_equal(loop_timer_set(&fixture->give_up, GIVE_UP_US, &err), 0);
+	assert_int_equal(loop_run(fixture->loop, &err), 0);
+	loop_timer_clear(&fixture->give_up);
+	dup2(saved, STDERR_FILENO);
+	close(saved);
+	n = pread(fileno(file), text, size - 1, 0);
+	text[n > 0 ? n : 0] = '\0';
+	fclose(file);
+}
+
+static void test_late_change(void **state)
+{
+	static const struct http_route ROUTE = {
+		.method = HTTP_GET, .path = "/slow", .handler = slow_handler};
+	static const char REQUEST[] = "GET /slow HTTP/1.1\r\nHost: h\r\n\r\n";
+	struct fixture *fixture = *state;
+	struct loop_fd *watch = NULL;
+	char text[4096];
+	struct err err;
+	const char *first;
+
+	use_chip(fixture);
+	slow.fixture = fixture;
+	slow.begun = eventfd(0, EFD_CLOEXEC);
+	slow.go = eventfd(0, EFD_CLOEXEC);
+	loop_unwatch(fixture->watch);
+	close(fixture->client);
+	http_free(fixture->http);
+	assert_int_equal(http_new(fixture->loop, &ROUTE, 1, &LIMITS, &OPS, fixture->service,
+				  &fixture->http, &err),
+			 0);
+	connect_client(fixture);
+	assert_int_equal(
+		loop_watch(fixture->loop, slow.begun, EPOLLIN, on_begun, fixture, &watch, &err), 0);
+	loop_before_sleep(fixture->loop, let_go, fixture);
+	assert_int_equal(send(fixture->client, REQUEST, sizeof(REQUEST) - 1, MSG_NOSIGNAL),
+			 sizeof(REQUEST) - 1);
+	run_and_listen(fixture, text, sizeof(text));
+	loop_unwatch(watch);
+	close(slow.begun);
+	close(slow.go);
+	assert_int_equal(slow.changes, 1);
+	first = strstr(text, "\"result\":\"timeout\"");
+	assert_non_null(first);
+	first = strstr(first, "\"result\":\"ok\"");
+	assert_non_null(first);
+	assert_non_null(strstr(first, "\"late\":true"));
+	connect_client(fixture);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_make, fixture_remove)
 
 int main(void)
@@ -465,6 +674,10 @@ int main(void)
 		TEST(test_chip_calls),
 		TEST(test_error_of_the_chip),
 		TEST(test_client_leaves),
+		TEST(test_misplaced_record),
+		TEST(test_replaces_its_own_only),
+		TEST(test_fault_in_status),
+		TEST(test_late_change),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -212,13 +212,12 @@ int store_replace(struct store *store, const struct store_id *id, struct slice c
 static int move_aside(const struct store *store, const struct store_id *id, int dir,
 		      struct err *err)
 {
-	const char *const path[] = {STORE_QUARANTINE, NULL};
 	CLEANUP(fd_close_cleanup) int quarantine = -1;
 	CLEANUP(buf_fini) struct buf name = BUF_INIT(NAME_MAX);
 	unsigned tries;
 	int r;
 
-	r = store_folder(store, path, true, &quarantine, err);
+	r = file_make_dir(store->dir, STORE_QUARANTINE, STORE_DIR_MODE, &quarantine, err);
 	if (r < 0)
 		return r;
 	r = ERR_CONFLICT;

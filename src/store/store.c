@@ -21,6 +21,7 @@
 #define TENANT_MAX     63u
 #define MAC_KEY_SIZE   32u
 #define MAC_KEY_LABEL  "holdfast record mac"
+#define SHOWN_PATH     100u
 #define OPEN_LOCK_FILE (O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
 
 static const char *const KIND_FOLDERS[STORE_KINDS] = {
@@ -82,23 +83,68 @@ int store_folder(const struct store *store, const char *const *path, bool create
 	return 0;
 }
 
+static int step_into(int *fd, const char *name, struct err *err)
+{
+	int next = -1;
+	int r = file_make_dir(*fd, name, STORE_DIR_MODE, &next, err);
+
+	if (r < 0)
+		return r;
+	fd_close_cleanup(fd);
+	*fd = next;
+	return 0;
+}
+
+int store_tenant_make(struct store *store, const char *tenant, struct err *err)
+{
+	CLEANUP(fd_close_cleanup) int home = -1;
+	size_t kind;
+	int r;
+
+	if (!store_tenant_ok(tenant))
+		return err_set(err, ERR_INVALID, "not a name of a tenant");
+	r = store_folder(store, (const char *const[]){NULL}, false, &home, err);
+	if (r == 0)
+		r = step_into(&home, STORE_TENANTS, err);
+	if (r == 0)
+		r = step_into(&home, tenant, err);
+	for (kind = 0; r == 0 && kind < STORE_KINDS; kind++) {
+		CLEANUP(fd_close_cleanup) int folder = -1;
+
+		r = file_make_dir(home, KIND_FOLDERS[kind], STORE_DIR_MODE, &folder, err);
+	}
+	return r;
+}
+
 /* --- opening --- */
 
-static int check_owner(int dir, struct err *err)
+/* The end of a long path, so that what is to be done fits into the message too. */
+static const char *shown_path(const char *path)
+{
+	size_t len = strlen(path);
+
+	return len > SHOWN_PATH ? path + len - SHOWN_PATH : path;
+}
+
+static int check_owner(int dir, const char *path, struct err *err)
 {
 	struct stat st;
 
 	if (fstat(dir, &st) < 0)
 		return err_set_errno(err, ERR_UNREADABLE, errno, "cannot look at the state folder");
 	if (st.st_uid != geteuid())
-		return err_set(err, ERR_UNREADABLE, "the state folder belongs to another user");
+		return err_set(err, ERR_UNREADABLE,
+			       "the state folder belongs to another user: chown %u %s",
+			       (unsigned)geteuid(), shown_path(path));
 	if (st.st_mode & (S_IRWXG | S_IRWXO))
-		return err_set(err, ERR_UNREADABLE, "the state folder is open to other users");
+		return err_set(err, ERR_UNREADABLE,
+			       "the state folder is open to other users: chmod 700 %s",
+			       shown_path(path));
 	return 0;
 }
 
 /* The kernel drops the lock with the process, however that ends. */
-static int take_lock(int dir, int *ret_fd, struct err *err)
+static int take_lock(int dir, const char *path, int *ret_fd, struct err *err)
 {
 	CLEANUP(fd_close_cleanup) int fd = openat(dir, LOCK_NAME, OPEN_LOCK_FILE, STORE_FILE_MODE);
 	struct stat st;
@@ -107,9 +153,12 @@ static int take_lock(int dir, int *ret_fd, struct err *err)
 		return err_set_errno(err, ERR_UNREADABLE, errno, "cannot open the lock file");
 	if (!S_ISREG(st.st_mode))
 		return err_set(err, ERR_UNREADABLE, "the lock file is not a file");
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK)
+		return err_set(err, ERR_CONFLICT, "another holdfastd uses the state folder %s",
+			       shown_path(path));
 	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
-		return err_set_errno(err, errno == EWOULDBLOCK ? ERR_CONFLICT : ERR_INTERNAL, errno,
-				     "cannot lock the state folder");
+		return err_set_errno(err, ERR_INTERNAL, errno, "cannot lock the state folder %s",
+				     shown_path(path));
 	*ret_fd = fd;
 	fd = -1;
 	return 0;
@@ -162,11 +211,11 @@ int store_open(const char *path, struct store **ret_store, struct err *err)
 	store->lock = -1;
 	r = file_open_dir(AT_FDCWD, path, true, STORE_DIR_MODE, &store->dir, err);
 	if (r < 0)
-		return err_wrap(err, "the state folder");
-	r = check_owner(store->dir, err);
+		return err_wrap(err, "the state folder %s", shown_path(path));
+	r = check_owner(store->dir, path, err);
 	if (r < 0)
 		return r;
-	r = take_lock(store->dir, &store->lock, err);
+	r = take_lock(store->dir, path, &store->lock, err);
 	if (r < 0)
 		return r;
 	sweep_all(store);

@@ -9,7 +9,8 @@
  * store_open() and store_set_key().
  *
  *   <state>/lock
- *   <state>/auth.key, host.key, tpm.state      twin files, each with a second copy NAME.copy
+ *   <state>/auth.key, host.key, tpm.state, tpm.used
+ *                                              twin files, each with a second copy NAME.copy
  *   <state>/tenants/<tenant>/id                twin file: the tenant's random id
  *   <state>/tenants/<tenant>/{keys,secrets}/<name>   records
  *   <state>/quarantine/<tenant>.<kind>.<name>.<time> what could not be read and was deleted
@@ -28,7 +29,8 @@ struct store;
 
 /*
  * Opens or makes the folder (0700, owned by us: else ERR_UNREADABLE), takes the lock
- * (ERR_CONFLICT: another process has it) and sweeps what killed writers left behind.
+ * (ERR_CONFLICT: another process has it) and sweeps what killed writers left behind. The texts name
+ * the path and what to do: they are for a log, not for clients.
  */
 int store_open(const char *path, struct store **ret_store, struct err *err) MUST_CHECK;
 void store_free(struct store *store);
@@ -49,6 +51,12 @@ int store_twin_read(struct store *store, const char *tenant, const char *name,
  */
 int store_twin_write(struct store *store, const char *tenant, const char *name,
 		     struct slice content, struct err *err) MUST_CHECK;
+
+/*
+ * Makes the folders of a tenant and its records, and makes them durable also where they are there
+ * already. Once per start, before records are written: later writes sync only the last folder.
+ */
+int store_tenant_make(struct store *store, const char *tenant, struct err *err) MUST_CHECK;
 
 /* Is there any record of any tenant? Then keys must not be made anew. */
 int store_has_records(struct store *store, bool *ret_any, struct err *err) MUST_CHECK;

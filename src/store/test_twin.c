@@ -364,6 +364,22 @@ static void leftovers_are_swept(void **state)
 	assert_reads(fixture, "acme", OLD);
 }
 
+static void tenant_folders_are_made(void **state)
+{
+	struct fixture *fixture = *state;
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		assert_int_equal(store_tenant_make(fixture->store, "acme", &fixture->err), 0);
+		assert_true(fixture_has(fixture, "tenants/acme/keys/."));
+		assert_true(fixture_has(fixture, "tenants/acme/secrets/."));
+	}
+	assert_int_equal(store_tenant_make(fixture->store, "../x", &fixture->err), ERR_INVALID);
+	fixture_delete(fixture, "tenants/acme/keys");
+	fixture_put(fixture, "tenants/acme/keys", slice_str("no folder"));
+	assert_int_equal(store_tenant_make(fixture->store, "acme", &fixture->err), ERR_UNREADABLE);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
 int main(void)
@@ -385,6 +401,7 @@ int main(void)
 		TEST(unfit_folders_are_refused),
 		TEST(folder_is_made_private),
 		TEST(leftovers_are_swept),
+		TEST(tenant_folders_are_made),
 	};
 
 	return cmocka_run_group_tests_name("store twin", tests, NULL, NULL);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One line of JSON per operation; its members are the same for all, so that tools can filter. */
+/* One line of JSON per operation; its members are the same for all, so that tools can filter;
+ * only `late` is there where it is true. */
 #include "tenant/audit.h"
 
 #include <inttypes.h>
@@ -19,8 +20,8 @@ void audit_format(const struct audit_event *event, uint64_t time, struct buf *re
 	json_put_string(ret_line, event->object);
 	buf_put_str(ret_line, ",\"result\":");
 	json_put_string(ret_line, event->code == 0 ? "ok" : err_info(event->code)->name);
-	buf_printf(ret_line, ",\"tpm_commands\":%" PRIu64 ",\"microseconds\":%" PRIu64 "}",
-		   event->tpm_commands, event->microseconds);
+	buf_printf(ret_line, ",\"tpm_commands\":%" PRIu64 ",\"microseconds\":%" PRIu64 "%s}",
+		   event->tpm_commands, event->microseconds, event->late ? ",\"late\":true" : "");
 }
 
 void audit_write(const struct audit_event *event)

@@ -4,6 +4,7 @@
 
 /* Audit: who did what to which object and how it ended; never data. */
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/buf.h"
@@ -16,6 +17,7 @@ struct audit_event {
 	int code;	       /* enum err_code; 0 = done */
 	uint64_t tpm_commands; /* that this operation cost, as far as known when it was answered */
 	uint64_t microseconds; /* from the complete request to the answer */
+	bool late;	       /* done after all: its client was told that it was not, or left */
 };
 
 #define AUDIT_LINE_MAX 1024u

@@ -8,6 +8,7 @@
  */
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -29,6 +30,9 @@ enum tenant_right {
 	TENANT_DEVICE_TLS = 1 << 11,
 	TENANT_DEVICE_RAW = 1 << 12,
 	TENANT_HOST_ONLY = 1 << 16, /* metrics: the tenant `host` and no other */
+	/* No right but a mark of routes that are answered at once: they take no place in flight, so
+	 * that they answer while all places wait for the chip. */
+	TENANT_NO_JOB = 1 << 17,
 };
 
 #define TENANT_IN_FLIGHT_MAX 64u
@@ -38,7 +42,13 @@ struct tenant {
 	uint32_t rights; /* enum tenant_right */
 	unsigned connections_max;
 	unsigned connections; /* open now */
-	unsigned in_flight;   /* requests admitted and not finished */
+	unsigned in_flight;   /* requests admitted and not finished, without TENANT_NO_JOB */
+	/* Who may use the socket; borrowed. None listed = everybody. */
+	const uid_t *peers;
+	size_t peer_count;
+	unsigned rate;	   /* requests per second, and at once after a pause; 0 = no limit */
+	uint64_t turns;	   /* left at turns_us, in millionths of a request */
+	uint64_t turns_us; /* CLOCK_MONOTONIC */
 };
 
 /* What the kernel says of the other end of a connection. */
@@ -48,6 +58,16 @@ struct tenant_peer {
 	uid_t uid;
 	gid_t gid;
 };
+
+/* Pure. ERR_FORBIDDEN when the tenant lists its peers and this one's uid is none of them. */
+int tenant_admits(const struct tenant *tenant, const struct tenant_peer *peer, struct err *err)
+	MUST_CHECK;
+
+/*
+ * Pure. Takes one request off the tenant's rate at @now_us (CLOCK_MONOTONIC, never going back);
+ * ERR_QUOTA with retry_after when there is none left. What was not used adds up to one second's.
+ */
+int tenant_take_turn(struct tenant *tenant, uint64_t now_us, struct err *err) MUST_CHECK;
 
 /* Pure. 0, or ERR_FORBIDDEN naming the missing right. A right of 0 is open to every tenant. */
 int tenant_permits(const struct tenant *tenant, uint32_t right, struct err *err) MUST_CHECK;

@@ -12,13 +12,18 @@
 static const struct {
 	const char *object;
 	int code;
+	bool late;
 	const char *line;
 } LINES[] = {
-	{"db", 0,
+	{"db", 0, true,
+	 "{\"time\":1700000000,\"tenant\":\"web\",\"pid\":42,\"uid\":1000,\"operation\":"
+	 "\"secret.get\",\"object\":\"db\",\"result\":\"ok\",\"tpm_commands\":1,"
+	 "\"microseconds\":950,\"late\":true}"},
+	{"db", 0, false,
 	 "{\"time\":1700000000,\"tenant\":\"web\",\"pid\":42,\"uid\":1000,\"operation\":"
 	 "\"secret.get\",\"object\":\"db\",\"result\":\"ok\",\"tpm_commands\":1,"
 	 "\"microseconds\":950}"},
-	{"a\"b\n", ERR_WRONG_NAME,
+	{"a\"b\n", ERR_WRONG_NAME, false,
 	 "{\"time\":1700000000,\"tenant\":\"web\",\"pid\":42,\"uid\":1000,\"operation\":"
 	 "\"secret.get\",\"object\":\"a\\\"b\\u000a\",\"result\":\"wrong_name\","
 	 "\"tpm_commands\":1,\"microseconds\":950}"},
@@ -40,6 +45,7 @@ static void test_lines(void **state)
 			.code = LINES[i].code,
 			.tpm_commands = 1,
 			.microseconds = 950,
+			.late = LINES[i].late,
 		};
 
 		audit_format(&event, 1700000000, &line);
@@ -65,7 +71,8 @@ static void test_longest(void **state)
 					   .object = object,
 					   .code = ERR_OWNER_AUTH_REQUIRED,
 					   .tpm_commands = UINT64_MAX,
-					   .microseconds = UINT64_MAX},
+					   .microseconds = UINT64_MAX,
+					   .late = true},
 		     UINT64_MAX, &line);
 	assert_true(buf_ok(&line));
 	assert_int_equal(line.data[line.len - 1], '}');

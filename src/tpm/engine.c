@@ -257,6 +257,11 @@ const struct engine_roots *engine_roots(const struct engine *engine)
 	return &engine->roots;
 }
 
+int engine_refusal(const struct engine *engine)
+{
+	return engine->refusal.code;
+}
+
 const char *engine_remark(const struct engine *engine)
 {
 	return engine->remark;

@@ -76,6 +76,9 @@ int engine_persist_hsk(struct engine *engine, struct err *err) MUST_CHECK;
 const struct engine_roots *engine_roots(const struct engine *engine);
 const char *engine_remark(const struct engine *engine); /* for the log; "" when there is none */
 
+/* 0, or the code that every use of this chip is refused with until it is another one. */
+int engine_refusal(const struct engine *engine);
+
 /* For repetitions; 0 = the transport's own patience. */
 void engine_set_deadline(struct engine *engine, uint64_t deadline_us);
 

@@ -18,7 +18,7 @@ status_tells() {
 		jq -e '.tpm.commands > 0 and .tpm.resource_manager == "none" and
 		       (.tpm.manufacturer | length > 0) and .tpm.lockout.counter == 0 and
 		       .tpm.lockout.in_lockout == false' "$T/body"
-		[[ $(field .tpm.tcti) == "$TCTI" ]]
+		[[ $(field .tpm.tcti) == "$TCTI" && $(field .tpm.fault) == null ]]
 	else
 		[[ $(field .tpm) == null ]]
 	fi
@@ -372,6 +372,110 @@ importing() {
 	jq -e -s --argjson uid "$(id -u)" 'all(.uid == $uid and .pid > 1)' "$T/audit"
 	refute grep -q TopSecret "$T/log"
 	refute grep -q "$(printf TopSecretContent | base64)" "$T/log"
+}
+
+@test "a secret of the other provider is not replaced unseen" {
+	local here other code
+	start_swtpm
+	for here in tpm legacy; do
+		[[ $here == tpm ]] && other=legacy || other=tpm
+		[[ $here == tpm ]] && code='503 tpm_required' || code='422 not_supported'
+		write_config "provider = \"$here\""
+		start_daemon
+		put "of-$here" content
+		expect 201
+		stop_daemon
+		write_config "provider = \"$other\""
+		start_daemon
+		put "of-$here" other
+		expect $code
+		[[ $(field .remedy) == 'Delete the secret first if its content is not needed any more.' ]]
+		api DELETE "/v1/secrets/of-$here"
+		expect 204
+		put "of-$here" other
+		expect 201
+		stop_daemon
+	done
+}
+
+@test "peers narrow who may use the socket" {
+	write_config "tenant host { peers = { \"uid:$(($(id -u) + 1))\" } }"
+	launch_daemon
+	wait_until 20 grep -q 'security provider' "$T/log"
+	api GET /v1/status
+	expect 403 forbidden
+	put a x
+	expect 403 forbidden
+	grep -q '"operation":"refused","object":"/v1/secrets/{name}","result":"forbidden"' "$T/log"
+	stop_daemon
+	write_config "tenant host { peers = { \"uid:$(id -u)\" } }"
+	start_daemon
+	put a x
+	expect 201
+}
+
+@test "rate limits the requests of a second" {
+	local i
+	write_config 'tenant host { rate = 2 }'
+	launch_daemon
+	wait_until 20 grep -q 'security provider' "$T/log"
+	for i in {1..50}; do
+		api GET /v1/keys
+		[[ $CODE != 429 ]] || break
+	done
+	expect 429 quota
+	grep -qi '^retry-after: 1' "$T/head"
+	[[ $(field .remedy) == 'Wait as long as Retry-After says, then repeat.' ]]
+	answered() {
+		api GET /v1/keys
+		[[ $CODE == 200 ]]
+	}
+	wait_until 5 answered
+}
+
+@test "status and metrics answer while every place waits for a hung chip" {
+	local i
+	on tpm
+	kill -STOP "$SWTPM_PID"
+	for i in {1..64}; do
+		helper curl -s -m 60 --unix-socket "$SOCK" -H 'Content-Type: application/json' \
+			-d '{"data":""}' http://h/v1/seal
+	done
+	none_free() {
+		api_json POST /v1/seal '{"data":""}' -m 1
+		[[ $CODE == 429 ]]
+	}
+	wait_until 10 none_free
+	expect 429 quota
+	[[ $(field .remedy) == 'Wait as long as Retry-After says, then repeat.' ]]
+	api GET /v1/status -m 5
+	expect 200
+	api GET /metrics -m 5
+	expect 200
+	kill -CONT "$SWTPM_PID"
+	none_waits() {
+		api_json POST /v1/seal '{"data":""}'
+		[[ $CODE == 200 ]]
+	}
+	wait_until 10 none_waits
+}
+
+@test "what is refused before any operation is audited and counted" {
+	on legacy
+	head -c 1048577 /dev/zero >"$T/big"
+	api_file POST /v1/seal "$T/big"
+	expect 413 too_large
+	api GET /v1/nothing
+	expect 404
+	api GET /v1/keys -H 'Content-Encoding: gzip'
+	expect 400 invalid
+	grep -q '"operation":"refused","object":"/v1/seal","result":"too_large"' "$T/log"
+	grep -q '"operation":"refused","object":"","result":"not_found"' "$T/log"
+	grep -q '"operation":"refused","object":"/v1/keys","result":"invalid"' "$T/log"
+	api GET /metrics
+	grep -qx 'holdfast_errors_total{code="too_large"} 1' "$T/body"
+	grep -qx 'holdfast_errors_total{code="not_found"} 1' "$T/body"
+	grep -qx 'holdfast_errors_total{code="invalid"} 1' "$T/body"
 }
 
 @test "unseal, seal and sign cost one TPM command each, once the object is loaded" {

@@ -68,7 +68,8 @@ POST|/v1/unseal|{"blob":""}|invalid|
 PUT|/v1/secrets/x|{}|invalid|/data
 PUT|/v1/secrets/x|{"data":null}|invalid|/data
 POST|/v1/keys|{"type":"ecc-p256"}|invalid|/name
-POST|/v1/keys|{"name":"x"}|invalid|/type
+POST|/v1/keys|{"name":"x"}|invalid|exactly one of /type and /pem
+POST|/v1/keys|{"name":"x","type":"ecc-p256","pem":""}|invalid|exactly one of /type and /pem
 POST|/v1/keys|{"name":7,"type":"ecc-p256"}|invalid|/name
 POST|/v1/keys|{"name":"","type":"ecc-p256"}|invalid|/name
 POST|/v1/keys|{"name":".x","type":"ecc-p256"}|invalid|/name
@@ -198,6 +199,28 @@ ROWS
 	expect 400 invalid
 	api_json PUT /v1/secrets/x '{"data":"YQ=="}' -H 'If-None-Match: "etag"'
 	expect 400 invalid
+	[[ $(field .detail) == *If-None-Match* ]]
+	api_json PUT /v1/secrets/x '{"data":"YQ=="}' -H 'If-Match: *'
+	expect 400 invalid
+	[[ $(field .detail) == *If-Match* ]]
+	api_json PUT /v1/secrets/x '{"data":"YQ=="}' -H 'Content-Encoding: gzip'
+	expect 400 invalid
+	[[ $(field .detail) == *Content-Encoding* ]]
+	api GET /v1/secrets/x
+	expect 404
+}
+
+@test "a length that is no number closes the connection" {
+	local length
+	on legacy
+	put keep kept
+	for length in -1 +11 '' '11, 11' 0x0b; do
+		printf 'POST /v1/random HTTP/1.1\r\nHost: h\r\nContent-Length: %s\r\n\r\n%s' "$length" \
+			'{"bytes":8}' | socat -t 5 - "UNIX-CONNECT:$SOCK" >"$T/raw" || true
+		grep -q '^HTTP/1.1 400' "$T/raw"
+		refute grep -q '^HTTP/1.1 200' "$T/raw"
+		still_fine
+	done
 }
 
 @test "a header over the limit is refused, nonsense is closed, and the daemon goes on" {
@@ -329,21 +352,21 @@ damaged_blobs() {
 @test "changed, truncated and extended blobs are damaged, other bytes invalid (tpm)" { damaged_blobs tpm; }
 @test "changed, truncated and extended blobs are damaged, other bytes invalid (legacy)" { damaged_blobs legacy; }
 
-@test "a blob of another tenant is wrong_tenant, of another TPM wrong_tpm" {
+@test "a blob of another installation or another TPM is wrong_tpm" {
 	on tpm
 	seal_text mine "$T/blob"
 	put a mine
 	stop_daemon
-	# Another installation: other ids, the same chip.
+	# Another installation on the same chip has a storage key of its own.
 	mv "$T/state" "$T/first"
 	start_daemon
 	api_file POST /v1/unseal "$T/blob"
-	expect 403 wrong_tenant
+	expect 422 wrong_tpm
 	stop_daemon
 	rm -rf "$T/state"
 	# The same installation moved to another chip, without its record of the first one.
 	cp -a "$T/first" "$T/state"
-	rm -f "$T/state"/tpm.state*
+	rm -f "$T/state"/tpm.state* "$T/state"/tpm.used*
 	stop_swtpm
 	start_swtpm other
 	write_config 'provider = "tpm"'

@@ -89,7 +89,7 @@ durable() {
 @test "the precious files are durable before the first answer" {
 	on_traced tpm
 	local file line
-	for file in auth.key host.key tpm.state; do
+	for file in auth.key host.key tpm.state tpm.used; do
 		for line in "$file" "$file.copy"; do
 			done_calls 1 | grep -E '^(rename|renameat|renameat2|linkat)\(' |
 				grep -q "\"$line\""
@@ -100,4 +100,25 @@ durable() {
 		/^fsync\(/ && index($0, folder) { if (named) synced = NR }
 		/HTTP\/1\.1 201/ { sent = NR }
 		END { exit !(named && synced > named && !sent) }'
+}
+
+@test "the folders of records are synced at every start, not only when they are made" {
+	local folder
+	on legacy
+	stop_daemon KILL
+	on_traced legacy
+	for folder in "$T/state" "$T/state/tenants" "$T/state/tenants/host"; do
+		done_calls 1 | awk -v folder="$folder>)" '
+			/^fsync\(/ && index($0, folder) { synced = 1 }
+			END { exit !synced }'
+	done
+}
+
+@test "tpm.used is durable before anything is made with the TPM, and after tpm.state" {
+	on_traced tpm
+	done_calls 1 | awk -v folder="$T/state>)" '
+		/^(rename|renameat|renameat2|linkat)\(/ && /"tpm.state.copy"/ { state = NR }
+		/^(rename|renameat|renameat2|linkat)\(/ && /"tpm.used.copy"/ { used = NR }
+		/^fsync\(/ && index($0, folder) { if (used) synced = NR }
+		END { exit !(state && used > state && synced > used) }'
 }

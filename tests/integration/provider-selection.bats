@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# Which SecurityProvider is chosen, and what it says. AC numbers are those of seed 000.
+# Which SecurityProvider is chosen, and what it says. AC numbers are those of docs/PROVIDERS.md.
 
 load helpers
 
@@ -114,10 +114,118 @@ start_garbage() {
 	put a x
 	expect 201
 	stop_daemon
+	# Its loss is no fault of the TPM, so it is no reason for software (AC-5).
 	rm "$T/owner"
 	start_daemon
-	provider_is legacy
+	provider_is none
 	[[ $(jq -r .reason "$T/status") == *owner_auth_file* ]]
+}
+
+refused_for() {
+	provider_is none
+	[[ $(jq -r .reason "$T/status") == *"$1"* ]]
+	put b x
+	expect 500 unreadable
+	api GET /v1/secrets
+	expect 200
+}
+
+@test "a lost tpm.state is no new TPM: refused, but for legacy; restored, all opens again" {
+	start_swtpm
+	start_daemon
+	put a content
+	stop_daemon
+	mkdir "$T/backup"
+	mv "$T/state"/tpm.state* "$T/backup"
+	start_daemon
+	refused_for 'tpm.state is lost'
+	get a
+	expect 500 unreadable
+	[[ $(field .remedy) == *'tpm.state'*'backup'*'tpm.used'* ]]
+	logged "state folder $T/state: "
+	[[ ! -e $T/state/tpm.state ]]
+	stop_daemon
+	SECURITY_PROVIDER=tpm start_daemon
+	refused_for 'tpm.state is lost'
+	stop_daemon
+	# An unreadable marker is not an absent one.
+	truncate -s 3 "$T/state/tpm.used" "$T/state/tpm.used.copy"
+	start_daemon
+	refused_for 'tpm.state is lost'
+	stop_daemon
+	SECURITY_PROVIDER=legacy start_daemon
+	provider_is legacy
+	stop_daemon
+	cp "$T/backup"/* "$T/state"
+	start_daemon
+	provider_is tpm
+	get a
+	[[ $(cat "$T/body") == content ]]
+}
+
+@test "given up by hand, tpm.state is made anew" {
+	start_swtpm
+	start_daemon
+	stop_daemon
+	rm "$T/state"/tpm.state* "$T/state"/tpm.used*
+	# The tenant's id is older.
+	start_daemon
+	provider_is tpm
+	[[ -s $T/state/tpm.used && -s $T/state/tpm.used.copy ]]
+}
+
+@test "legacy first and a TPM later" {
+	SECURITY_PROVIDER=legacy start_daemon
+	[[ ! -e $T/state/tpm.used ]]
+	stop_daemon
+	start_swtpm
+	write_config
+	start_daemon
+	provider_is tpm
+}
+
+@test "a torn tpm.state is refused under auto, and legacy does not read it" {
+	start_swtpm
+	start_daemon
+	stop_daemon
+	truncate -s 7 "$T/state/tpm.state" "$T/state/tpm.state.copy"
+	start_daemon
+	refused_for 'tpm.state'
+	stop_daemon
+	SECURITY_PROVIDER=legacy start_daemon
+	provider_is legacy
+}
+
+@test "a tpm.state that cannot be written is refused under auto, and made when there is room" {
+	start_swtpm
+	# Room for keys and ids, not for the record.
+	WRAP=(prlimit --fsize=250)
+	start_daemon
+	provider_is none
+	[[ $(jq -r .reason "$T/status") == *'recording the TPM'* ]]
+	put a x
+	expect 507 disk_full
+	stop_daemon
+	WRAP=()
+	start_daemon
+	provider_is tpm
+}
+
+@test "a TPM that cannot be used is named, with its code in the log, also when it is demanded" {
+	TCTI=foo:bar
+	start_daemon
+	provider_is legacy
+	[[ $(jq -r .reason "$T/status") == *'the configured TCTI foo:bar does not open'* ]]
+	stop_daemon
+	TCTI=swtpm:path=$T/nobody.sock
+	write_config 'provider = "tpm"'
+	: >"$T/log"
+	start_daemon
+	provider_is none
+	[[ $(jq -r .reason "$T/status") == *"$TCTI"* ]]
+	grep -q "nobody.sock.*TSS2 0x" "$T/log"
+	# Every line is ours.
+	refute grep -Ei '^(error|warning):' "$T/log"
 }
 
 @test "SECURITY_PROVIDER=tpm without a TPM stays up and answers tpm_required" {

@@ -105,6 +105,21 @@ counted() {
 	expect 200
 }
 
+@test "SIGTERM with a chip that hangs: who waits is told, and it ends with status 1" {
+	on tpm
+	hold_chip
+	background 1 '{"bytes":8}' /v1/random
+	local client=$!
+	wait_until 10 counted random 1
+	stop_daemon TERM
+	[[ $DAEMON_STATUS == 1 ]]
+	wait "$client"
+	[[ $(cat "$T/code.1") == 504 ]]
+	release_chip
+	start_daemon
+	[[ $(jq -r .provider "$T/status") == tpm ]]
+}
+
 @test "status answers while the chip is busy, and what waits for it is done later" {
 	local i pids=()
 	on tpm
@@ -132,7 +147,7 @@ counted() {
 		pids+=($!)
 	done
 	full() {
-		api GET /v1/status
+		api GET /v1/secrets
 		[[ $CODE == 429 ]]
 	}
 	wait_until 20 full
@@ -161,7 +176,7 @@ counted() {
 	sed "s|run = \"[^\"]*\"|run = \"$T/run2\"|" "$T/conf" >"$T/conf2"
 	run timeout 20 "$HOLDFASTD" --config "$T/conf2"
 	[[ $status == 1 ]]
-	[[ $output == *state* ]]
+	[[ $output == *"another holdfastd uses the state folder $T/state"* ]]
 	get a
 	expect 200
 }
@@ -214,7 +229,12 @@ counted() {
 	mkdir -m 0755 "$T/state"
 	run_daemon
 	[[ $status == 1 ]]
-	[[ $output == *'state folder'* ]]
+	[[ $output == *"chmod 700 $T/state"* ]]
+	chmod 0700 "$T/state"
+	chown nobody "$T/state"
+	run_daemon
+	[[ $status == 1 ]]
+	[[ $output == *"chown $(id -u) $T/state"* ]]
 	rmdir "$T/state"
 	# It is made where it is missing, for us alone.
 	start_daemon
@@ -253,6 +273,8 @@ lost_auth_key() {
 	api GET /v1/secrets
 	[[ $(field .remedy) == *'auth.key'*'backup'* ]]
 	grep -q 'auth.key' "$T/log"
+	grep -q "state folder $T/state: Restore auth.key" "$T/log"
+	refute grep -q "$T" "$T/body"
 	stop_daemon
 	[[ $DAEMON_STATUS == 0 ]]
 	# No new one was made, and the old one brings everything back.
@@ -276,6 +298,24 @@ lost_auth_key() {
 	api_file POST /v1/unseal "$T/blob"
 	expect 403 auth_failed
 	[[ ! -e $T/state/auth.key ]]
+}
+
+@test "a lost id is not replaced where a TPM was used, even with no record" {
+	on tpm
+	seal_text stateless "$T/blob"
+	stop_daemon
+	mkdir "$T/backup"
+	mv "$T/state/tenants/host"/id* "$T/backup"
+	start_daemon
+	api_file POST /v1/unseal "$T/blob"
+	expect 500 unreadable
+	[[ $(field .remedy) == *tenants/host/id*backup* ]]
+	[[ ! -e $T/state/tenants/host/id ]]
+	stop_daemon
+	cp "$T/backup"/* "$T/state/tenants/host"
+	start_daemon
+	api_file POST /v1/unseal "$T/blob"
+	[[ $(cat "$T/body") == stateless ]]
 }
 
 @test "a lost host.key: legacy is not used, records are listed, no new one is made" {
@@ -302,7 +342,7 @@ lost_auth_key() {
 	local file copy
 	on tpm
 	put a content
-	for file in auth.key host.key tpm.state tenants/host/id; do
+	for file in auth.key host.key tpm.state tpm.used tenants/host/id; do
 		for copy in "$file" "$file.copy"; do
 			[[ -s $T/state/$copy ]]
 			stop_daemon
@@ -410,14 +450,39 @@ full_disk() {
 	write_config 'provider = "auto"' 'tenant web { keys = 3 }'
 	run "$HOLDFASTD" --check --config "$T/conf"
 	[[ $status == 0 ]]
-	[[ $output == *ok* && $output == *tenant* ]]
+	[[ $output == *ok* && $output == *"'tenant web'"* ]]
 	[[ ! -e $T/state ]]
+	if [[ ! -e /etc/holdfast/holdfast.conf ]]; then
+		run "$HOLDFASTD" --check
+		[[ $status == 0 && $output == *'absent; defaults apply'* ]]
+	fi
 	echo 'nonsense = 1' >>"$T/conf"
 	run "$HOLDFASTD" --check --config "$T/conf"
 	[[ $status == 2 ]]
 	[[ $output == *"$T/conf:5:"* ]]
 	run "$HOLDFASTD" --config "$T/conf"
 	[[ $status == 2 ]]
+}
+
+@test "what has no effect is named by --check and in the log" {
+	local line="key 'tenant host { keys }' is accepted and has no effect"
+	write_config 'provider = "legacy"' 'tenant host { keys = 3 rate = 1000 }'
+	run "$HOLDFASTD" --check --config "$T/conf"
+	[[ $status == 0 ]]
+	[[ $output == *"$line"* && $output != *'{ rate }'* ]]
+	start_daemon
+	grep -qF "$line" "$T/log"
+}
+
+@test "--check refuses a run folder whose socket cannot be bound" {
+	local fits=/run/$(printf 'x%.0s' {1..88})
+	write_config
+	sed -i "s|run = \"[^\"]*\"|run = \"$fits\"|" "$T/conf"
+	run "$HOLDFASTD" --check --config "$T/conf"
+	[[ $status == 0 ]]
+	sed -i "s|$fits|${fits}x|" "$T/conf"
+	run "$HOLDFASTD" --check --config "$T/conf"
+	[[ $status == 2 && $output == *'too long'* ]]
 }
 
 @test "a tenant section narrows host" {

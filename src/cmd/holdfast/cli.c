@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cmd/holdfast/cli.h"
 
+#include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -23,12 +24,11 @@ void cli_put_text(struct buf *out, const char *text)
 	struct slice rest = slice_str(text);
 
 	while (rest.len > 0) {
-		size_t len = utf8_next(rest);
-		bool control = len == 0 || rest.data[0] < 0x20 || rest.data[0] == 0x7f ||
-			       (len == 2 && rest.data[0] == 0xc2 && rest.data[1] < 0xa0);
+		size_t len = io_printable(rest);
 
-		len = len > 0 ? len : 1;
-		buf_put(out, control ? slice_str("?") : slice_of(rest.data, len));
+		buf_put(out, len > 0 ? slice_of(rest.data, len) : slice_str("?"));
+		if (len == 0)
+			len = utf8_next(rest) > 0 ? utf8_next(rest) : 1;
 		rest = slice_of(rest.data + len, rest.len - len);
 	}
 }
@@ -44,28 +44,36 @@ static void complain(const char *before, const char *text)
 		(void)fprintf(stderr, "%s%s\n", before, (const char *)line.data);
 }
 
-static void put_problem(struct buf *out, const struct err *err)
+/* A path in the text may hold anything; what is no UTF-8 shows as '?'. */
+static json_t *text_json(const char *text)
+{
+	CLEANUP(buf_fini) struct buf printable = BUF_INIT(TEXT_MAX);
+
+	cli_put_text(&printable, text);
+	return json_stringn((const char *)printable.data, printable.len);
+}
+
+static json_t *problem_json(const struct err *err)
 {
 	const struct err_info *info = err_info(err->code);
+	char type[64];
 
-	buf_printf(out, "{\"type\":\"urn:holdfast:error:%s\",\"title\":", info->name);
-	json_put_string(out, info->title);
-	buf_printf(out, ",\"status\":%d,\"code\":\"%s\",\"detail\":", info->http_status,
-		   info->name);
-	json_put_string(out, err->text);
-	buf_put_str(out, ",\"remedy\":");
-	json_put_string(out, err_remedy(err));
-	buf_put_str(out, "}\n");
+	(void)snprintf(type, sizeof(type), "urn:holdfast:error:%s", info->name);
+	return json_pack("{s:s, s:s, s:i, s:s, s:o, s:o}", "type", type, "title", info->title,
+			 "status", info->http_status, "code", info->name, "detail",
+			 text_json(err->text), "remedy", text_json(err_remedy(err)));
 }
 
 int cli_fail(const struct cli *cli, const struct err *err)
 {
+	CLEANUP(json_cleanup) struct json_t *problem = cli->json ? problem_json(err) : NULL;
 	CLEANUP(buf_fini) struct buf out = BUF_INIT(TEXT_MAX);
 	char before[64];
 	struct err ignored;
 
-	if (cli->json) {
-		put_problem(&out, err);
+	if (problem) {
+		json_write(&out, problem);
+		buf_put_u8(&out, '\n');
 		if (buf_ok(&out) && io_write(NULL, buf_slice(&out), &ignored) == 0)
 			return CLI_FAILED;
 	}
@@ -105,6 +113,26 @@ int cli_print(const struct cli *cli, const struct buf *text)
 	else
 		r = err_set(&err, ERR_INTERNAL, "memory is short");
 	return cli_end(cli, r, &err);
+}
+
+int cli_print_object(const struct cli *cli, struct json_t *take_json)
+{
+	CLEANUP(json_cleanup) struct json_t *json = take_json;
+	CLEANUP(buf_fini) struct buf out = BUF_INIT(JSON_MAX);
+	struct err err;
+
+	if (!json)
+		return cli_end(cli, err_set(&err, ERR_INTERNAL, "memory is short"), &err);
+	json_write(&out, json);
+	buf_put_u8(&out, '\n');
+	return cli_print(cli, &out);
+}
+
+int cli_deleted(const struct cli *cli, const char *name)
+{
+	if (!cli->json)
+		return CLI_DONE;
+	return cli_print_object(cli, json_pack("{s:s, s:b}", "name", name, "deleted", 1));
 }
 
 int cli_print_json(const struct cli *cli, const char *json)
@@ -191,6 +219,7 @@ int cli_parse(struct cli *cli, const struct opt *opts, size_t count, struct opt_
 
 /* --- results --- */
 
+/* By hand: the result may be large, and base64 needs no escape. */
 static void put_json_result(struct buf *out, const struct cli *cli, const char *path,
 			    const struct cli_result *result)
 {
@@ -215,8 +244,8 @@ int cli_put_result(const struct cli *cli, const char *path, const struct cli_res
 
 	if (path && strcmp(path, "-") == 0)
 		path = NULL;
-	if (!cli->json && !result->text && io_is_terminal(path)) {
-		(void)err_set(&err, ERR_INVALID, "these bytes are not for a terminal");
+	if (!cli->json && io_is_terminal(path) && !io_is_text(result->bytes)) {
+		(void)err_set(&err, ERR_INVALID, "these bytes are no text for a terminal");
 		(void)err_add_remedy(&err, REMEDY_TERMINAL);
 		return cli_fail(cli, &err);
 	}
@@ -226,6 +255,8 @@ int cli_put_result(const struct cli *cli, const char *path, const struct cli_res
 		return cli_fail(cli, &err);
 	if (!cli->json)
 		return CLI_DONE;
+	if (result->json)
+		return cli_print_json(cli, result->json);
 	put_json_result(&json, cli, path, result);
 	return cli_print(cli, &json);
 }

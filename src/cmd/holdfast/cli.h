@@ -15,6 +15,8 @@
 #include "cmd/holdfast/opt.h"
 #include "holdfast/client.h"
 
+struct json_t;
+
 enum cli_exit { CLI_DONE = 0, CLI_FAILED = 1, CLI_USAGE = 2 };
 
 struct cli;
@@ -60,15 +62,19 @@ static inline int cli_end(const struct cli *cli, int r, const struct err *err)
 int cli_print(const struct cli *cli, const struct buf *text);
 /* Writes a JSON text that the service gave, and ends its line. */
 int cli_print_json(const struct cli *cli, const char *json);
+/* The same of an object of ours, which is freed; NULL means that there was no memory for it. */
+int cli_print_object(const struct cli *cli, struct json_t *take_json);
+/* Ends a verb that has deleted @name. */
+int cli_deleted(const struct cli *cli, const char *name);
 
 /*
- * Puts a verb's result where it belongs: bytes to @path, or as {"member": base64, "protection"}
- * with --json and no path. A terminal gets no bytes unless @text says that they are a text.
+ * Puts a verb's result where it belongs: bytes to @path, or with --json and no path as
+ * {"member": base64, "protection"}. A terminal gets no bytes that are no text.
  */
 struct cli_result {
 	const char *member;
 	struct slice bytes;
-	bool text;
+	const char *json; /* the service's own object, printed instead of ours; NULL = none */
 };
 int cli_put_result(const struct cli *cli, const char *path, const struct cli_result *result);
 

@@ -13,6 +13,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/secret.h"
+#include "base/utf8.h"
 
 #define PIECE_SIZE 16384u
 
@@ -163,4 +164,42 @@ int io_write(const char *path, struct slice bytes, struct err *err)
 bool io_is_terminal(const char *path)
 {
 	return is_standard(path) && isatty(STDOUT_FILENO) == 1;
+}
+
+/* --- terminals, and what is missing --- */
+
+size_t io_printable(struct slice text)
+{
+	size_t len = utf8_next(text);
+	bool control = len == 0 || text.data[0] < 0x20 || text.data[0] == 0x7f ||
+		       (len == 2 && text.data[0] == 0xc2 && text.data[1] < 0xa0);
+
+	return control ? 0 : len;
+}
+
+bool io_is_text(struct slice bytes)
+{
+	while (bytes.len > 0) {
+		bool blank = bytes.data[0] == '\t' || bytes.data[0] == '\n';
+		size_t len = blank ? 1 : io_printable(bytes);
+
+		if (len == 0)
+			return false;
+		bytes = slice_of(bytes.data + len, bytes.len - len);
+	}
+	return true;
+}
+
+/*
+ * A folder opened as a mere path is always there, can be neither read nor written, and cannot be
+ * opened again by way of /dev/stdout. The lowest free descriptor is the one that is closed.
+ */
+bool io_hold_standard(void)
+{
+	int fd;
+
+	for (fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && open("/", O_PATH) != fd)
+			return false;
+	return true;
 }

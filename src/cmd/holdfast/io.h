@@ -27,6 +27,18 @@ int io_read(const char *path, struct buf *ret_bytes, struct err *err) MUST_CHECK
  */
 int io_write(const char *path, struct slice bytes, struct err *err) MUST_CHECK;
 
+/*
+ * Puts something that fails every read and write on each of the descriptors 0 to 2 that is closed.
+ * Without it the next file or socket would become standard output. False when that cannot be done.
+ */
+bool io_hold_standard(void) MUST_CHECK;
+
+/* Bytes of the character that @text begins with when a terminal may get it; else 0. */
+size_t io_printable(struct slice text);
+
+/* True for UTF-8 without control characters other than tab and line end. */
+bool io_is_text(struct slice bytes);
+
 /* True when writing to @path would show on a terminal. */
 bool io_is_terminal(const char *path);
 

@@ -5,6 +5,7 @@
 
 #include "base/json.h"
 #include "base/mem.h"
+#include "cmd/holdfast/io.h"
 #include "cmd/holdfast/verb.h"
 
 #define HELP_MAX    (64u * 1024u)
@@ -27,7 +28,7 @@ static const struct verb VERBS[] = {
 	{"key export", verb_key_export, "Give out a key that was created with --export"},
 	{"sign", verb_sign, "Sign a file with a key of the service"},
 	{"verify", verb_verify, "Check a signature, without the TPM"},
-	{"random", verb_random, "Print random bytes of the TPM"},
+	{"random", verb_random, "Print random bytes of the service's provider"},
 	{"version", verb_version, "Print the release of this program"},
 	{"help", verb_help, "Explain the program, or one of its verbs"},
 };
@@ -62,6 +63,24 @@ static struct opt_words skip_words(struct opt_words words, int count)
 	return (struct opt_words){.count = words.count - count, .words = words.words + count};
 }
 
+/* "key" of "key create": the first word of verbs that have two. */
+static bool is_in_group(const struct verb *verb, const char *group)
+{
+	size_t len = strlen(group);
+
+	return strncmp(verb->name, group, len) == 0 && verb->name[len] == ' ';
+}
+
+static bool is_group(const char *word)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(VERBS); i++)
+		if (is_in_group(&VERBS[i], word))
+			return true;
+	return false;
+}
+
 static int unknown_verb(struct cli *cli, struct opt_words words)
 {
 	struct err err;
@@ -74,19 +93,52 @@ static int unknown_verb(struct cli *cli, struct opt_words words)
 
 /* --- help --- */
 
+/* The verbs of a group; all of them for NULL. */
+static void put_verbs(struct buf *out, const char *group)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(VERBS); i++)
+		if (!group || is_in_group(&VERBS[i], group))
+			buf_printf(out, "  %-*s%s\n", NAME_COLUMN, VERBS[i].name, VERBS[i].text);
+}
+
+static int print_group(const struct cli *cli, const char *group)
+{
+	CLEANUP(buf_fini) struct buf out = BUF_INIT(HELP_MAX);
+
+	buf_printf(&out, "usage: holdfast %s VERB ..\n\n", group);
+	put_verbs(&out, group);
+	buf_printf(&out, "\nSee 'holdfast %s VERB --help'.\n", group);
+	return cli_print(cli, &out);
+}
+
+/* Options before the verb: the common ones, and one that stands for a verb. */
+#define LEADING_COUNT (CLI_COMMON_COUNT + 1u)
+
+static void leading_options(struct cli *cli, bool *version, struct opt ret_opts[LEADING_COUNT])
+{
+	cli_common(cli, ret_opts);
+	ret_opts[CLI_COMMON_COUNT] = (struct opt){
+		.kind = OPT_FLAG,
+		.name = "version",
+		.help = "the same as the verb version",
+		.flag = version,
+	};
+}
+
 static int print_overview(struct cli *cli)
 {
 	CLEANUP(buf_fini) struct buf out = BUF_INIT(HELP_MAX);
-	struct opt common[CLI_COMMON_COUNT];
-	const struct opt_table table = {common, CLI_COMMON_COUNT};
-	size_t i;
+	struct opt leading[LEADING_COUNT];
+	const struct opt_table table = {leading, LEADING_COUNT};
+	bool version = false;
 
-	cli_common(cli, common);
+	leading_options(cli, &version, leading);
 	buf_put_str(&out, "usage: holdfast");
 	opt_usage(&out, &table, out.len);
 	buf_put_str(&out, " VERB ..\n\nSecrets and keys behind the TPM of this device.\n\n");
-	for (i = 0; i < ARRAY_LEN(VERBS); i++)
-		buf_printf(&out, "  %-*s%s\n", NAME_COLUMN, VERBS[i].name, VERBS[i].text);
+	put_verbs(&out, NULL);
 	buf_put_str(&out, "\n");
 	opt_help(&out, &table);
 	buf_put_str(&out, "\nExit status: 0 done, 1 failed, 2 wrong usage. "
@@ -101,6 +153,8 @@ static int verb_help(struct cli *cli, struct opt_words words)
 
 	if (words.count == 0 || words.words[0][0] == '-')
 		return print_overview(cli);
+	if (words.count == 1 && is_group(words.words[0]))
+		return print_group(cli, words.words[0]);
 	cli->verb = find_verb(words, &used);
 	if (!cli->verb)
 		return unknown_verb(cli, words);
@@ -122,27 +176,48 @@ static int verb_version(struct cli *cli, struct opt_words words)
 
 /* --- main --- */
 
-static int run(struct cli *cli, struct opt_words words)
+static bool asks_for_group(struct opt_words words)
 {
-	struct opt common[CLI_COMMON_COUNT];
-	const struct opt_table table = {common, CLI_COMMON_COUNT};
-	bool help = false;
-	struct err err;
+	if (!is_group(words.words[0]))
+		return false;
+	return words.count == 1 || strcmp(words.words[1], "--help") == 0 ||
+	       strcmp(words.words[1], "-h") == 0;
+}
+
+static int run_verb(struct cli *cli, struct opt_words words)
+{
 	int used;
 
-	cli_common(cli, common);
-	if (opt_parse_leading(&table, words, &words, &help, &err) < 0)
-		return cli_usage(cli, &err);
-	if (help)
-		return print_overview(cli);
-	if (words.count == 0) {
-		(void)err_set(&err, ERR_INVALID, "a verb is missing");
-		return cli_usage(cli, &err);
-	}
+	if (asks_for_group(words))
+		return print_group(cli, words.words[0]);
 	cli->verb = find_verb(words, &used);
 	if (!cli->verb)
 		return unknown_verb(cli, words);
 	return cli->verb->run(cli, skip_words(words, used));
+}
+
+static int run(struct cli *cli, struct opt_words words)
+{
+	static const char *const VERSION[] = {"version"};
+	struct opt leading[LEADING_COUNT];
+	const struct opt_table table = {leading, LEADING_COUNT};
+	bool help = false, version = false;
+	struct err err;
+
+	leading_options(cli, &version, leading);
+	if (opt_parse_leading(&table, words, &words, &help, &err) < 0)
+		return cli_usage(cli, &err);
+	if (help)
+		return print_overview(cli);
+	if (version && words.count == 0)
+		return run_verb(cli, (struct opt_words){.count = 1, .words = VERSION});
+	if (version)
+		(void)err_set(&err, ERR_INVALID, "--version takes no verb");
+	else
+		(void)err_set(&err, ERR_INVALID, "a verb is missing");
+	if (version || words.count == 0)
+		return cli_usage(cli, &err);
+	return run_verb(cli, words);
 }
 
 int main(int argc, char **argv)
@@ -151,6 +226,8 @@ int main(int argc, char **argv)
 	struct cli cli = {0};
 	int r;
 
+	if (!io_hold_standard())
+		return CLI_FAILED;
 	/* Plaintexts pass through here: a crash must not leave them on disk. */
 	(void)setrlimit(RLIMIT_CORE, &NO_CORE);
 	json_setup();

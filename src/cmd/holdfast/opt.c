@@ -10,6 +10,7 @@
 
 #define USAGE_COLUMNS 80u
 #define HELP_COLUMN   28u
+#define NAME_MAX_LEN  128u
 
 struct place {
 	const struct opt_table *tables;
@@ -59,6 +60,24 @@ static bool is_choice(const char *choices, const char *value)
 	return false;
 }
 
+/* The service's rule; known here so that a name that is none counts as wrong usage. */
+static bool is_name(const char *value)
+{
+	size_t len = strspn(value, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+				   "0123456789._-");
+
+	return len >= 1 && len <= NAME_MAX_LEN && value[len] == '\0' && value[0] != '.';
+}
+
+static int check_name(const struct opt *opt, const char *value, struct err *err)
+{
+	if (!opt->is_name || is_name(value))
+		return 0;
+	return err_set(err, ERR_INVALID,
+		       "%s%s is 1 to %u of A-Z a-z 0-9 . _ - and does not begin with a dot",
+		       opt->kind == OPT_ARGUMENT ? "" : "--", opt->name, NAME_MAX_LEN);
+}
+
 static int take_value(const struct opt *opt, const char *value, struct err *err)
 {
 	if (*opt->text)
@@ -66,7 +85,7 @@ static int take_value(const struct opt *opt, const char *value, struct err *err)
 	if (opt->kind == OPT_CHOICE && !is_choice(opt->value, value))
 		return err_set(err, ERR_INVALID, "--%s is one of %s", opt->name, opt->value);
 	*opt->text = value;
-	return 0;
+	return check_name(opt, value, err);
 }
 
 static int take_option(struct place *place, const char *word, struct err *err)
@@ -97,7 +116,7 @@ static int take_argument(const struct place *place, const char *word, struct err
 	if (!opt)
 		return err_set(err, ERR_INVALID, "one word too many: %s", word);
 	*opt->text = word;
-	return 0;
+	return check_name(opt, word, err);
 }
 
 /* A single dash is a word like others: as a value it means standard input or output. */
@@ -126,6 +145,17 @@ static int take_word(struct place *place, struct err *err)
 	return take_option(place, word, err);
 }
 
+static int check_needed(const struct opt *opt, struct err *err)
+{
+	if (opt->required && !*opt->text)
+		return err_set(err, ERR_INVALID, "%s%s is missing",
+			       opt->kind == OPT_ARGUMENT ? "" : "--", opt->name);
+	if (opt->or_next && !*opt[0].text == !*opt[1].text)
+		return err_set(err, ERR_INVALID, "exactly one of --%s and --%s is needed",
+			       opt[0].name, opt[1].name);
+	return 0;
+}
+
 static int check_required(const struct place *place, struct err *err)
 {
 	size_t t, i;
@@ -134,9 +164,8 @@ static int check_required(const struct place *place, struct err *err)
 		for (i = 0; i < place->tables[t].count; i++) {
 			const struct opt *opt = &place->tables[t].opts[i];
 
-			if (opt->required && !*opt->text)
-				return err_set(err, ERR_INVALID, "%s%s is missing",
-					       opt->kind == OPT_ARGUMENT ? "" : "--", opt->name);
+			if (check_needed(opt, err) < 0)
+				return err->code;
 		}
 	return 0;
 }
@@ -205,6 +234,22 @@ static void put_option(struct buf *out, const struct opt *opt)
 		buf_printf(out, "--%s %s", opt->name, opt->value);
 }
 
+static void put_one(struct buf *out, const struct opt *opt)
+{
+	buf_put_str(out, opt->required ? "" : "[");
+	put_option(out, opt);
+	buf_put_str(out, opt->required ? "" : "]");
+}
+
+static void put_either(struct buf *out, const struct opt *opt)
+{
+	buf_put_str(out, "(");
+	put_option(out, &opt[0]);
+	buf_put_str(out, " | ");
+	put_option(out, &opt[1]);
+	buf_put_str(out, ")");
+}
+
 void opt_usage(struct buf *out, const struct opt_table *table, size_t column)
 {
 	size_t indent = column;
@@ -212,11 +257,11 @@ void opt_usage(struct buf *out, const struct opt_table *table, size_t column)
 
 	for (i = 0; i < table->count; i++) {
 		CLEANUP(buf_fini) struct buf word = BUF_INIT(256);
-		const struct opt *opt = &table->opts[i];
 
-		buf_put_str(&word, opt->required ? "" : "[");
-		put_option(&word, opt);
-		buf_put_str(&word, opt->required ? "" : "]");
+		if (table->opts[i].or_next)
+			put_either(&word, &table->opts[i++]);
+		else
+			put_one(&word, &table->opts[i]);
 		if (column + 1 + word.len > USAGE_COLUMNS) {
 			buf_printf(out, "\n%*s", (int)indent, "");
 			column = indent;

@@ -30,6 +30,8 @@ struct opt {
 	bool required;	   /* options and arguments that have no default */
 	bool *flag;	   /* false at first */
 	const char **text; /* NULL at first; then borrowed from the command line */
+	bool is_name;	   /* the value is the name of a secret or key, and must be one */
+	bool or_next;	   /* exactly one of this option and that of the next row is needed */
 };
 
 struct opt_table {

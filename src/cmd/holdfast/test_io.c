@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -159,6 +160,65 @@ static void test_pieces(void **state)
 	assert_int_equal(pieces, 0);
 }
 
+static const struct {
+	const char *bytes;
+	size_t len; /* of them */
+	bool text;
+} TEXTS[] = {
+	{"", 0, true},
+	{"a\tb\n", 4, true},
+	{"gr\xc3\xbc\xc3\x9f dich", 11, true},
+	{"\xf0\x9f\x94\x91", 4, true},
+	{"\xc2\xa0", 2, true},
+	{"a\0b", 3, false},
+	{"a\rb", 3, false},
+	{"\x1b[2J", 4, false},
+	{"\x7f", 1, false},
+	{"\xc2\x9b", 2, false}, /* CSI, as one character */
+	{"\xff", 1, false},
+	{"\xc3", 1, false},
+	{"good\nthen\xe2\x82", 11, false},
+};
+
+static void test_text(void **state)
+{
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_LEN(TEXTS); i++)
+		assert_int_equal(io_is_text(slice_of(TEXTS[i].bytes, TEXTS[i].len)), TEXTS[i].text);
+}
+
+/* In a child, since the descriptors are this program's own. */
+static int use_closed(void)
+{
+	char byte = 'x';
+	int fd;
+
+	for (fd = 0; fd <= 2; fd++)
+		close(fd);
+	if (!io_hold_standard())
+		return 1;
+	for (fd = 0; fd <= 2; fd++)
+		if (read(fd, &byte, 1) >= 0 || write(fd, &byte, 1) >= 0)
+			return 2;
+	fd = open("file", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	return fd > 2 && io_hold_standard() ? 0 : 3;
+}
+
+static void test_closed_descriptors(void **state)
+{
+	pid_t child = fork();
+	int status = -1;
+
+	(void)state;
+	if (child == 0)
+		_exit(use_closed());
+	assert_true(child > 0);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+}
+
 #define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -169,6 +229,8 @@ int main(void)
 		IN_FOLDER(test_devices_stay),
 		IN_FOLDER(test_refused),
 		IN_FOLDER(test_pieces),
+		cmocka_unit_test(test_text),
+		IN_FOLDER(test_closed_descriptors),
 	};
 
 	return cmocka_run_group_tests(TESTS, NULL, NULL);

@@ -29,11 +29,23 @@ struct given {
 static void fill_own(struct given *given, struct opt opts[OWN_COUNT])
 {
 	const struct opt rows[OWN_COUNT] = {
-		{OPT_ARGUMENT, "NAME", NULL, "the name", true, NULL, &given->name},
-		{OPT_TEXT, "in", "FILE", "the input", false, NULL, &given->in},
-		{OPT_CHOICE, "type", "ecc|rsa", "the type", false, NULL, &given->type},
-		{OPT_FLAG, "hex", NULL, "print hexadecimal", false, &given->hex, NULL},
-		{OPT_ARGUMENT, "EXTRA", NULL, "more", false, NULL, &given->extra},
+		{.kind = OPT_ARGUMENT,
+		 .name = "NAME",
+		 .help = "the name",
+		 .required = true,
+		 .text = &given->name},
+		{.kind = OPT_TEXT,
+		 .name = "in",
+		 .value = "FILE",
+		 .help = "the input",
+		 .text = &given->in},
+		{.kind = OPT_CHOICE,
+		 .name = "type",
+		 .value = "ecc|rsa",
+		 .help = "the type",
+		 .text = &given->type},
+		{.kind = OPT_FLAG, .name = "hex", .help = "print hexadecimal", .flag = &given->hex},
+		{.kind = OPT_ARGUMENT, .name = "EXTRA", .help = "more", .text = &given->extra},
 	};
 
 	memcpy(opts, rows, sizeof(rows));
@@ -43,7 +55,7 @@ static int parse(const char *const words[WORDS_MAX], struct given *given, struct
 {
 	struct opt own[OWN_COUNT];
 	const struct opt common[COMMON_COUNT] = {
-		{OPT_FLAG, "json", NULL, "print JSON", false, &given->json, NULL}};
+		{.kind = OPT_FLAG, .name = "json", .help = "print JSON", .flag = &given->json}};
 	const struct opt_table tables[] = {{own, OWN_COUNT}, {common, COMMON_COUNT}};
 	int count = 0;
 
@@ -146,8 +158,12 @@ static void test_leading(void **state)
 	struct given given = {0};
 	struct opt own[OWN_COUNT];
 	const struct opt leading[] = {
-		{OPT_FLAG, "json", NULL, "print JSON", false, &given.json, NULL},
-		{OPT_TEXT, "in", "FILE", "the input", false, NULL, &given.in}};
+		{.kind = OPT_FLAG, .name = "json", .help = "print JSON", .flag = &given.json},
+		{.kind = OPT_TEXT,
+		 .name = "in",
+		 .value = "FILE",
+		 .help = "the input",
+		 .text = &given.in}};
 	const struct opt_table table = {leading, ARRAY_LEN(leading)};
 	struct opt_words rest = {0, NULL};
 	struct err err = {0};
@@ -243,12 +259,80 @@ static void test_texts(void **state)
 						  "help necessary here\n"));
 }
 
+/* Two options of which one is needed, and names that must be names. */
+static int parse_either(const char *const words[WORDS_MAX], struct err *err)
+{
+	const char *key = NULL, *public = NULL;
+	const struct opt opts[] = {
+		{.kind = OPT_TEXT,
+		 .name = "key",
+		 .value = "NAME",
+		 .help = "a key",
+		 .text = &key,
+		 .is_name = true,
+		 .or_next = true},
+		{.kind = OPT_TEXT,
+		 .name = "public",
+		 .value = "FILE",
+		 .help = "a file",
+		 .text = &public},
+	};
+	const struct opt_table table = {opts, ARRAY_LEN(opts)};
+	CLEANUP(buf_fini) struct buf text = BUF_INIT(4096);
+	bool help = false;
+	int count = 0;
+
+	opt_usage(&text, &table, 0);
+	buf_put_u8(&text, '\0');
+	assert_string_equal((char *)text.data, " (--key NAME | --public FILE)");
+	while (count < WORDS_MAX && words[count])
+		count++;
+	return opt_parse(&table, 1, (struct opt_words){count, words}, &help, err);
+}
+
+#define NAME_RULE  "--key is 1 to 128 of A-Z a-z 0-9 . _ - and does not begin with a dot"
+#define NEEDED	   "exactly one of --key and --public is needed"
+#define LETTERS_32 "abcdefghijklmnopqrstuvwxyzABCDEF"
+
+static const struct {
+	const char *const words[WORDS_MAX];
+	const char *text; /* "" = good */
+} EITHER[] = {
+	{{"--key", "a"}, ""},
+	{{"--public", "a"}, ""},
+	{{"--public", "a/.b"}, ""},
+	{{"--key=" LETTERS_32 LETTERS_32 LETTERS_32 LETTERS_32}, ""},
+	{{"--key=" LETTERS_32 LETTERS_32 LETTERS_32 LETTERS_32 "x"}, NAME_RULE},
+	{{"--key", "_.-09zZ"}, ""},
+	{{"--key", ".a"}, NAME_RULE},
+	{{"--key", "a/b"}, NAME_RULE},
+	{{"--key", "a b"}, NAME_RULE},
+	{{"--key", "\xc3\xa4"}, NAME_RULE},
+	{{"--key="}, NAME_RULE},
+	{{NULL}, NEEDED},
+	{{"--key", "a", "--public", "b"}, NEEDED},
+};
+
+static void test_either_and_names(void **state)
+{
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_LEN(EITHER); i++) {
+		struct err err = {0};
+
+		assert_int_equal(parse_either(EITHER[i].words, &err),
+				 EITHER[i].text[0] ? ERR_INVALID : 0);
+		assert_string_equal(err.text, EITHER[i].text);
+	}
+}
+
 int main(void)
 {
 	static const struct CMUnitTest TESTS[] = {
 		cmocka_unit_test(test_good),	cmocka_unit_test(test_bad),
 		cmocka_unit_test(test_leading), cmocka_unit_test(test_numbers),
-		cmocka_unit_test(test_texts),
+		cmocka_unit_test(test_texts),	cmocka_unit_test(test_either_and_names),
 	};
 
 	return cmocka_run_group_tests(TESTS, NULL, NULL);

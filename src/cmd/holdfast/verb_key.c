@@ -3,6 +3,7 @@
  * Named keys. Passphrases come from files and go to files, never through the command line, where
  * every process of the machine could read them.
  */
+#include <jansson.h>
 #include <string.h>
 
 #include "base/json.h"
@@ -19,7 +20,7 @@
 #define OPT_NAME(target)                                                                           \
 	{                                                                                          \
 		.kind = OPT_ARGUMENT, .name = "NAME", .help = "the key's name", .required = true,  \
-		.text = (target)                                                                   \
+		.text = (target), .is_name = true                                                  \
 	}
 
 /* The description that the service gave, whole or as one line. */
@@ -100,15 +101,43 @@ int verb_key_list(struct cli *cli, struct opt_words words)
 
 static int print_public(const struct cli *cli, const char *name, const char *path)
 {
-	char *pem = NULL;
-	struct err err;
+	struct cli_result result = {.member = "public"};
+	char *pem;
 	int r;
 
 	if (hf_key_public(cli->hf, name, &pem) < 0)
 		return cli_fail_hf(cli);
-	r = io_write(path, slice_str(pem), &err);
+	result.bytes = slice_str(pem);
+	r = cli_put_result(cli, path, &result);
 	hf_free(pem);
-	return cli_end(cli, r, &err);
+	return r;
+}
+
+/* The PEM of a file is taken out of the description that is printed. */
+static int print_whole(const struct cli *cli, const char *path, const char *description)
+{
+	CLEANUP(json_cleanup) struct json_t *json = NULL;
+	struct cli_result result = {.member = "public", .json = description};
+	const char *pem = NULL;
+	struct err err;
+
+	if (json_parse(slice_str(description), &json, &err) < 0 ||
+	    json_get_string(json, "public", true, &pem, &err) < 0)
+		return cli_fail(cli, &err);
+	result.bytes = slice_str(pem);
+	return cli_put_result(cli, path, &result);
+}
+
+static int describe_public(const struct cli *cli, const char *name, const char *path)
+{
+	char *description;
+	int r;
+
+	if (hf_key_describe(cli->hf, name, &description) < 0)
+		return cli_fail_hf(cli);
+	r = print_whole(cli, path, description);
+	hf_free(description);
+	return r;
 }
 
 int verb_key_public(struct cli *cli, struct opt_words words)
@@ -119,23 +148,16 @@ int verb_key_public(struct cli *cli, struct opt_words words)
 		{.kind = OPT_TEXT,
 		 .name = "out",
 		 .value = "FILE",
-		 .help = "where the PEM goes; default: standard output; with --json and without "
-			 "this the whole description of the key is printed",
+		 .help = "where the PEM goes; default: standard output; with --json that gets the "
+			 "whole description of the key",
 		 .text = &path},
 	};
-	char *json = NULL;
 	int r;
 
 	r = cli_parse(cli, opts, ARRAY_LEN(opts), words);
 	if (r >= 0)
 		return r;
-	if (!cli->json || path)
-		return print_public(cli, name, path);
-	if (hf_key_describe(cli->hf, name, &json) < 0)
-		return cli_fail_hf(cli);
-	r = cli_print_json(cli, json);
-	hf_free(json);
-	return r;
+	return cli->json ? describe_public(cli, name, path) : print_public(cli, name, path);
 }
 
 int verb_key_delete(struct cli *cli, struct opt_words words)
@@ -147,7 +169,7 @@ int verb_key_delete(struct cli *cli, struct opt_words words)
 	r = cli_parse(cli, opts, ARRAY_LEN(opts), words);
 	if (r >= 0)
 		return r;
-	return hf_key_delete(cli->hf, name) < 0 ? cli_fail_hf(cli) : CLI_DONE;
+	return hf_key_delete(cli->hf, name) < 0 ? cli_fail_hf(cli) : cli_deleted(cli, name);
 }
 
 /* --- import --- */
@@ -177,6 +199,20 @@ static void cut_line_end(struct buf *text)
 		start[--len] = '\0';
 }
 
+static const char REMEDY_PASSPHRASE[] =
+	"Put the passphrase of this PEM into a file and name it with --passphrase-file FILE.";
+
+static int fail_import(const struct cli *cli)
+{
+	struct err err;
+
+	if (hf_error_code(cli->hf) != HF_AUTH_FAILED)
+		return cli_fail_hf(cli);
+	(void)err_set(&err, ERR_AUTH_FAILED, "%s", hf_error_text(cli->hf));
+	(void)err_add_remedy(&err, REMEDY_PASSPHRASE);
+	return cli_fail(cli, &err);
+}
+
 struct import {
 	const char *name;
 	const char *in;
@@ -200,7 +236,7 @@ static int import_key(const struct cli *cli, const struct import *import)
 		cut_line_end(&passphrase);
 	if (hf_key_import(cli->hf, import->name, (const char *)pem.data,
 			  (const char *)passphrase.data, &json) < 0)
-		return cli_fail_hf(cli);
+		return fail_import(cli);
 	r = print_description(cli, json);
 	hf_free(json);
 	return r;
@@ -219,7 +255,8 @@ int verb_key_import(struct cli *cli, struct opt_words words)
 		{.kind = OPT_TEXT,
 		 .name = "in",
 		 .value = "FILE",
-		 .help = "the PEM: TSS2 PRIVATE KEY or PKCS#8; default: standard input",
+		 .help = "the PEM: with provider tpm a TSS2 PRIVATE KEY of this TPM, with "
+			 "provider legacy PKCS#8; default: standard input",
 		 .text = &import.in},
 		{.kind = OPT_TEXT,
 		 .name = "passphrase-file",
@@ -261,7 +298,7 @@ static void export_fini(struct export *export)
 /* The passphrase first: a PEM without it would be of no use. */
 static int write_export(const struct cli *cli, const struct export *export)
 {
-	struct cli_result pem = {.member = "pem", .text = true};
+	struct cli_result pem = {.member = "pem"};
 	struct err err;
 
 	if (export->passphrase && !export->passphrase_out) {
@@ -282,12 +319,8 @@ static int write_export(const struct cli *cli, const struct export *export)
 
 static int print_export_json(const struct cli *cli, const struct export *export)
 {
-	CLEANUP(buf_fini) struct buf out = BUF_INIT(2u * PEM_MAX);
-
-	buf_put_str(&out, "{\"pem\":");
-	json_put_string(&out, export->pem);
-	buf_printf(&out, ",\"protection\":\"%s\"}\n", hf_protection(cli->hf));
-	return cli_print(cli, &out);
+	return cli_print_object(cli, json_pack("{s:s, s:s}", "pem", export->pem, "protection",
+					       hf_protection(cli->hf)));
 }
 
 int verb_key_export(struct cli *cli, struct opt_words words)

@@ -7,8 +7,11 @@
 #include "cmd/holdfast/io.h"
 #include "cmd/holdfast/verb.h"
 
-/* More than the service takes, so that it is the service that says what its limit is. */
-#define INPUT_MAX (66u * 1024u * 1024u)
+#define PLAIN_MAX (1024u * 1024u) /* what the service takes */
+#define BLOB_MAX  (2u * PLAIN_MAX)
+
+static const char REMEDY_LARGE[] =
+	"Encrypt the data with a key of your own, and seal that key instead.";
 
 struct seal_options {
 	const char *in;
@@ -17,11 +20,17 @@ struct seal_options {
 	bool create;
 };
 
-static int read_input(const struct cli *cli, const char *path, struct buf *ret_bytes)
+static int read_plain(const struct cli *cli, const char *path, struct buf *ret_plain)
 {
 	struct err err;
+	int r;
 
-	return cli_end(cli, io_read(path, ret_bytes, &err), &err);
+	r = io_read(path, ret_plain, &err);
+	if (r == ERR_TOO_LARGE) {
+		r = err_set(&err, r, "the input is over the limit of 1 MiB of plaintext");
+		(void)err_add_remedy(&err, REMEDY_LARGE);
+	}
+	return cli_end(cli, r, &err);
 }
 
 static int seal_blob(const struct cli *cli, const char *path, const struct buf *plain)
@@ -42,16 +51,10 @@ static int seal_blob(const struct cli *cli, const char *path, const struct buf *
 static int seal_named(const struct cli *cli, const struct seal_options *options,
 		      const struct buf *plain)
 {
-	CLEANUP(buf_fini) struct buf out = BUF_INIT(1024);
-
 	if (hf_secret_put(cli->hf, options->name, plain->data, plain->len,
 			  options->create ? HF_SECRET_CREATE : 0) < 0)
 		return cli_fail_hf(cli);
-	if (!cli->json)
-		return CLI_DONE;
-	buf_printf(&out, "{\"name\":\"%s\",\"protection\":\"%s\",\"size\":%zu}\n", options->name,
-		   hf_protection(cli->hf), plain->len);
-	return cli_print(cli, &out);
+	return cli->json ? cli_print_json(cli, hf_answer_json(cli->hf)) : CLI_DONE;
 }
 
 static int check_seal(const struct cli *cli, const struct seal_options *options)
@@ -71,7 +74,7 @@ static int check_seal(const struct cli *cli, const struct seal_options *options)
 
 int verb_seal(struct cli *cli, struct opt_words words)
 {
-	CLEANUP(buf_fini) struct buf plain = BUF_INIT(INPUT_MAX);
+	CLEANUP(buf_fini) struct buf plain = BUF_INIT(PLAIN_MAX);
 	struct seal_options options = {0};
 	const struct opt opts[] = {
 		{.kind = OPT_TEXT,
@@ -88,7 +91,8 @@ int verb_seal(struct cli *cli, struct opt_words words)
 		 .name = "name",
 		 .value = "NAME",
 		 .help = "let the service keep it under this name instead",
-		 .text = &options.name},
+		 .text = &options.name,
+		 .is_name = true},
 		{.kind = OPT_FLAG,
 		 .name = "create",
 		 .help = "with --name: fail when the name exists, instead of replacing it",
@@ -101,7 +105,7 @@ int verb_seal(struct cli *cli, struct opt_words words)
 		return r;
 	r = check_seal(cli, &options);
 	if (r == CLI_DONE)
-		r = read_input(cli, options.in, &plain);
+		r = read_plain(cli, options.in, &plain);
 	if (r != CLI_DONE)
 		return r;
 	return options.name ? seal_named(cli, &options, &plain)
@@ -112,12 +116,11 @@ int verb_seal(struct cli *cli, struct opt_words words)
 
 static int open_blob(const struct cli *cli, const char *path, void **ret_data, size_t *ret_len)
 {
-	CLEANUP(buf_fini) struct buf blob = BUF_INIT(INPUT_MAX);
-	int r;
+	CLEANUP(buf_fini) struct buf blob = BUF_INIT(BLOB_MAX);
+	struct err err;
 
-	r = read_input(cli, path, &blob);
-	if (r != CLI_DONE)
-		return r;
+	if (io_read(path, &blob, &err) < 0)
+		return cli_fail(cli, &err);
 	if (hf_unseal(cli->hf, blob.data, blob.len, ret_data, ret_len) < 0)
 		return cli_fail_hf(cli);
 	return CLI_DONE;
@@ -151,9 +154,10 @@ int verb_unseal(struct cli *cli, struct opt_words words)
 		 .name = "name",
 		 .value = "NAME",
 		 .help = "fetch the secret that the service keeps under this name",
-		 .text = &options.name},
+		 .text = &options.name,
+		 .is_name = true},
 	};
-	struct cli_result result = {.member = "data", .text = true};
+	struct cli_result result = {.member = "data"};
 	void *data = NULL;
 	size_t len = 0;
 	int r;

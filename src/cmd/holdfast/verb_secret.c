@@ -19,12 +19,13 @@ int verb_secret_delete(struct cli *cli, struct opt_words words)
 		 .name = "NAME",
 		 .help = "the secret's name",
 		 .required = true,
-		 .text = &name},
+		 .text = &name,
+		 .is_name = true},
 	};
 	int r;
 
 	r = cli_parse(cli, opts, ARRAY_LEN(opts), words);
 	if (r >= 0)
 		return r;
-	return hf_secret_delete(cli->hf, name) < 0 ? cli_fail_hf(cli) : CLI_DONE;
+	return hf_secret_delete(cli->hf, name) < 0 ? cli_fail_hf(cli) : cli_deleted(cli, name);
 }

@@ -105,6 +105,7 @@ static int sign_digest(const struct cli *cli, const struct sign_options *options
 	if (hf_sign_digest(cli->hf, &request, &signature, &len) < 0)
 		return cli_fail_hf(cli);
 	result.bytes = slice_of(signature, len);
+	result.json = hf_answer_json(cli->hf);
 	r = cli_put_result(cli, options->out, &result);
 	hf_free(signature);
 	return r;
@@ -119,7 +120,8 @@ int verb_sign(struct cli *cli, struct opt_words words)
 		 .value = "NAME",
 		 .help = "the key to sign with",
 		 .required = true,
-		 .text = &options.key},
+		 .text = &options.key,
+		 .is_name = true},
 		{.kind = OPT_TEXT,
 		 .name = "out",
 		 .value = "FILE",
@@ -225,12 +227,9 @@ static int check_verify(const struct cli *cli, const struct sign_options *option
 	int inputs = is_stdin(options->in) + is_stdin(options->signature) +
 		     (options->public_file && is_stdin(options->public_file));
 
-	if (!options->key == !options->public_file)
-		(void)err_set(&err, ERR_INVALID, "either --key or --public is needed");
-	else if (inputs > 1)
-		(void)err_set(&err, ERR_INVALID, "only one input can be standard input");
-	else
+	if (inputs <= 1)
 		return CLI_DONE;
+	(void)err_set(&err, ERR_INVALID, "only one input can be standard input");
 	return cli_usage(cli, &err);
 }
 
@@ -249,7 +248,9 @@ int verb_verify(struct cli *cli, struct opt_words words)
 		 .name = "key",
 		 .value = "NAME",
 		 .help = "ask the service for the public half of this key",
-		 .text = &options.key},
+		 .text = &options.key,
+		 .is_name = true,
+		 .or_next = true},
 		{.kind = OPT_TEXT,
 		 .name = "public",
 		 .value = "FILE",

@@ -8,7 +8,8 @@
 #include "base/mem.h"
 #include "cmd/holdfast/verb.h"
 
-#define TEXT_MAX (64u * 1024u)
+#define TEXT_MAX     (64u * 1024u)
+#define LABEL_COLUMN 20
 
 static const char *text_of(const json_t *object, const char *name, const char *otherwise)
 {
@@ -17,11 +18,12 @@ static const char *text_of(const json_t *object, const char *name, const char *o
 	return text ? text : otherwise;
 }
 
+/* Two spaces in front of a label show that it belongs to the block above. */
 static void put_line(struct buf *out, const char *label, const char *value)
 {
 	if (!value || !value[0])
 		return;
-	buf_printf(out, "%-12s", label);
+	buf_printf(out, "%-*s", LABEL_COLUMN, label);
 	cli_put_text(out, value);
 	buf_put_u8(out, '\n');
 }
@@ -39,15 +41,27 @@ static void put_count(struct buf *out, const char *label, const json_t *value)
 	put_line(out, label, number);
 }
 
+/* The two largest units that say something: "3 d 4 h", "1 min 30 s", "12 s". */
 static void put_uptime(struct buf *out, const json_t *value)
 {
-	json_int_t seconds = json_integer_value(value);
+	static const struct {
+		int64_t seconds;
+		const char *name;
+	} UNITS[] = {{86400, "d"}, {3600, "h"}, {60, "min"}, {1, "s"}};
+	int64_t left = json_integer_value(value);
 	char text[64];
+	size_t i = 0;
 
-	if (!json_is_integer(value) || seconds < 0)
+	if (!json_is_integer(value) || left < 0)
 		return;
-	(void)snprintf(text, sizeof(text), "%" PRId64 " d %02d:%02d:%02d", (int64_t)seconds / 86400,
-		       (int)(seconds / 3600 % 24), (int)(seconds / 60 % 60), (int)(seconds % 60));
+	while (i + 2 < ARRAY_LEN(UNITS) && left < UNITS[i].seconds)
+		i++;
+	if (left < UNITS[i].seconds)
+		(void)snprintf(text, sizeof(text), "%" PRId64 " s", left);
+	else
+		(void)snprintf(text, sizeof(text), "%" PRId64 " %s %" PRId64 " %s",
+			       left / UNITS[i].seconds, UNITS[i].name,
+			       left % UNITS[i].seconds / UNITS[i + 1].seconds, UNITS[i + 1].name);
 	put_line(out, "uptime", text);
 }
 
@@ -60,21 +74,22 @@ static void put_lockout(struct buf *out, const json_t *lockout)
 	if (!json_is_integer(counter) || !json_is_integer(max))
 		return;
 	(void)snprintf(text, sizeof(text),
-		       "%s; %" JSON_INTEGER_FORMAT " of %" JSON_INTEGER_FORMAT " failed attempts",
+		       "%s, %" JSON_INTEGER_FORMAT " of %" JSON_INTEGER_FORMAT
+		       " failed attempts (at the start)",
 		       json_is_true(json_object_get(lockout, "in_lockout")) ? "yes" : "no",
 		       json_integer_value(counter), json_integer_value(max));
-	put_line(out, "lockout", text);
+	put_line(out, "  lockout", text);
 }
 
 static void put_tpm(struct buf *out, const json_t *tpm)
 {
 	if (!json_is_object(tpm))
 		return;
-	put_line(out, "tpm", text_of(tpm, "manufacturer", NULL));
-	put_line(out, "firmware", text_of(tpm, "firmware", NULL));
-	put_line(out, "tcti", text_of(tpm, "tcti", NULL));
-	put_line(out, "manager", text_of(tpm, "resource_manager", NULL));
-	put_count(out, "commands", json_object_get(tpm, "commands"));
+	put_line(out, "  TPM maker", text_of(tpm, "manufacturer", NULL));
+	put_line(out, "  firmware", text_of(tpm, "firmware", NULL));
+	put_line(out, "  TCTI", text_of(tpm, "tcti", NULL));
+	put_line(out, "  resource manager", text_of(tpm, "resource_manager", NULL));
+	put_count(out, "  TPM commands", json_object_get(tpm, "commands"));
 	put_lockout(out, json_object_get(tpm, "lockout"));
 }
 

@@ -27,7 +27,7 @@ struct choice {
 	bool opening; /* a job of it is not ended */
 	bool stopped;
 	bool retrying;	       /* in the background, after a first decision */
-	char failure[192];     /* why the TPM did not open, when it did not */
+	char failure[192];     /* which TPM did not open and why, when it did not */
 	struct err failed_for; /* the same, whole, for the log */
 };
 
@@ -129,6 +129,23 @@ static void use_none(struct choice *choice, const struct err *refusal)
 		log_err(LOG_LEVEL_WARNING, refusal, "security provider none");
 }
 
+/* For want of a file of ours. Clients are not told where it should be, the log is. */
+static void use_none_for_files(struct choice *choice, const struct err *refusal)
+{
+	bool first = !choice->retrying;
+
+	use_none(choice, refusal);
+	if (first)
+		log_notice("state folder %s: %s", choice->daemon->conf->state_dir,
+			   err_remedy(refusal));
+}
+
+static void try_again(struct choice *choice)
+{
+	choice->retrying = true;
+	look_again(choice, RETRY_US);
+}
+
 static void use_legacy(struct choice *choice, const struct select_decision *decision)
 {
 	const struct state *state = &choice->daemon->state;
@@ -137,7 +154,7 @@ static void use_legacy(struct choice *choice, const struct select_decision *deci
 	struct err err;
 
 	if (!state->host_key) {
-		use_none(choice, &state->host_key_fault);
+		use_none_for_files(choice, &state->host_key_fault);
 		return;
 	}
 	if (legacy_open(state->host_key, &p, &err) < 0) {
@@ -146,6 +163,33 @@ static void use_legacy(struct choice *choice, const struct select_decision *deci
 	}
 	provider_status(p, &status);
 	use_provider(choice, p, &status, decision);
+}
+
+static const char *tcti_name(const struct choice *choice)
+{
+	const char *tcti = choice->daemon->conf->tpm.tcti;
+
+	return tcti[0] != '\0' ? tcti : "/dev/tpm0, else /dev/tpmrm0";
+}
+
+/* The codes of a TPM that is not reached; with others it is, and something else is in the way. */
+static bool is_unreachable(int code)
+{
+	return code == ERR_TPM_REQUIRED || code == ERR_TPM_FAILED;
+}
+
+static void keep_failure(struct choice *choice, const struct err *err)
+{
+	struct err *kept = &choice->failed_for;
+
+	*kept = *err;
+	if (err->code == ERR_TIMEOUT)
+		(void)err_wrap(kept, "it does not answer");
+	if (choice->daemon->conf->tpm.tcti[0] != '\0' && is_unreachable(err->code))
+		(void)err_wrap(kept, "the configured TCTI %s does not open", tcti_name(choice));
+	else
+		(void)err_wrap(kept, "%s", tcti_name(choice));
+	(void)snprintf(choice->failure, sizeof(choice->failure), "%s", kept->text);
 }
 
 /* @opened is NULL when there is no TPM, or when it failed (choice->failure). */
@@ -164,6 +208,8 @@ static void decide(struct choice *choice, bool present, const struct opening_res
 	struct err refusal;
 
 	select_provider(&facts, &decision);
+	if (!opened && choice->failed_for.code != 0 && !choice->retrying)
+		log_err(LOG_LEVEL_INFO, &choice->failed_for, "TPM");
 	switch (decision.choice) {
 	case SELECT_USE_TPM:
 		assert(opened); /* it was a fact */
@@ -172,15 +218,12 @@ static void decide(struct choice *choice, bool present, const struct opening_res
 			log_notice("TPM: %s", opened->remark);
 		return;
 	case SELECT_USE_LEGACY:
-		if (choice->failed_for.code != 0)
-			log_err(LOG_LEVEL_INFO, &choice->failed_for, "TPM");
 		use_legacy(choice, &decision);
 		return;
 	case SELECT_USE_NONE:
 		(void)err_set(&refusal, ERR_TPM_REQUIRED, "%s", decision.reason);
 		use_none(choice, &refusal);
-		choice->retrying = true;
-		look_again(choice, RETRY_US);
+		try_again(choice);
 		return;
 	}
 }
@@ -192,23 +235,26 @@ static void opened(void *arg, const struct opening_result *result, const struct 
 	struct choice *choice = arg;
 	struct daemon *daemon = choice->daemon;
 
-	if (result && choice->stopped) {
+	if (!err && choice->stopped) {
 		daemon->provider = result->p;
 		return;
 	}
-	if (result) {
+	if (!err) {
 		decide(choice, true, result);
 		return;
 	}
-	choice->failed_for = *err;
-	if (err->code == ERR_TIMEOUT)
-		(void)err_wrap(&choice->failed_for, "it does not answer");
-	(void)snprintf(choice->failure, sizeof(choice->failure), "%s", choice->failed_for.text);
 	if (choice->stopped)
 		return;
+	/* A broken file of ours must not pass for a broken TPM: what is sealed would be given up.
+	 */
+	if (result->own_files) {
+		use_none_for_files(choice, err);
+		try_again(choice);
+		return;
+	}
+	keep_failure(choice, err);
 	/* While the machine comes up, a device may be there before it answers. */
-	if ((err->code == ERR_TPM_REQUIRED || err->code == ERR_TPM_FAILED) &&
-	    may_still_come(daemon)) {
+	if (is_unreachable(err->code) && may_still_come(daemon)) {
 		look_again(choice, LOOK_US);
 		return;
 	}
@@ -232,13 +278,14 @@ static void open_tpm(struct choice *choice)
 		.ended = opening_ended,
 		.arg = choice,
 	};
+	const struct opening_result none = {.own_files = true};
 	struct err err;
 
 	choice->opening = true;
 	if (opening_start(&opening, &err) == 0)
 		return;
 	choice->opening = false;
-	opened(choice, NULL, &err);
+	opened(choice, &none, &err);
 }
 
 static void look(void *arg)
@@ -264,6 +311,8 @@ void choice_start(struct choice *choice)
 
 	if (select_skips_tpm(&facts))
 		decide(choice, false, NULL);
+	else if (daemon->state.tpm_fault.code != 0)
+		use_none_for_files(choice, &daemon->state.tpm_fault);
 	else
 		look(choice);
 }

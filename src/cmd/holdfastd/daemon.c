@@ -2,13 +2,14 @@
 /*
  * start: state, tenant, sockets, ready; then the provider is chosen while requests are answered.
  * stop: no more connections, requests at work are finished, the provider is closed where it
- * lives, and only then the threads end. Each part of the stop has a limit; a step that hangs in
- * the kernel is left behind by _exit().
+ * lives, and only then the threads end. Each part of the stop has a limit: requests that do not end
+ * are answered as timed out, and a step that hangs in the kernel is left behind by _exit(1).
  */
 #include "cmd/holdfastd/daemon.h"
 
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -24,6 +25,7 @@
 #define ANSWER_S	 30u
 #define DRAIN_US	 5000000u
 #define DRAIN_LOOK_US	 20000u
+#define LAST_US		 1000000u
 #define CLOSE_S		 5u
 #define GRACE_US	 5000000u
 #define HOST_CONNECTIONS 256u
@@ -50,11 +52,29 @@ static void tell_manager(const char *state)
 
 /* --- the tenant host --- */
 
-static void init_host(struct daemon *daemon)
+/* The reader has checked that each is "uid:N". A list that cannot be kept must not let all in. */
+static int set_host_peers(struct daemon *daemon, const struct conf_list *peers, struct err *err)
+{
+	size_t i;
+
+	if (peers->count == 0)
+		return 0;
+	daemon->host_peers = calloc(peers->count, sizeof(*daemon->host_peers));
+	if (!daemon->host_peers)
+		return err_set(err, ERR_INTERNAL, "memory is short");
+	for (i = 0; i < peers->count; i++)
+		daemon->host_peers[i] = (uid_t)strtoul(peers->items[i] + strlen("uid:"), NULL, 10);
+	daemon->host.tenant.peers = daemon->host_peers;
+	daemon->host.tenant.peer_count = peers->count;
+	return 0;
+}
+
+static int init_host(struct daemon *daemon, struct err *err)
 {
 	struct tenant *tenant = &daemon->host.tenant;
 	const struct conf *conf = daemon->conf;
 	size_t i;
+	int r = 0;
 
 	(void)snprintf(tenant->name, sizeof(tenant->name), STATE_TENANT);
 	tenant->rights = (TENANT_DEVICE_RAW << 1) - 1;
@@ -65,9 +85,12 @@ static void init_host(struct daemon *daemon)
 			continue;
 		tenant->rights = conf->tenants[i].operations;
 		tenant->connections_max = conf->tenants[i].connections;
+		tenant->rate = conf->tenants[i].rate;
+		r = set_host_peers(daemon, &conf->tenants[i].peers, err);
 	}
 	tenant->rights |= TENANT_HOST_ONLY;
 	daemon->host.owner = daemon->state.host;
+	return r;
 }
 
 /* --- stopping --- */
@@ -79,17 +102,43 @@ static void closed(void *arg)
 	loop_stop(daemon->loop);
 }
 
-/* When requests do not end in time, jobs_free() cancels them and the provider is closed after. */
+/* The answers to what was cancelled leave; who does not take them is not waited for. */
+static void answered(struct daemon *daemon)
+{
+	struct err err;
+
+	if (http_drain(daemon->http) == 0 || clock_monotonic_us() >= daemon->drain_until_us ||
+	    loop_timer_set(&daemon->drain, DRAIN_LOOK_US, &err) < 0)
+		loop_stop(daemon->loop);
+}
+
+/* Requests did not end in time; the provider is closed after the threads. */
+static void cancel(struct daemon *daemon)
+{
+	daemon->cancelled = true;
+	daemon->drain_until_us = clock_monotonic_us() + LAST_US;
+	if (jobs_free(daemon->jobs, 0))
+		daemon->jobs = NULL;
+	answered(daemon);
+}
+
 static void drained(void *arg)
 {
 	struct daemon *daemon = arg;
-	bool idle = http_drain(daemon->http) == 0 && jobs_count(daemon->jobs) == 0;
 	struct err err;
+	bool idle;
 
+	if (daemon->cancelled) {
+		answered(daemon);
+		return;
+	}
+	idle = http_drain(daemon->http) == 0 && jobs_count(daemon->jobs) == 0;
 	if (!idle && clock_monotonic_us() < daemon->drain_until_us &&
 	    loop_timer_set(&daemon->drain, DRAIN_LOOK_US, &err) == 0)
 		return;
-	if (idle && daemon->provider)
+	if (!idle)
+		cancel(daemon);
+	else if (daemon->provider)
 		opening_close(daemon->jobs, TAKE(daemon->provider), CLOSE_S, closed, daemon);
 	else
 		loop_stop(daemon->loop);
@@ -210,7 +259,9 @@ static int build(struct daemon *daemon, struct err *err)
 	r = service_new(daemon->jobs, daemon->state.store, daemon->version, &daemon->service, err);
 	if (r < 0)
 		return r;
-	init_host(daemon);
+	r = init_host(daemon, err);
+	if (r < 0)
+		return r;
 	r = start_http(daemon, err);
 	if (r < 0)
 		return r;
@@ -229,7 +280,8 @@ static void choose(struct daemon *daemon)
 		choice_start(daemon->choice);
 		return;
 	}
-	log_err(LOG_LEVEL_ERROR, fault, "security provider none; %s", err_remedy(fault));
+	log_err(LOG_LEVEL_ERROR, fault, "security provider none");
+	log_notice("state folder %s: %s", daemon->conf->state_dir, err_remedy(fault));
 	service_set_refusal(daemon->service, SERVICE_LOCKED, fault);
 }
 
@@ -258,6 +310,7 @@ static void release(struct daemon *daemon)
 	http_free(daemon->http);
 	choice_free(daemon->choice);
 	service_free(daemon->service);
+	free(daemon->host_peers);
 	state_fini(&daemon->state);
 	loop_free(daemon->loop);
 }

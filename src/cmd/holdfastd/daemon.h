@@ -34,6 +34,7 @@ struct daemon {
 	struct http *http;
 	struct server *server;
 	struct service_tenant host;
+	uid_t *host_peers; /* what host.tenant.peers borrows; NULL = everybody */
 	struct choice *choice;
 	struct provider *provider; /* owned; NULL while there is none */
 
@@ -41,9 +42,13 @@ struct daemon {
 	struct loop_timer drain;
 	uint64_t drain_until_us;
 	bool stopping;
+	bool cancelled; /* what was at work when the time to stop was over */
 };
 
-/* Runs until a signal ends it; returns the exit status of the process. */
+/*
+ * Runs until a signal ends it; returns the exit status of the process: 0 after an orderly stop, 1
+ * when it cannot run. A step that does not end, on a chip that hangs, ends the process with 1 too.
+ */
 int daemon_run(struct daemon *daemon);
 
 #endif

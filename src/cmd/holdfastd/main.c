@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/un.h>
 
 #include "base/json.h"
 #include "base/log.h"
@@ -18,13 +19,16 @@ static const char USAGE[] =
 	"       holdfastd --version | --help\n"
 	"\n"
 	"  --config FILE  read FILE instead of " DEFAULT_CONFIG "\n"
-	"  --check        check the configuration, name sections without effect, and exit\n"
+	"  --check        check the configuration, name what has no effect in it, and exit\n"
 	"\n"
-	"SECURITY_PROVIDER=auto|tpm|legacy in the environment overrides the configuration.\n";
+	"SECURITY_PROVIDER=auto|tpm|legacy in the environment overrides the configuration.\n"
+	"Exit status: 0 after an orderly stop; 1 when it cannot run, or the TPM hung at the stop;\n"
+	"2 for wrong options or a wrong configuration.\n";
 
 struct options {
 	const char *config; /* NULL = the default, which may be absent */
 	bool check;
+	bool absent; /* found when it is read */
 };
 
 /* Below 0: go on. Else the exit status. */
@@ -64,14 +68,15 @@ static int read_options(int argc, char **argv, struct options *options)
 	return EXIT_USAGE;
 }
 
-static int read_config(const char *path, struct conf **ret_conf, struct err *err)
+static int read_config(struct options *options, struct conf **ret_conf, struct err *err)
 {
 	int r;
 
-	if (path)
-		return conf_load(path, ret_conf, err);
+	if (options->config)
+		return conf_load(options->config, ret_conf, err);
 	r = conf_load(DEFAULT_CONFIG, ret_conf, err);
-	return r == ERR_NOT_FOUND ? conf_default(ret_conf, err) : r;
+	options->absent = r == ERR_NOT_FOUND;
+	return options->absent ? conf_default(ret_conf, err) : r;
 }
 
 /* The environment, else the configuration. */
@@ -96,16 +101,46 @@ static int read_wish(const struct conf *conf, struct daemon *daemon, struct err 
 	return 0;
 }
 
-static void print_unused(void *arg, const char *section)
+#define UNUSED_LINE "%s '%s' is accepted and has no effect in this version"
+
+struct teller {
+	const char *what; /* "section" or "key" */
+	bool to_log;
+};
+
+static void tell_one(void *arg, const char *name)
 {
-	(void)arg;
-	(void)printf("section '%s' is accepted and has no effect in this version\n", section);
+	const struct teller *teller = arg;
+
+	if (teller->to_log)
+		log_warning(UNUSED_LINE, teller->what, name);
+	else
+		(void)printf(UNUSED_LINE "\n", teller->what, name);
 }
 
-static int print_check(const struct conf *conf, const char *path)
+static void tell_unused(const struct conf *conf, bool to_log)
 {
-	conf_unused_sections(conf, print_unused, NULL);
-	(void)printf("%s: ok\n", path ? path : DEFAULT_CONFIG);
+	conf_unused_sections(conf, tell_one, &(struct teller){"section", to_log});
+	conf_unused_keys(conf, tell_one, &(struct teller){"key", to_log});
+}
+
+/* Known only when it is bound, but wrong in every place. */
+static bool run_dir_fits(const struct conf *conf)
+{
+	return strlen(conf->run_dir) + strlen("/" SERVER_SOCKET) <
+	       sizeof(((struct sockaddr_un *)NULL)->sun_path);
+}
+
+static int print_check(const struct conf *conf, const struct options *options)
+{
+	tell_unused(conf, false);
+	if (!run_dir_fits(conf)) {
+		(void)fprintf(stderr, "holdfastd: paths { run }: %s/%s is too long for a socket\n",
+			      conf->run_dir, SERVER_SOCKET);
+		return EXIT_USAGE;
+	}
+	(void)printf("%s: %s\n", options->config ? options->config : DEFAULT_CONFIG,
+		     options->absent ? "absent; defaults apply" : "ok");
 	return 0;
 }
 
@@ -117,6 +152,7 @@ static int run(struct daemon *daemon)
 		log_err(LOG_LEVEL_ERROR, &err, "cannot start");
 		return 1;
 	}
+	tell_unused(daemon->conf, true);
 	return daemon_run(daemon);
 }
 
@@ -128,17 +164,20 @@ int main(int argc, char **argv)
 	struct err err;
 	int r;
 
+	/* The raw lines of libtss2 would mix with ours, which carry its codes. No thread runs yet.
+	 */
+	(void)setenv("TSS2_LOG", "all+NONE", 0);
 	log_init("holdfastd");
 	json_setup();
 	r = read_options(argc, argv, &options);
 	if (r >= 0)
 		return r;
-	if (read_config(options.config, &conf, &err) < 0 || read_wish(conf, &daemon, &err) < 0) {
+	if (read_config(&options, &conf, &err) < 0 || read_wish(conf, &daemon, &err) < 0) {
 		(void)fprintf(stderr, "holdfastd: %s\n", err.text);
 		return EXIT_USAGE;
 	}
 	if (options.check)
-		return print_check(conf, options.config);
+		return print_check(conf, &options);
 	daemon.conf = conf;
 	return run(&daemon);
 }

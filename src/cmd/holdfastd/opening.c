@@ -28,6 +28,7 @@ struct open_job {
 	struct secret *recorded; /* tpm.state; NULL when nothing ever was */
 	struct buf to_record;
 	struct opening_result result;
+	_Atomic bool at_files; /* the step that runs, also when the deadline passes */
 };
 
 /* --- what is read beforehand --- */
@@ -66,13 +67,9 @@ static int read_inputs(void *arg, struct err *err)
 	const struct conf_tpm *conf = &job->in.conf->tpm;
 	int r;
 
+	job->at_files = true;
 	r = read_password(conf->owner_auth_file, "owner_auth_file", &job->owner_auth, err);
-	if (r < 0)
-		return r;
-	r = store_twin_read(job->in.store, NULL, STATE_TPM, &job->recorded, err);
-	if (r == ERR_NOT_FOUND)
-		return 0;
-	return r < 0 ? err_wrap(err, "reading the record of the TPM") : 0;
+	return r < 0 ? r : state_tpm_read(job->in.store, &job->recorded, err);
 }
 
 /* "" is the algorithm of FAPI's profile, so that both share one SRK. */
@@ -103,20 +100,23 @@ static int open_chip(void *arg, struct err *err)
 			job->owner_auth ? without_newline(job->owner_auth) : slice_of(NULL, 0),
 	};
 	struct slice recorded = job->recorded ? secret_slice(job->recorded) : slice_of(NULL, 0);
+	int r;
 
-	return tpm_provider_open(&options, job->in.auth_key, recorded, &job->result.p,
-				 &job->to_record, err);
+	job->at_files = false;
+	r = tpm_provider_open(&options, job->in.auth_key, recorded, &job->result.p, &job->to_record,
+			      err);
+	/* Without a record there was none to make no sense, so that is the chip's. */
+	if (r == ERR_DAMAGED && job->recorded)
+		job->at_files = true;
+	return r;
 }
 
 static int record(void *arg, struct err *err)
 {
 	struct open_job *job = arg;
-	int r;
 
-	if (job->to_record.len == 0)
-		return 0;
-	r = store_twin_write(job->in.store, NULL, STATE_TPM, buf_slice(&job->to_record), err);
-	return r < 0 ? err_wrap(err, "recording the TPM") : 0;
+	job->at_files = true;
+	return state_tpm_write(job->in.store, buf_slice(&job->to_record), err);
 }
 
 static int commit(void *arg, struct err *err)
@@ -124,6 +124,7 @@ static int commit(void *arg, struct err *err)
 	struct open_job *job = arg;
 	int r;
 
+	job->at_files = false;
 	r = tpm_provider_commit(job->result.p, err);
 	if (r < 0)
 		return r;
@@ -140,7 +141,8 @@ static void open_done(void *arg, const struct err *err)
 	struct opening_result result;
 
 	if (err) {
-		job->in.done(job->in.arg, NULL, err);
+		result = (struct opening_result){.own_files = job->at_files};
+		job->in.done(job->in.arg, &result, err);
 		return;
 	}
 	result = job->result;

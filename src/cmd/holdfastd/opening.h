@@ -7,6 +7,8 @@
  * (pool), open (worker), record durably (pool), commit (worker).
  */
 
+#include <stdbool.h>
+
 #include "base/err.h"
 #include "base/mem.h"
 #include "conf/conf.h"
@@ -15,7 +17,8 @@
 #include "store/store.h"
 
 struct opening_result {
-	struct provider *p; /* now the caller's */
+	bool own_files;	    /* it failed for what is ours, not for the TPM */
+	struct provider *p; /* now the caller's; NULL when it failed */
 	struct provider_status status;
 	const char *remark; /* borrowed from @p; may be NULL */
 };
@@ -25,7 +28,7 @@ struct opening {
 	struct store *store;
 	const struct conf *conf;
 	const struct secret *auth_key;
-	/* Once: @result is NULL when it failed. */
+	/* Once: @err is NULL when it succeeded. */
 	void (*done)(void *arg, const struct opening_result *result, const struct err *err);
 	/* Once, after done: nothing of the job runs any more. */
 	void (*ended)(void *arg);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The order of making is host.key, auth.key, the tenant's id, then tpm.state and records. So a
- * missing auth.key with anything of the later ones present was lost, and one without was never
- * made; host.key exists whenever auth.key does, or was lost.
+ * The order of making is host.key, auth.key, the tenant's id, then tpm.state, tpm.used and records.
+ * So a missing auth.key with anything of the later ones present was lost, and one without was never
+ * made; host.key exists whenever auth.key does, or was lost. tpm.used comes after tpm.state and
+ * before the first use: being killed in between leaves no marker without a record.
  */
 #include "cmd/holdfastd/state.h"
 
@@ -18,6 +19,12 @@
 #define RESTORE_ID                                                                                 \
 	"Restore tenants/host/id from a backup of the state folder; without it nothing sealed so " \
 	"far opens."
+
+#define RESTORE_TPM                                                                                \
+	"Restore tpm.state from a backup of the state folder. To give up what the TPM sealed, "    \
+	"remove tpm.used and tpm.used.copy as well."
+
+#define TPM_USED_TEXT "A TPM was used with this state folder.\n"
 
 static int make_key(struct store *store, const char *name, struct secret **ret_key, struct err *err)
 {
@@ -75,6 +82,7 @@ static int is_pristine(struct store *store, bool *ret_pristine, struct err *err)
 	if (r < 0)
 		return r;
 	*ret_pristine = !any && !has_twin(store, NULL, STATE_TPM) &&
+			!has_twin(store, NULL, STATE_TPM_USED) &&
 			!has_twin(store, STATE_TENANT, STATE_TENANT_ID);
 	return 0;
 }
@@ -133,6 +141,17 @@ static int open_keys(struct state *state, struct err *err)
 	return 0;
 }
 
+/* The keystore misses an id only where records are; a TPM was never used before there was one. */
+static int check_id(const struct state *state, struct err *err)
+{
+	if (has_twin(state->store, STATE_TENANT, STATE_TENANT_ID) ||
+	    (!has_twin(state->store, NULL, STATE_TPM) &&
+	     !has_twin(state->store, NULL, STATE_TPM_USED)))
+		return 0;
+	return err_set(err, ERR_UNREADABLE,
+		       "the id of the tenant is gone, and a TPM was used here");
+}
+
 static int open_tenant(struct state *state, struct err *err)
 {
 	struct err fault;
@@ -143,9 +162,50 @@ static int open_tenant(struct state *state, struct err *err)
 	r = store_set_key(state->store, state->auth_key, err);
 	if (r < 0)
 		return r;
-	if (keystore_tenant_open(state->store, STATE_TENANT, &state->host, &fault) < 0)
-		set_fault(&state->fault, &fault, RESTORE_ID);
+	r = check_id(state, &fault);
+	if (r == 0)
+		r = keystore_tenant_open(state->store, STATE_TENANT, &state->host, &fault);
+	/* A full disk, say, is not mended by a backup. */
+	if (r < 0)
+		set_fault(&state->fault, &fault, r == ERR_UNREADABLE ? RESTORE_ID : NULL);
 	return 0;
+}
+
+/* --- the record of the TPM --- */
+
+int state_tpm_read(struct store *store, struct secret **ret_recorded, struct err *err)
+{
+	int r = store_twin_read(store, NULL, STATE_TPM, ret_recorded, err);
+
+	if (r == 0 || (r == ERR_NOT_FOUND && !has_twin(store, NULL, STATE_TPM_USED)))
+		return 0;
+	if (r == ERR_NOT_FOUND)
+		(void)err_set(err, ERR_UNREADABLE, "tpm.state is lost, and a TPM was used here");
+	else
+		(void)err_wrap(err, "reading the record of the TPM");
+	if (err->code == ERR_DAMAGED)
+		err->code = ERR_UNREADABLE;
+	return err->code == ERR_UNREADABLE ? err_add_remedy(err, RESTORE_TPM) : err->code;
+}
+
+int state_tpm_write(struct store *store, struct slice record, struct err *err)
+{
+	int r = 0;
+
+	if (record.len > 0)
+		r = store_twin_write(store, NULL, STATE_TPM, record, err);
+	if (r == 0 && !has_twin(store, NULL, STATE_TPM_USED))
+		r = store_twin_write(store, NULL, STATE_TPM_USED, slice_str(TPM_USED_TEXT), err);
+	return r < 0 ? err_wrap(err, "recording the TPM") : 0;
+}
+
+static void check_tpm(struct state *state)
+{
+	CLEANUP(secret_cleanup) struct secret *recorded = NULL;
+	struct err fault;
+
+	if (state_tpm_read(state->store, &recorded, &fault) < 0)
+		state->tpm_fault = fault;
 }
 
 int state_open(const char *path, struct state *ret_state, struct err *err)
@@ -155,13 +215,14 @@ int state_open(const char *path, struct state *ret_state, struct err *err)
 
 	r = store_open(path, &state.store, err);
 	if (r < 0)
-		return err_wrap(err, "state folder");
+		return r;
 	r = open_keys(&state, err);
 	if (r < 0)
 		return r;
 	r = open_tenant(&state, err);
 	if (r < 0)
 		return r;
+	check_tpm(&state);
 	*ret_state = state;
 	state = (struct state){.store = NULL};
 	return 0;

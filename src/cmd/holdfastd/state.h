@@ -16,6 +16,7 @@
 #define STATE_AUTH_KEY	"auth.key"
 #define STATE_HOST_KEY	"host.key"
 #define STATE_TPM	"tpm.state"
+#define STATE_TPM_USED	"tpm.used" /* there from before the TPM is first used, for good */
 #define STATE_KEY_SIZE	32u
 #define STATE_TENANT	"host"
 #define STATE_TENANT_ID "id"
@@ -26,6 +27,7 @@ struct state {
 	struct secret *host_key; /* root of the legacy provider; NULL with a host_key_fault */
 	struct err fault;	 /* nothing stored can be used; code 0 = all is well */
 	struct err host_key_fault;
+	struct err tpm_fault; /* the record of the TPM is lost or unreadable */
 	struct keystore_tenant host;
 };
 
@@ -35,5 +37,14 @@ struct state {
  */
 int state_open(const char *path, struct state *ret_state, struct err *err) MUST_CHECK;
 void state_fini(struct state *state);
+
+/*
+ * What was recorded of the TPM; *ret_recorded stays NULL when none was ever used here. Whatever
+ * else there is instead of a good record is an error, never a reason to begin anew.
+ */
+int state_tpm_read(struct store *store, struct secret **ret_recorded, struct err *err) MUST_CHECK;
+
+/* Durably, before anything is made with the TPM: @record when it has bytes, and that it is used. */
+int state_tpm_write(struct store *store, struct slice record, struct err *err) MUST_CHECK;
 
 #endif

@@ -219,8 +219,10 @@ static int legacy_key_export(struct provider *p, struct slice header, struct sli
 
 	if (r < 0)
 		return r;
-	if (!(flags & KEY_EXPORTABLE))
-		return err_set(err, ERR_CONFLICT, "the key was not created for export");
+	if (!(flags & KEY_EXPORTABLE)) {
+		err_set(err, ERR_CONFLICT, "the key was not created for export");
+		return err_add_remedy(err, PROVIDER_REMEDY_EXPORT);
+	}
 	if (!(flags & KEY_EMPTY_AUTH))
 		r = make_passphrase(&passphrase, err);
 	if (r == 0)

@@ -4,6 +4,8 @@
 
 /* What the TPM provider's own files share. */
 
+#include <stdatomic.h>
+
 #include "provider/provider.h"
 #include "provider/tpm/tpm.h"
 #include "tpm/engine.h"
@@ -29,6 +31,8 @@ struct tpm_provider {
 	struct secret *auth_key;
 	struct random_pool pool;
 	struct engine_facts facts;
+	_Atomic int
+		fault; /* the code, while the chip does not serve; read by status on any thread */
 	char remark[384];
 };
 

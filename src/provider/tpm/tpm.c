@@ -4,6 +4,7 @@
 
 #include "provider/tpm/tpm.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -26,6 +27,15 @@ static struct engine *engine_of(struct provider *p)
 
 	engine_set_deadline(engine, p->deadline_us);
 	return engine;
+}
+
+/* After each use of the engine: what status tells of the chip. Hands @r on. */
+static int used(struct provider *p, int r)
+{
+	int refusal = engine_refusal(tpm_of(p)->engine);
+
+	atomic_store(&tpm_of(p)->fault, refusal ? refusal : r == ERR_TPM_FAILED ? r : 0);
+	return r;
 }
 
 /* An object ready for the engine: its parts and, unless empty, its authValue. */
@@ -75,7 +85,7 @@ static int refused_is_damaged(int r, struct err *err)
 
 static int tpm_random(struct provider *p, uint8_t *ret_bytes, size_t len, struct err *err)
 {
-	return random_pool_take(&tpm_of(p)->pool, engine_of(p), ret_bytes, len, err);
+	return used(p, random_pool_take(&tpm_of(p)->pool, engine_of(p), ret_bytes, len, err));
 }
 
 static int tpm_seal(struct provider *p, struct slice header, const struct secret *plain,
@@ -88,7 +98,7 @@ static int tpm_seal(struct provider *p, struct slice header, const struct secret
 	int r = tpm_object_auth(tpm->auth_key, header, &auth, err);
 
 	if (r == 0)
-		r = engine_seal(engine_of(p), secret_slice(auth), plain, &made, err);
+		r = used(p, engine_seal(engine_of(p), secret_slice(auth), plain, &made, err));
 	if (r < 0)
 		return r;
 	parts.public = buf_slice(&made.public);
@@ -103,7 +113,7 @@ static int tpm_unseal(struct provider *p, struct slice header, struct slice obje
 	int r = open_object(tpm_of(p), header, object, &opened, err);
 
 	if (r == 0)
-		r = engine_unseal(engine_of(p), &opened.object, ret_plain, err);
+		r = used(p, engine_unseal(engine_of(p), &opened.object, ret_plain, err));
 	return refused_is_damaged(r, err);
 }
 
@@ -157,8 +167,9 @@ static int tpm_key_create(struct provider *p, struct slice header, const struct 
 	if (!spec->empty_auth)
 		r = tpm_object_auth(tpm->auth_key, header, &auth, err);
 	if (r == 0)
-		r = engine_create_key(engine_of(p), parts.parent, spec->type,
-				      auth ? secret_slice(auth) : slice_of(NULL, 0), &made, err);
+		r = used(p, engine_create_key(engine_of(p), parts.parent, spec->type,
+					      auth ? secret_slice(auth) : slice_of(NULL, 0), &made,
+					      err));
 	if (r < 0)
 		return r;
 	parts.public = buf_slice(&made.public);
@@ -206,7 +217,7 @@ static int change_password(struct provider *p, const struct keyfile *file,
 	/* The chip drops trailing zeros of a password (Part 1, "Authorization Values"). */
 	while (object.auth.len && object.auth.data[object.auth.len - 1] == 0)
 		object.auth.len--;
-	r = engine_change_auth(engine_of(p), &object, new_auth, ret_private, err);
+	r = used(p, engine_change_auth(engine_of(p), &object, new_auth, ret_private, err));
 	engine_forget(tpm_of(p)->engine, &object);
 	if (r == ERR_DAMAGED) {
 		err_set(err, ERR_WRONG_TPM,
@@ -256,8 +267,10 @@ static int tpm_key_export(struct provider *p, struct slice header, struct slice 
 
 	if (r < 0)
 		return r;
-	if (!(opened.parts.flags & TPM_OBJECT_EXPORTABLE))
-		return err_set(err, ERR_CONFLICT, "the key was not created for export");
+	if (!(opened.parts.flags & TPM_OBJECT_EXPORTABLE)) {
+		err_set(err, ERR_CONFLICT, "the key was not created for export");
+		return err_add_remedy(err, PROVIDER_REMEDY_EXPORT);
+	}
 	file.type = KEYFILE_LOADABLE;
 	file.empty_auth = opened.auth == NULL;
 	file.parent = engine_roots(tpm->engine)->srk_handle;
@@ -282,7 +295,7 @@ static int tpm_key_sign(struct provider *p, struct slice header, struct slice ob
 	int r = open_object(tpm_of(p), header, object, &opened, err);
 
 	if (r == 0)
-		r = engine_sign(engine_of(p), &opened.object, &sign, ret_signature, err);
+		r = used(p, engine_sign(engine_of(p), &opened.object, &sign, ret_signature, err));
 	return refused_is_damaged(r, err);
 }
 
@@ -302,10 +315,11 @@ static void tpm_forget(struct provider *p, struct slice object)
 		engine_forget(tpm_of(p)->engine, &parts);
 }
 
-/* Any thread: everything but the counter is fixed when the provider was opened. */
+/* Any thread: what changes after the provider was opened is atomic. */
 static void tpm_status(struct provider *p, struct provider_status *ret_status)
 {
 	const struct engine_facts *facts = &tpm_of(p)->facts;
+	int fault = atomic_load(&tpm_of(p)->fault);
 
 	*ret_status = (struct provider_status){
 		.manufacturer = facts->manufacturer,
@@ -317,6 +331,7 @@ static void tpm_status(struct provider *p, struct provider_status *ret_status)
 		.lockout_max = facts->lockout_max,
 		.in_lockout = facts->in_lockout,
 		.has_lockout = true,
+		.fault = fault ? err_info(fault)->name : NULL,
 	};
 }
 
@@ -387,6 +402,7 @@ static int identify(struct tpm_provider *tpm, struct err *err)
 	memcpy(tpm->base.root, roots->hsk.bytes, roots->hsk.len);
 	tpm->base.root_len = roots->hsk.len;
 	engine_facts(tpm->engine, &tpm->facts);
+	atomic_store(&tpm->fault, engine_refusal(tpm->engine));
 	snprintf(tpm->remark, sizeof(tpm->remark), "%s", engine_remark(tpm->engine));
 	return 0;
 }
