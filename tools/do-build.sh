@@ -11,7 +11,8 @@ BUILD_PACKAGES=(
 	swtpm openssl curl jq
 )
 TEST_PACKAGES=(
-	bats tpm2-tools tpm2-openssl strace python3 python3-yaml git clang-format clang-tidy
+	bats tpm2-tools tpm2-openssl strace socat procps python3 python3-yaml git
+	clang-format clang-tidy
 )
 
 # Names those of the packages that are not installed, one a line.

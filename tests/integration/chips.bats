@@ -16,7 +16,7 @@ tpm_config() {
 }
 
 name_of() {
-	tools tpm2_readpublic -Q -c "$1" -n "$T/name" >/dev/null && xxd -p "$T/name" | tr -d '\n'
+	tools tpm2_readpublic -Q -c "$1" -n "$T/name" >/dev/null && od -An -tx1 "$T/name" | tr -d ' \n'
 }
 
 works_on_the_chip() {
