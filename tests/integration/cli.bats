@@ -154,7 +154,7 @@ people() {
 		chgrp daemon "$SOCK"
 		chmod 660 "$SOCK"
 		# A copy, since another user may not reach the tree.
-		cp "$HOLDFAST" "$(ldd "$HOLDFAST" | awk '/libholdfast/ { print $3 }')" "$T"
+		cp "$HOLDFAST" "$(ldd "$(readlink -f "$HOLDFAST")" | awk '/libholdfast/ { print $3 }')" "$T"
 		chmod 755 "$T/holdfast" "$T"/libholdfast.so*
 		LD_LIBRARY_PATH=$T refute setpriv --reuid 65534 --regid 65534 --clear-groups \
 			"$T/holdfast" --socket "$SOCK" status 2>"$T/err"
