@@ -25,7 +25,7 @@ static int check_present(void *arg, struct err *err)
 {
 	struct op *op = arg;
 	CLEANUP(buf_fini) struct buf record = BUF_INIT(STORE_CONTENT_MAX);
-	struct blob blob;
+	struct blob blob = {0};
 	int r;
 
 	r = store_read(op->store, &op->id, &record, err);
