@@ -31,11 +31,11 @@ static bool reserve(struct buf *buf, size_t need)
 	data = cap < PTRDIFF_MAX ? malloc(cap + 1) : NULL;
 	if (!data)
 		return false;
-	if (buf->len > 0)
+	if (buf->data) {
 		memcpy(data, buf->data, buf->len);
-	if (buf->data)
 		wipe(buf->data, buf->cap + 1);
-	free(buf->data);
+		free(buf->data);
+	}
 	buf->data = data;
 	buf->cap = cap;
 	return true;
