@@ -19,6 +19,20 @@ name_of() {
 	tools tpm2_readpublic -Q -c "$1" -n "$T/name" >/dev/null && od -An -tx1 "$T/name" | tr -d ' \n'
 }
 
+# leave_primary HANDLE ATTRIBUTES [OPTION..]: a primary of the owner hierarchy made persistent, a
+# storage key when it is restricted.
+leave_primary() {
+	local handle=$1 attributes=$2 algorithm=ecc256
+	shift 2
+	if [[ $attributes == restricted* ]]; then
+		algorithm=ecc256:aes128cfb
+	fi
+	tools tpm2_createprimary -Q -C o -g sha256 -G "$algorithm" -c "$T/primary.ctx" "$@" \
+		-a "fixedtpm|fixedparent|sensitivedataorigin|userwithauth|$attributes"
+	tools tpm2_evictcontrol -Q -C o -c "$T/primary.ctx" "$handle"
+	tools tpm2_flushcontext -t
+}
+
 works_on_the_chip() {
 	[[ $(jq -r .provider "$T/status") == tpm ]]
 	[[ $(jq -r .protection "$T/status") == tpm ]]
@@ -98,10 +112,7 @@ survives_a_restart() {
 
 @test "an owner password that we lack, with an SRK already there: works with the HSK as a blob" {
 	start_swtpm
-	tools tpm2_createprimary -Q -C o -g sha256 -G ecc256:aes128cfb -c "$T/primary.ctx" \
-		-a 'fixedtpm|fixedparent|sensitivedataorigin|userwithauth|restricted|decrypt|noda'
-	tools tpm2_evictcontrol -Q -C o -c "$T/primary.ctx" 0x81000001
-	tools tpm2_flushcontext -t
+	leave_primary 0x81000001 'restricted|decrypt|noda'
 	tools tpm2_changeauth -c owner ownerpass
 	tpm_config
 	start_daemon
@@ -112,10 +123,7 @@ survives_a_restart() {
 
 @test "stock FAPI's SRK (no noDA) at 0x81000001 stays, ours goes beside it" {
 	start_swtpm
-	tools tpm2_createprimary -Q -C o -g sha256 -G ecc256:aes128cfb -c "$T/primary.ctx" \
-		-a 'fixedtpm|fixedparent|sensitivedataorigin|userwithauth|restricted|decrypt'
-	tools tpm2_evictcontrol -Q -C o -c "$T/primary.ctx" 0x81000001
-	tools tpm2_flushcontext -t
+	leave_primary 0x81000001 'restricted|decrypt'
 	before=$(name_of 0x81000001)
 	start_daemon
 	works_on_the_chip
@@ -128,11 +136,7 @@ survives_a_restart() {
 @test "an SRK with zero-filled unique (systemd's) is adopted as it is" {
 	start_swtpm
 	head -c 64 /dev/zero >"$T/unique"
-	tools tpm2_createprimary -Q -C o -g sha256 -G ecc256:aes128cfb -c "$T/primary.ctx" \
-		-u "$T/unique" \
-		-a 'fixedtpm|fixedparent|sensitivedataorigin|userwithauth|restricted|decrypt|noda'
-	tools tpm2_evictcontrol -Q -C o -c "$T/primary.ctx" 0x81000001
-	tools tpm2_flushcontext -t
+	leave_primary 0x81000001 'restricted|decrypt|noda' -u "$T/unique"
 	before=$(name_of 0x81000001)
 	start_daemon
 	works_on_the_chip
@@ -144,10 +148,7 @@ survives_a_restart() {
 
 @test "an SRK with a password is left alone" {
 	start_swtpm
-	tools tpm2_createprimary -Q -C o -g sha256 -G ecc256:aes128cfb -c "$T/primary.ctx" -p secret \
-		-a 'fixedtpm|fixedparent|sensitivedataorigin|userwithauth|restricted|decrypt|noda'
-	tools tpm2_evictcontrol -Q -C o -c "$T/primary.ctx" 0x81000001
-	tools tpm2_flushcontext -t
+	leave_primary 0x81000001 'restricted|decrypt|noda' -p secret
 	before=$(name_of 0x81000001)
 	start_daemon
 	works_on_the_chip
@@ -158,10 +159,7 @@ survives_a_restart() {
 
 @test "a stranger's signing key at 0x81000001 stays, ours goes beside it" {
 	start_swtpm
-	tools tpm2_createprimary -Q -C o -g sha256 -G ecc256 -c "$T/primary.ctx" \
-		-a 'fixedtpm|fixedparent|sensitivedataorigin|userwithauth|sign|noda'
-	tools tpm2_evictcontrol -Q -C o -c "$T/primary.ctx" 0x81000001
-	tools tpm2_flushcontext -t
+	leave_primary 0x81000001 'sign|noda'
 	before=$(name_of 0x81000001)
 	start_daemon
 	works_on_the_chip
@@ -172,11 +170,8 @@ survives_a_restart() {
 
 @test "strangers at both places: legacy, with a reason that names the way out" {
 	start_swtpm
-	tools tpm2_createprimary -Q -C o -g sha256 -G ecc256 -c "$T/primary.ctx" \
-		-a 'fixedtpm|fixedparent|sensitivedataorigin|userwithauth|sign|noda'
-	tools tpm2_evictcontrol -Q -C o -c "$T/primary.ctx" 0x81000001
-	tools tpm2_evictcontrol -Q -C o -c "$T/primary.ctx" 0x81000002
-	tools tpm2_flushcontext -t
+	leave_primary 0x81000001 'sign|noda'
+	leave_primary 0x81000002 'sign|noda'
 	start_daemon
 	[[ $(jq -r .provider "$T/status") == legacy ]]
 	jq -r .reason "$T/status" | grep -q 'no place'
@@ -184,10 +179,7 @@ survives_a_restart() {
 
 @test "a stranger at our storage key's handle: it stays, ours is kept as a blob" {
 	start_swtpm
-	tools tpm2_createprimary -Q -C o -g sha256 -G ecc256 -c "$T/primary.ctx" \
-		-a 'fixedtpm|fixedparent|sensitivedataorigin|userwithauth|sign|noda'
-	tools tpm2_evictcontrol -Q -C o -c "$T/primary.ctx" 0x81000101
-	tools tpm2_flushcontext -t
+	leave_primary 0x81000101 'sign|noda'
 	before=$(name_of 0x81000101)
 	start_daemon
 	works_on_the_chip
