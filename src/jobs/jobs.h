@@ -29,6 +29,12 @@
 
 enum job_place { JOB_LOOP, JOB_WORKER, JOB_POOL, JOB_LONG };
 
+/*
+ * Within a place: the urgent before the normal before the bulky, and within each the lanes in
+ * turn, one job each, so that a lane with a thousand jobs delays another by one.
+ */
+enum job_priority { JOB_NORMAL, JOB_URGENT, JOB_BULK };
+
 struct job_step {
 	enum job_place place;
 	int (*run)(void *arg, struct err *err);
@@ -44,6 +50,8 @@ struct job_plan {
 	void (*release)(void *arg);
 	void *arg;
 	uint64_t deadline_us; /* CLOCK_MONOTONIC; 0 = none */
+	uint32_t lane;	      /* opaque: whose turn it takes, such as a tenant's number */
+	enum job_priority priority;
 };
 
 struct jobs; /* queues, worker and pool; called from the loop's thread only */

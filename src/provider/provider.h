@@ -82,6 +82,14 @@ struct provider_status {
 		*fault; /* NULL, or the code's name while the chip does not serve: "tpm_failed" */
 };
 
+/* An object that other TPM software made and that is loaded below a persistent key as it is. */
+struct provider_loadable {
+	uint32_t parent_handle;	   /* of the owner's range */
+	struct slice parent_name;  /* must be the Name of what lies there */
+	struct slice public_part;  /* marshalled TPM2B_PUBLIC */
+	struct slice private_part; /* marshalled TPM2B_PRIVATE */
+};
+
 /* Said by both when a key was not made for export. */
 #define PROVIDER_REMEDY_EXPORT                                                                     \
 	"Create a new key for export and use that one; a key made without can never leave."
@@ -109,6 +117,11 @@ struct provider_ops {
 	int (*key_sign)(struct provider *p, struct slice header, struct slice object,
 			const struct sign_request *request, struct buf *ret_signature,
 			struct err *err);
+	int (*unseal_loadable)(struct provider *p, const struct provider_loadable *object,
+			       struct secret **ret_plain, struct err *err);
+	int (*raw)(struct provider *p, struct slice command, struct buf *ret_answer,
+		   struct err *err);
+	int (*raw_end)(struct provider *p, struct err *err);
 	void (*forget)(struct provider *p, struct slice object);
 	void (*status)(struct provider *p, struct provider_status *ret_status);
 	void (*close)(struct provider *p);
@@ -161,6 +174,24 @@ int provider_key_export(struct provider *p, struct slice header, struct slice ob
 int provider_key_sign(struct provider *p, struct slice header, struct slice object,
 		      const struct sign_request *request, struct buf *ret_signature,
 		      struct err *err) MUST_CHECK;
+
+/*
+ * Sealed data of other TPM software, without password and policy; one TPM command when loaded.
+ * ERR_TPM_REQUIRED in software; ERR_WRONG_TPM when the parent is not the one of that Name.
+ */
+int provider_unseal_loadable(struct provider *p, const struct provider_loadable *object,
+			     struct secret **ret_plain, struct err *err) MUST_CHECK;
+
+/*
+ * One raw TPM command of somebody else, sent as it is, and the chip's answer, whatever its code
+ * (at most PROVIDER_RAW_MAX bytes each way); the caller has filtered it. ERR_TPM_REQUIRED in
+ * software. After the last one provider_raw_end() empties the chip of what is not ours and looks
+ * whether the roots are still there (ERR_TPM_CHANGED).
+ */
+#define PROVIDER_RAW_MAX 4096u
+int provider_raw(struct provider *p, struct slice command, struct buf *ret_answer, struct err *err)
+	MUST_CHECK;
+int provider_raw_end(struct provider *p, struct err *err) MUST_CHECK;
 
 /* The object was deleted: drop it from the chip's slots. Never fails. */
 void provider_forget(struct provider *p, struct slice object);

@@ -92,11 +92,15 @@ struct engine_facts {
 };
 void engine_facts(const struct engine *engine, struct engine_facts *ret_facts);
 
-enum engine_parent { ENGINE_SRK = 1, ENGINE_HSK = 2 };
+/* The values of the first two are stored in objects. */
+enum engine_parent { ENGINE_SRK = 1, ENGINE_HSK = 2, ENGINE_OTHER = 3 };
 
 /* An object as it is kept outside the chip. */
 struct engine_object {
 	enum engine_parent parent;
+	/* With ENGINE_OTHER: a persistent key with an empty password, verified by its Name. */
+	uint32_t other_handle;
+	struct slice other_name;
 	struct slice public;  /* marshalled TPM2B_PUBLIC */
 	struct slice private; /* marshalled TPM2B_PRIVATE */
 	struct slice auth;    /* its authValue */
@@ -139,6 +143,16 @@ int engine_sign(struct engine *engine, const struct engine_object *key,
 /* A new private part with another authValue; the object itself is the same. */
 int engine_change_auth(struct engine *engine, const struct engine_object *object,
 		       struct slice new_auth, struct buf *ret_private, struct err *err) MUST_CHECK;
+
+/*
+ * One raw command of somebody else, sent as it is; *ret_answer gets the chip's answer, whatever
+ * its code. When the chip has no room our own objects and session make it, and it is sent again.
+ * engine_raw_end() then flushes every transient object and session that is not ours and looks for
+ * the roots by their Names: ERR_TPM_CHANGED when they are gone.
+ */
+int engine_raw(struct engine *engine, struct slice command, struct buf *ret_answer, struct err *err)
+	MUST_CHECK;
+int engine_raw_end(struct engine *engine, struct err *err) MUST_CHECK;
 
 /* Drops it from the chip when it is loaded. */
 void engine_forget(struct engine *engine, const struct engine_object *object);
