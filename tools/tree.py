@@ -32,12 +32,12 @@ def files(root, folders, suffixes):
 
 
 def sources(root):
-    return files(root, ["src", "include", "tests"], {".c", ".h"})
+    return files(root, ["src", "include", "tests", "bench"], {".c", ".h"})
 
 
 def is_test(path):
-    """Unit tests stand beside the code, the others in tests/."""
-    return path.parts[0] == "tests" or path.name.startswith("test_")
+    """Unit tests stand beside the code, the others in tests/; the bench knows no secret either."""
+    return path.parts[0] in ("tests", "bench") or path.name.startswith("test_")
 
 
 def blank(text, keep_strings=False):

@@ -50,7 +50,8 @@ static const struct err_info TABLE[] = {
 	 "Repeat once; if it fails again, restart the device and have its TPM checked."},
 	{ERR_TPM_CHANGED, "tpm_changed", 503,
 	 "The TPM is not the one that the keys were made with.",
-	 "Put the original TPM back, or have the administrator set the device up anew."},
+	 "Put the original TPM back, or have the administrator accept this one (holdfast tpm "
+	 "accept)."},
 	{ERR_OWNER_AUTH_REQUIRED, "owner_auth_required", 503,
 	 "The owner hierarchy of the TPM has a password that the service lacks.",
 	 "Have the administrator give the service the owner password in its configuration."},

@@ -335,15 +335,21 @@ static void temp_fini(struct temp *temp)
 }
 
 /* The counter keeps threads apart, O_EXCL processes that share a pid in different namespaces. */
-static int temp_open(struct temp *temp, const char *for_name, struct err *err)
+static void make_temp_name(char name[TEMP_NAME_MAX])
 {
 	static _Atomic unsigned counter;
+
+	(void)snprintf(name, TEMP_NAME_MAX, FILE_TEMP_PREFIX "%d-%u", (int)getpid(),
+		       atomic_fetch_add(&counter, 1));
+}
+
+static int temp_open(struct temp *temp, const char *for_name, struct err *err)
+{
 	char name[TEMP_NAME_MAX];
 	unsigned tries;
 
 	for (tries = 0; tries < TEMP_TRIES; tries++) {
-		(void)snprintf(name, sizeof(name), FILE_TEMP_PREFIX "%d-%u", (int)getpid(),
-			       atomic_fetch_add(&counter, 1));
+		make_temp_name(name);
 		temp->fd = openat(temp->dir, name,
 				  O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 		if (temp->fd >= 0 || errno != EEXIST)
@@ -436,6 +442,107 @@ int file_write(int dir, const char *name, struct slice bytes, mode_t mode, enum 
 	return temp_publish(&temp, name, how, err);
 }
 
+/* --- drafts --- */
+
+#define PROC_FD_SIZE sizeof("/proc/self/fd/2147483647")
+
+struct file_draft {
+	struct temp temp;
+	char name[NAME_MAX + 1];
+};
+
+static void proc_path(int fd, char path[PROC_FD_SIZE])
+{
+	(void)snprintf(path, PROC_FD_SIZE, "/proc/self/fd/%d", fd);
+}
+
+/* False where the file system has no files without a name, or they could not get one later. */
+static bool draft_open_nameless(struct file_draft *draft)
+{
+	char path[PROC_FD_SIZE];
+	int fd = openat(draft->temp.dir, ".", O_WRONLY | O_TMPFILE | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		return false;
+	proc_path(fd, path);
+	if (access(path, F_OK) < 0) {
+		close(fd);
+		return false;
+	}
+	draft->temp.fd = fd;
+	return true;
+}
+
+/* A temporary name: the last one is then given in one step, as with all other files. */
+static int draft_link(struct file_draft *draft, struct err *err)
+{
+	char path[PROC_FD_SIZE], name[TEMP_NAME_MAX];
+	unsigned tries;
+	int r = -1;
+
+	proc_path(draft->temp.fd, path);
+	for (tries = 0; r < 0 && tries < TEMP_TRIES; tries++) {
+		make_temp_name(name);
+		r = linkat(AT_FDCWD, path, draft->temp.dir, name, AT_SYMLINK_FOLLOW);
+		if (r < 0 && errno != EEXIST)
+			break;
+	}
+	if (r < 0)
+		return err_set_errno(err, ERR_INTERNAL, errno, "cannot write %s", draft->name);
+	memcpy(draft->temp.name, name, sizeof(name));
+	return 0;
+}
+
+int file_draft_new(int dir, const char *name, mode_t mode, struct file_draft **ret_draft,
+		   struct err *err)
+{
+	CLEANUP(file_draft_cleanup) struct file_draft *draft = NULL;
+	int r = check_name(name, err);
+
+	if (r < 0)
+		return r;
+	draft = calloc(1, sizeof(*draft));
+	if (!draft)
+		return err_set(err, ERR_INTERNAL, "memory is short");
+	draft->temp.fd = -1;
+	memcpy(draft->name, name, strlen(name) + 1);
+	draft->temp.dir = fcntl(dir, F_DUPFD_CLOEXEC, 3);
+	if (draft->temp.dir < 0)
+		return err_set_errno(err, ERR_INTERNAL, errno, "cannot write %s", name);
+	if (!draft_open_nameless(draft))
+		r = temp_open(&draft->temp, name, err);
+	if (r == 0 && fchmod(draft->temp.fd, mode) < 0)
+		r = err_set_errno(err, ERR_INTERNAL, errno, "cannot write %s", name);
+	if (r == 0)
+		*ret_draft = TAKE(draft);
+	return r;
+}
+
+int file_draft_write(struct file_draft *draft, struct slice bytes, struct err *err)
+{
+	if (write_all(draft->temp.fd, bytes) < 0)
+		return err_set_errno(err, ERR_INTERNAL, errno, "cannot write %s", draft->name);
+	return 0;
+}
+
+int file_draft_publish(struct file_draft *draft, enum file_write how, struct err *err)
+{
+	int r = sync_content(draft->temp.fd, draft->name, err);
+
+	if (r == 0 && draft->temp.name[0] == '\0')
+		r = draft_link(draft, err);
+	return r < 0 ? r : temp_publish(&draft->temp, draft->name, how, err);
+}
+
+void file_draft_free(struct file_draft *draft)
+{
+	if (!draft)
+		return;
+	temp_fini(&draft->temp);
+	fd_close_cleanup(&draft->temp.dir);
+	free(draft);
+}
+
 int file_remove(int dir, const char *name, struct err *err)
 {
 	int r = check_name(name, err);
@@ -445,6 +552,20 @@ int file_remove(int dir, const char *name, struct err *err)
 	if (unlinkat(dir, name, 0) < 0)
 		return err_set_errno(err, change_code(errno), errno, "cannot remove %s", name);
 	return sync_folder(dir, name, err);
+}
+
+int file_sync(int dir, const char *name, struct err *err)
+{
+	CLEANUP(fd_close_cleanup) int fd = -1;
+	size_t size;
+	int r;
+
+	if (!name)
+		return sync_folder(dir, "names in a folder", err);
+	r = open_regular(dir, name, &fd, &size, err);
+	if (r == 0)
+		r = sync_content(fd, name, err);
+	return r < 0 ? r : sync_folder(dir, name, err);
 }
 
 int file_move(int from_dir, const char *from, int to_dir, const char *to, struct err *err)

@@ -3,10 +3,10 @@
 #define BASE_FILE_H
 
 /*
- * File: the only place that writes to disk. Every write is whole or did not happen: temporary
- * file in the same folder, fsync, rename, fsync of the folder. When a function returns 0 the
- * change survives a power cut. Names are single path components, relative to an open folder;
- * others, and those of temporary files, are ERR_INVALID.
+ * File: the only place that writes to disk what stays (spool.h: what does not). Every write is
+ * whole or did not happen: temporary file in the same folder, fsync, rename, fsync of the folder.
+ * When a function returns 0 the change survives a power cut. Names are single path components,
+ * relative to an open folder; others, and those of temporary files, are ERR_INVALID.
  *
  * Reading tells three answers apart: 0 (present), ERR_NOT_FOUND (absent) and ERR_UNREADABLE
  * (there, but it cannot be read). Only absent may lead to making something new.
@@ -58,8 +58,27 @@ enum file_write {
 int file_write(int dir, const char *name, struct slice bytes, mode_t mode, enum file_write how,
 	       struct err *err) MUST_CHECK;
 
+/*
+ * Draft: a file that is written piece by piece and gets its name at the end, or never. Where the
+ * file system can do that it has no name until then, so that not even a kill leaves it behind.
+ * file_draft_publish() is file_write() of all that was written; it may be called once.
+ */
+struct file_draft;
+int file_draft_new(int dir, const char *name, mode_t mode, struct file_draft **ret_draft,
+		   struct err *err) MUST_CHECK;
+int file_draft_write(struct file_draft *draft, struct slice bytes, struct err *err) MUST_CHECK;
+int file_draft_publish(struct file_draft *draft, enum file_write how, struct err *err) MUST_CHECK;
+void file_draft_free(struct file_draft *draft); /* NULL is allowed */
+MEM_DEFINE_CLEANUP(file_draft)
+
 /* Removes durably; ERR_NOT_FOUND when it was absent. */
 int file_remove(int dir, const char *name, struct err *err) MUST_CHECK;
+
+/*
+ * Makes durable what others, who do not sync, did: the content of the file @name unless that is
+ * NULL, and the names in the folder. ERR_NOT_FOUND, ERR_UNREADABLE; else as file_write().
+ */
+int file_sync(int dir, const char *name, struct err *err) MUST_CHECK;
 
 /* Moves durably between folders of one file system, never over an existing name (ERR_CONFLICT). */
 int file_move(int from_dir, const char *from, int to_dir, const char *to, struct err *err)

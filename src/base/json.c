@@ -9,6 +9,7 @@
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdalign.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #include "base/base64.h"
@@ -18,13 +19,18 @@
 #define VALUES_MAX 8192u
 #define HEADER	   (alignof(max_align_t) > sizeof(size_t) ? alignof(max_align_t) : sizeof(size_t))
 
+/* Allocations that failed, of any thread. */
+static _Atomic unsigned shortages;
+
 /* In front of each block stands its size, so that json_release() knows what to wipe. */
 static void *json_allocate(size_t size)
 {
 	uint8_t *block = size > SIZE_MAX - HEADER ? NULL : malloc(HEADER + size);
 
-	if (!block)
+	if (!block) {
+		atomic_fetch_add(&shortages, 1);
 		return NULL;
+	}
 	memcpy(block, &size, sizeof(size));
 	return block + HEADER;
 }
@@ -111,13 +117,9 @@ static const char *fault_text(enum json_error_code code)
 
 static int parse_error(const json_error_t *fault, struct err *err)
 {
-	enum json_error_code code = json_error_code(fault);
-
-	if (code == json_error_out_of_memory)
-		return err_set(err, ERR_INTERNAL, "memory is short");
 	return err_set(err, ERR_INVALID, "line %d, column %d: %s",
 		       fault->line > 0 ? fault->line : 1, fault->column > 0 ? fault->column : 0,
-		       fault_text(code));
+		       fault_text(json_error_code(fault)));
 }
 
 int json_parse(struct slice text, struct json_t **ret_object, struct err *err)
@@ -125,11 +127,19 @@ int json_parse(struct slice text, struct json_t **ret_object, struct err *err)
 	CLEANUP(json_cleanup) struct json_t *json = NULL;
 	json_error_t fault;
 	const char *start = text.len > 0 ? (const char *)text.data : "";
+	unsigned before = atomic_load(&shortages);
 
 	if (check_shape(text, err) < 0)
 		return err->code;
 	/* Any value is decoded, so that "not an object" is told from "not JSON". */
 	json = json_loadb(start, text.len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &fault);
+	/*
+	 * jansson 2.14 drops characters of a string for which it found no memory and goes on: what
+	 * it then gives, a value or an error, is of another text. Another thread's shortage is as
+	 * good a reason to give up.
+	 */
+	if (atomic_load(&shortages) != before)
+		return err_set(err, ERR_INTERNAL, "memory is short");
 	if (!json)
 		return parse_error(&fault, err);
 	if (!json_is_object(json))

@@ -43,6 +43,17 @@ static inline void metric_set(struct metric *metric, uint64_t v)
 	atomic_store_explicit(&metric->value, v, memory_order_relaxed);
 }
 
+/* The largest value that was ever given; starts from 0. */
+static inline void metric_max(struct metric *metric, uint64_t v)
+{
+	uint64_t seen = atomic_load_explicit(&metric->value, memory_order_relaxed);
+
+	while (seen < v &&
+	       !atomic_compare_exchange_weak_explicit(&metric->value, &seen, v,
+						      memory_order_relaxed, memory_order_relaxed))
+		continue;
+}
+
 static inline uint64_t metric_get(const struct metric *metric)
 {
 	return atomic_load_explicit(&metric->value, memory_order_relaxed);

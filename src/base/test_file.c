@@ -326,6 +326,12 @@ static void write_is_durable_in_order(void **state)
 	assert_int_equal(file_remove(dir, "g", &err), 0);
 	assert_string_equal(trace, "d");
 	assert_int_equal(entries(), 1);
+	assert_int_equal(file_sync(dir, "f", &err), 0);
+	assert_int_equal(file_sync(dir, NULL, &err), 0);
+	assert_string_equal(trace, "dsdd");
+	assert_int_equal(file_sync(dir, "g", &err), ERR_NOT_FOUND);
+	fault_fsync = (struct fault){.nth = 1, .errnum = EIO};
+	assert_int_equal(file_sync(dir, "f", &err), ERR_INTERNAL);
 }
 
 static void create_never_overwrites(void **state)

@@ -16,8 +16,17 @@ static size_t freed_dirty;
 static size_t freed_count;
 static bool counting;
 
+static unsigned short_at; /* allocations until the one that fails; 0 = none does */
+
+void *__real_malloc(size_t size);
+void *__wrap_malloc(size_t size);
 void __real_free(void *at);
 void __wrap_free(void *at);
+
+void *__wrap_malloc(size_t size)
+{
+	return short_at > 0 && --short_at == 0 ? NULL : __real_malloc(size);
+}
 
 /* While counting, every block that is freed was jansson's and must hold no text any more. */
 void __wrap_free(void *at)
@@ -419,6 +428,41 @@ static void freed_memory_is_wiped(void **state)
 	json_free(NULL);
 }
 
+/* A text of which no part may get lost: jansson grows the room for a string by and by. */
+static const char LONG_TEXT[] =
+	"{\"name\":"
+	"\"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+	"0123456789abcdef0123456789abcdef0123456789abcdef\",\"other\":[1,2,{\"a\":\"b\"}]}";
+
+/* Each allocation fails once: the text is then never called wrong, nor is another one given. */
+static void memory_runs_short(void **state)
+{
+	unsigned n, failed = 0;
+
+	(void)state;
+	for (n = 1; n < 1000; n++) {
+		struct json_t *json = NULL;
+		const char *name = NULL;
+		struct err err;
+		int r;
+
+		short_at = n;
+		r = json_parse(slice_str(LONG_TEXT), &json, &err);
+		if (short_at > 0) { /* there were not so many */
+			short_at = 0;
+			assert_int_equal(r, 0);
+			assert_int_equal(json_get_string(json, "name", true, &name, &err), 0);
+			assert_int_equal(strlen(name), 128);
+			json_free(json);
+			break;
+		}
+		assert_int_equal(r, ERR_INTERNAL);
+		assert_null(json);
+		failed++;
+	}
+	assert_in_range(failed, 8, 999);
+}
+
 static int setup(void **state)
 {
 	(void)state;
@@ -442,6 +486,7 @@ int main(void)
 		cmocka_unit_test(writing),
 		cmocka_unit_test(strings),
 		cmocka_unit_test(freed_memory_is_wiped),
+		cmocka_unit_test(memory_runs_short),
 	};
 
 	return cmocka_run_group_tests_name("json", tests, setup, NULL);

@@ -67,9 +67,26 @@ static void exposition(void **state)
 	expect(FULL);
 }
 
+static void largest(void **state)
+{
+	static const uint64_t given[] = {3, 1, 7, 7, 0, UINT64_MAX, 8};
+	static const uint64_t seen[] = {3, 3, 7, 7, 7, UINT64_MAX, UINT64_MAX};
+	struct metric metric = {.label = NULL};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_LEN(given); i++) {
+		metric_max(&metric, given[i]);
+		assert_true(metric_get(&metric) == seen[i]);
+	}
+}
+
 int main(void)
 {
-	static const struct CMUnitTest tests[] = {cmocka_unit_test(exposition)};
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(exposition),
+		cmocka_unit_test(largest),
+	};
 
 	return cmocka_run_group_tests_name("metrics", tests, NULL, NULL);
 }

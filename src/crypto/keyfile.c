@@ -140,7 +140,9 @@ int keyfile_read(struct slice pem, struct keyfile *ret_keyfile, struct err *err)
 	const uint8_t *at;
 	int r;
 
-	if (pem.len > KEYFILE_PEM_MAX || !ossl_pem_find(pem, TSS2_LABEL, &der))
+	/* OpenSSL takes a label with blanks behind it for the same; nobody else does. */
+	if (pem.len > KEYFILE_PEM_MAX || !keyfile_is_tss2(pem) ||
+	    !ossl_pem_find(pem, TSS2_LABEL, &der))
 		return err_set(err, ERR_INVALID, "the text holds no " TSS2_LABEL " in PEM");
 	at = der.data;
 	key = (struct tpm_key *)ASN1_item_d2i(NULL, &at, (long)der.len, ASN1_ITEM_rptr(TPM_KEY));

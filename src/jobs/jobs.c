@@ -24,12 +24,15 @@
 #define WORKER_THREADS 1u
 #define LONG_THREADS   1u
 
+static const unsigned LEVELS[] = {[JOB_URGENT] = 0, [JOB_NORMAL] = 1, [JOB_BULK] = 2};
+_Static_assert(ARRAY_LEN(LEVELS) == LANES_CLASSES, "a class for each priority");
+
 #define LATE	  "the deadline passed"
 #define CANCELLED "cancelled"
 
 struct job {
-	struct queue_link waiting;
-	struct queue_link returned;
+	struct turn waiting;
+	struct inbox_link returned;
 	struct jobs *jobs;
 	struct job_plan plan;
 	struct loop_timer timer;
@@ -44,7 +47,7 @@ struct job {
 struct jobs {
 	struct loop *loop;
 	struct crew crews[JOB_LONG + 1]; /* by enum job_place; none for JOB_LOOP */
-	struct queue back;
+	struct inbox back;
 	int wake; /* eventfd: `back` became non-empty */
 	struct loop_fd *watch;
 	struct job *all;
@@ -64,7 +67,7 @@ static void put_back(struct job *job)
 	uint64_t one = 1;
 	ssize_t n;
 
-	if (!queue_push(&jobs->back, &job->returned))
+	if (!inbox_push(&jobs->back, &job->returned))
 		return;
 	/* It cannot block or fail: the loop reads the counter long before it is full. */
 	do
@@ -81,9 +84,9 @@ static void run_step(struct job *job)
 }
 
 /* On a thread. */
-static void serve(struct queue_link *link)
+static void serve(struct turn *turn)
 {
-	struct job *job = OWNER(link, waiting);
+	struct job *job = OWNER(turn, waiting);
 
 	run_step(job);
 	put_back(job);
@@ -153,7 +156,8 @@ static void send_on(struct job *job)
 	if (place == JOB_LOOP)
 		put_back(job);
 	else
-		(void)queue_push(&job->jobs->crews[place].queue, &job->waiting);
+		queue_push(&job->jobs->crews[place].queue, &job->waiting,
+			   LEVELS[job->plan.priority], job->plan.lane);
 }
 
 /*
@@ -178,10 +182,10 @@ static void take_up(struct job *job)
 /* What callbacks put back meanwhile waits for the next turn, else descriptors could starve. */
 static void take_up_all(struct jobs *jobs)
 {
-	struct queue_link *link = queue_take_all(&jobs->back);
+	struct inbox_link *link = inbox_take_all(&jobs->back);
 
 	while (link) {
-		struct queue_link *next = link->next;
+		struct inbox_link *next = link->next;
 
 		take_up(OWNER(link, returned));
 		link = next;
@@ -212,7 +216,7 @@ static void destroy(struct jobs *jobs)
 	loop_unwatch(jobs->watch);
 	if (jobs->wake >= 0) {
 		close(jobs->wake);
-		queue_fini(&jobs->back);
+		inbox_fini(&jobs->back);
 	}
 	free(jobs);
 }
@@ -227,13 +231,13 @@ static int init_back(struct jobs *jobs, struct err *err)
 {
 	int r;
 
-	r = queue_init(&jobs->back, err);
+	r = inbox_init(&jobs->back, err);
 	if (r < 0)
 		return r;
 	jobs->wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	if (jobs->wake < 0) {
 		r = err_set_errno(err, ERR_INTERNAL, errno, "cannot make an eventfd");
-		queue_fini(&jobs->back);
+		inbox_fini(&jobs->back);
 	}
 	return r;
 }
@@ -301,6 +305,8 @@ static int check_plan(const struct job_plan *plan, struct err *err)
 {
 	size_t i;
 
+	if (plan->priority >= ARRAY_LEN(LEVELS))
+		return err_set(err, ERR_INTERNAL, "a job has no such priority");
 	if (plan->count < 1 || plan->count > JOB_STEPS_MAX || !plan->done || !plan->release)
 		return err_set(err, ERR_INTERNAL, "the plan of a job is not complete");
 	for (i = 0; i < plan->count; i++)

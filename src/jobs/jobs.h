@@ -7,7 +7,8 @@
  * one worker that owns the chip, the pool for disk and software crypto, or the one thread for what
  * takes a second of it (RSA keys in software), so that many of those delay nobody. Steps of one job
  * run one after the other and hand their data on in the job's argument; nothing else is shared
- * between threads. Each place serves first come, first served.
+ * between threads. Each place of threads serves by priority and lane (enum job_priority), the loop
+ * first come, first served.
  *
  * A job has one answer and one end:
  *  - done(arg, err) once, on the loop: when the last step succeeded (err NULL), when a step
@@ -31,7 +32,9 @@ enum job_place { JOB_LOOP, JOB_WORKER, JOB_POOL, JOB_LONG };
 
 /*
  * Within a place: the urgent before the normal before the bulky, and within each the lanes in
- * turn, one job each, so that a lane with a thousand jobs delays another by one.
+ * turn, one job each, so that a lane with a thousand jobs delays another by one. Within a lane
+ * first come, first served. Of eight turns one is offered to the bulky and one to the normal first,
+ * so that nothing waits for ever.
  */
 enum job_priority { JOB_NORMAL, JOB_URGENT, JOB_BULK };
 

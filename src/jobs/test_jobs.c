@@ -122,6 +122,51 @@ static void each_place_is_first_come_first_served(void **state)
 	}
 }
 
+/* Behind a gate: a flood, then one urgent, one bulky and a polite lane. Turns 0 to 7 are theirs. */
+static void lanes_and_priorities_hold_between_threads(void **state)
+{
+	struct world *world = *state;
+	struct probe holder, flood[6], polite, urgent, bulky;
+	struct probe *const all[] = {&flood[0], &flood[1], &flood[2], &flood[3], &flood[4],
+				     &flood[5], &bulky,	   &polite,   &urgent};
+	unsigned left = 0, order = 0;
+	size_t i;
+
+	probe_init(&holder, world, &left);
+	add_step(&holder, JOB_WORKER, gate_step);
+	submit(&holder); /* takes the first turn of eight */
+	wait_running(&holder);
+	for (i = 0; i < ARRAY_LEN(flood); i++) {
+		probe_init(&flood[i], world, &left);
+		flood[i].plan.lane = 1;
+	}
+	probe_init(&bulky, world, &left);
+	bulky.plan.lane = 2;
+	bulky.plan.priority = JOB_BULK;
+	probe_init(&polite, world, &left);
+	polite.plan.lane = 2;
+	probe_init(&urgent, world, &left);
+	urgent.plan.lane = 1;
+	urgent.plan.priority = JOB_URGENT;
+	for (i = 0; i < ARRAY_LEN(all); i++) {
+		all[i]->order = &order;
+		add_step(all[i], JOB_WORKER, turn_step);
+		submit(all[i]);
+	}
+	jobs_cancel(flood[3].job);
+	open_gate(&holder);
+	run(world);
+	assert_int_equal(urgent.turn, 0);
+	assert_int_equal(flood[0].turn, 1);
+	assert_int_equal(polite.turn, 2);
+	assert_int_equal(flood[1].turn, 3);
+	assert_int_equal(flood[2].turn, 4);
+	assert_int_equal(flood[4].turn, 5);
+	assert_int_equal(bulky.turn, 6); /* the eighth */
+	assert_int_equal(flood[5].turn, 7);
+	assert_int_equal(flood[3].ran, 0);
+}
+
 /* The first long job is let go by what the pool does: were they one, neither would end. */
 static void long_work_leaves_the_pool_free(void **state)
 {
@@ -155,7 +200,7 @@ static void incomplete_plans_are_refused(void **state)
 
 	probe_init(&good, world, &left);
 	add_step(&good, JOB_LOOP, note_step);
-	for (i = 0; i < 6; i++) {
+	for (i = 0; i < 7; i++) {
 		struct job_plan plan = good.plan;
 
 		if (i == 0)
@@ -168,6 +213,8 @@ static void incomplete_plans_are_refused(void **state)
 			plan.release = NULL;
 		else if (i == 4)
 			plan.steps[0].run = NULL;
+		else if (i == 5)
+			plan.priority = JOB_BULK + 1;
 		else
 			plan.count = 2; /* its second step is empty */
 		assert_int_equal(jobs_submit(world->jobs, &plan, &job, &world->err), ERR_INTERNAL);
@@ -393,6 +440,7 @@ int main(void)
 		TEST(submit_runs_nothing_itself),
 		TEST(failure_ends_the_chain),
 		TEST(each_place_is_first_come_first_served),
+		TEST(lanes_and_priorities_hold_between_threads),
 		TEST(long_work_leaves_the_pool_free),
 		TEST(incomplete_plans_are_refused),
 		TEST(submit_from_callbacks),

@@ -12,10 +12,10 @@
 static void *crew_member(void *arg)
 {
 	struct crew *crew = arg;
-	struct queue_link *link;
+	struct turn *turn;
 
-	while ((link = queue_take(&crew->queue)))
-		crew->serve(link);
+	while ((turn = queue_take(&crew->queue)))
+		crew->serve(turn);
 	pthread_mutex_lock(&crew->lock);
 	crew->present--;
 	pthread_cond_signal(&crew->left);

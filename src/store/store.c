@@ -21,6 +21,7 @@
 #define TENANT_MAX     63u
 #define MAC_KEY_SIZE   32u
 #define MAC_KEY_LABEL  "holdfast record mac"
+#define SPOOL_FOLDER   "spool"
 #define SHOWN_PATH     100u
 #define OPEN_LOCK_FILE (O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
 
@@ -116,6 +117,14 @@ int store_tenant_make(struct store *store, const char *tenant, struct err *err)
 	return r;
 }
 
+int store_spool(struct store *store, struct spool **ret_spool, struct err *err)
+{
+	CLEANUP(fd_close_cleanup) int dir = -1;
+	int r = store_folder(store, (const char *const[]){SPOOL_FOLDER, NULL}, true, &dir, err);
+
+	return r < 0 ? r : spool_new(dir, ret_spool, err);
+}
+
 /* --- opening --- */
 
 /* The end of a long path, so that what is to be done fits into the message too. */
@@ -195,6 +204,7 @@ static void sweep_all(struct store *store)
 	struct err ignored;
 
 	sweep_folder(store, (const char *const[]){NULL});
+	sweep_folder(store, (const char *const[]){SPOOL_FOLDER, NULL});
 	if (store_folder(store, (const char *const[]){STORE_TENANTS, NULL}, false, &tenants,
 			 &ignored) == 0)
 		(void)!file_list(tenants, sweep_tenant, store, &ignored);

@@ -9,10 +9,11 @@
  * store_open() and store_set_key().
  *
  *   <state>/lock
- *   <state>/auth.key, host.key, tpm.state, tpm.used
+ *   <state>/auth.key, host.key, tpm.state, tpm.used, tpm.state.TIME
  *                                              twin files, each with a second copy NAME.copy
  *   <state>/tenants/<tenant>/id                twin file: the tenant's random id
  *   <state>/tenants/<tenant>/{keys,secrets}/<name>   records
+ *   <state>/spool/                             large data on their way, without a name
  *   <state>/quarantine/<tenant>.<kind>.<name>.<time> what could not be read and was deleted
  */
 
@@ -24,6 +25,7 @@
 #include "base/mem.h"
 #include "base/secret.h"
 #include "base/slice.h"
+#include "base/spool.h"
 
 struct store;
 
@@ -53,10 +55,24 @@ int store_twin_write(struct store *store, const char *tenant, const char *name,
 		     struct slice content, struct err *err) MUST_CHECK;
 
 /*
+ * Gives a twin file of the state folder the name @aside, copy by copy, whatever is in them; then
+ * NAME is absent. Cut off between the two, it can be repeated with another name. ERR_CONFLICT:
+ * @aside exists.
+ */
+int store_twin_set_aside(struct store *store, const char *name, const char *aside, struct err *err)
+	MUST_CHECK;
+
+/*
  * Makes the folders of a tenant and its records, and makes them durable also where they are there
  * already. Once per start, before records are written: later writes sync only the last folder.
  */
 int store_tenant_make(struct store *store, const char *tenant, struct err *err) MUST_CHECK;
+
+/*
+ * Room for one large thing on its way, gone with its holder. It must be ciphertext: nothing else
+ * ever comes into the state folder. ERR_DISK_FULL.
+ */
+int store_spool(struct store *store, struct spool **ret_spool, struct err *err) MUST_CHECK;
 
 /* Is there any record of any tenant? Then keys must not be made anew. */
 int store_has_records(struct store *store, bool *ret_any, struct err *err) MUST_CHECK;

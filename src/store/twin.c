@@ -270,3 +270,24 @@ int store_twin_write(struct store *store, const char *tenant, const char *name,
 	return file_write(dir, pair.copies[pair.best].name, secret_slice(bytes), STORE_FILE_MODE,
 			  FILE_REPLACE, err);
 }
+
+int store_twin_set_aside(struct store *store, const char *name, const char *aside, struct err *err)
+{
+	static const char *const SUFFIXES[] = {"", TWIN_SUFFIX};
+	CLEANUP(fd_close_cleanup) int dir = -1;
+	char from[NAME_MAX + 1], to[NAME_MAX + 1];
+	size_t i;
+	int r;
+
+	if (!store_name_ok(aside))
+		return err_set(err, ERR_INVALID, "not a name of a twin file");
+	r = open_twins(store, NULL, name, false, &dir, err);
+	for (i = 0; r == 0 && i < ARRAY_LEN(SUFFIXES); i++) {
+		(void)snprintf(from, sizeof(from), "%s%s", name, SUFFIXES[i]);
+		(void)snprintf(to, sizeof(to), "%s%s", aside, SUFFIXES[i]);
+		r = file_move(dir, from, dir, to, err);
+		if (r == ERR_NOT_FOUND)
+			r = 0;
+	}
+	return r;
+}
