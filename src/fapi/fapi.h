@@ -52,6 +52,7 @@ struct fapi_request {
 	const char *path;     /* SEAL, DELETE: "/HS/SRK/name" */
 	struct slice data;    /* SEAL: 1 to 128 bytes */
 	uint64_t deadline_us; /* CLOCK_MONOTONIC */
+	int stop_fd;	      /* readable: end early (ERR_TIMEOUT "cancelled"); 0 or less: none */
 };
 
 /* The chip, by the one thread that owns it, which is the one that calls fapi_run(). */
@@ -69,13 +70,15 @@ struct fapi_chip {
  * Runs the helper and appends its answer, a JSON object without secrets. Waits: worker only. On
  * failure the text names the step ("Fapi_Initialize: .."): ERR_NOT_FOUND, ERR_CONFLICT,
  * ERR_TIMEOUT (it was killed), ERR_NOT_SUPPORTED (the program is not there), ERR_TPM_FAILED,
- * ERR_TPM_LOCKOUT, ERR_OWNER_AUTH_REQUIRED, ERR_INTERNAL. The caller calls provider_raw_end()
- * after.
+ * ERR_TPM_LOCKOUT, ERR_OWNER_AUTH_REQUIRED, ERR_INVALID (path or data of the request),
+ * ERR_UNREADABLE (others can write into place->run), ERR_INTERNAL. When chip->raw failed and the
+ * helper therefore too, the error is that of chip->raw. A command that is at the chip is waited
+ * for beyond the deadline. The caller calls provider_raw_end() after.
  */
 int fapi_run(const struct fapi_place *place, const struct fapi_request *request,
 	     const struct fapi_chip *chip, struct buf *ret_json, struct err *err) MUST_CHECK;
 
-/* --- object.c: what FAPI made --- */
+/* --- object.c, lookup.c: what FAPI made --- */
 
 #define FAPI_OBJECT_JSON_MAX (64u * 1024u)
 #define FAPI_PATH_MAX	     256u
@@ -94,7 +97,7 @@ struct fapi_object {
 	bool with_policy;
 };
 
-/* Is it "/HS/SRK/name": names of [A-Za-z0-9._-], no dots alone? Needs no disk. */
+/* Is it "/HS/SRK/name": names of [A-Za-z0-9._-], no dots alone, not object.json? Needs no disk. */
 bool fapi_path_ok(const char *path);
 
 /*
