@@ -214,7 +214,29 @@ static int check_body(const struct blob_header *header, struct slice body, struc
 	return body.len == 0 ? 0 : damaged(err, "bytes are left over");
 }
 
+int blob_check_stream(const struct blob_header *header, uint64_t body_len, uint64_t *ret_plain,
+		      struct err *err)
+{
+	if (header->kind == BLOB_KEY)
+		return err_set(err, ERR_INVALID, "the blob holds a key, which has no stream");
+	if (!(header->flags & BLOB_ENVELOPE))
+		return damaged(err, "bytes are left over");
+	return stream_plain_size(body_len, ret_plain, err);
+}
+
 int blob_parse(struct slice bytes, struct blob *ret_blob, struct err *err)
+{
+	struct blob blob = {0};
+	int r = blob_parse_start(bytes, &blob, err);
+
+	if (r == 0)
+		r = check_body(&blob.header, blob.body, err);
+	if (r == 0)
+		*ret_blob = blob;
+	return r;
+}
+
+int blob_parse_start(struct slice bytes, struct blob *ret_blob, struct err *err)
 {
 	struct cursor cursor = cursor_of(bytes);
 	struct raw_header raw = {0};
@@ -246,10 +268,8 @@ int blob_parse(struct slice bytes, struct blob *ret_blob, struct err *err)
 		return damaged(err, "it ends within its object");
 	if (object_len == 0 || object_len > PROVIDER_OBJECT_MAX)
 		return damaged(err, "its object has an impossible length");
-	r = check_body(&blob.header, blob.body, err);
-	if (r == 0)
-		*ret_blob = blob;
-	return r;
+	*ret_blob = blob;
+	return 0;
 }
 
 int blob_check_owner(const struct blob *blob, const struct blob_expect *expect, struct err *err)

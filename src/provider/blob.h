@@ -74,6 +74,19 @@ void blob_write(struct slice header_bytes, struct slice object, struct slice bod
 int blob_parse(struct slice bytes, struct blob *ret_blob, struct err *err) MUST_CHECK;
 
 /*
+ * The same for the beginning of a blob: at least BLOB_OVERHEAD bytes, or all there are. The body is
+ * what is there of it and is not judged: blob_check_stream() does that once its length is known.
+ */
+int blob_parse_start(struct slice bytes, struct blob *ret_blob, struct err *err) MUST_CHECK;
+
+/*
+ * @body_len bytes of body follow: is it a stream, and of how much plaintext? ERR_DAMAGED;
+ * ERR_INVALID for a kind that has none.
+ */
+int blob_check_stream(const struct blob_header *header, uint64_t body_len, uint64_t *ret_plain,
+		      struct err *err) MUST_CHECK;
+
+/*
  * May the caller open it here? First whether it is of this device: ERR_TPM_REQUIRED (a TPM's
  * blob, software in use), ERR_NOT_SUPPORTED (a software blob, a TPM in use), ERR_WRONG_TPM
  * (another root), ERR_AUTH_FAILED (another auth key). Then whether it is the caller's:

@@ -74,10 +74,17 @@ struct provider_status {
 	const char *resource_manager; /* beside us: "none", "kernel" or "unknown" */
 	const char *tcti;
 	uint64_t commands; /* TPM commands sent since start */
+	uint32_t reset_count;
+	uint32_t restart_count;
+	uint32_t ek_handle;   /* of a persistent endorsement key; 0 = none seen at the start */
+	struct slice ek_name; /* its Name */
+	/* As the chip told when it was opened, and whenever it has counted a failure since. */
 	uint32_t lockout_counter;
 	uint32_t lockout_max;
 	bool in_lockout;
-	bool has_lockout; /* the three above were read, when the provider was opened */
+	bool has_lockout;	   /* the three above were read */
+	uint32_t lockout_resets;   /* that we sent, with lockout_auth */
+	bool lockout_auth_refused; /* by the chip; it is not tried again */
 	const char
 		*fault; /* NULL, or the code's name while the chip does not serve: "tpm_failed" */
 };

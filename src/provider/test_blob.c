@@ -439,6 +439,49 @@ static void test_key_public(void **state)
 	assert_int_equal(back.type, PKEY_RSA_2048);
 }
 
+/* The beginning alone, and what its body may be once the length is known. */
+static void test_start(void **state)
+{
+	static const struct {
+		enum blob_kind kind;
+		const char *name;
+		uint8_t flags;
+		uint64_t len;
+		int code;
+		uint64_t plain;
+	} ROWS[] = {
+		{BLOB_SEALED, "", BLOB_ENVELOPE, 16, 0, 0},
+		{BLOB_SEALED, "", BLOB_ENVELOPE, 17, 0, 1},
+		{BLOB_SECRET, "wifi", BLOB_ENVELOPE, 65552, 0, 65536},
+		{BLOB_SEALED, "", BLOB_ENVELOPE, 15, ERR_DAMAGED, 0},
+		{BLOB_SEALED, "", BLOB_ENVELOPE, 65552 + 16, ERR_DAMAGED, 0},
+		{BLOB_SEALED, "", 0, 16, ERR_DAMAGED, 0},
+		{BLOB_SEALED, "", 0, 0, ERR_DAMAGED, 0},
+		{BLOB_KEY, "web", 0, 16, ERR_INVALID, 0},
+	};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_LEN(ROWS); i++) {
+		CLEANUP(buf_fini) struct buf bytes = BUF_INIT(1024);
+		uint64_t plain = 77;
+		struct blob blob;
+		struct err err;
+
+		make(&tpm, ROWS[i].kind, ROWS[i].name, ROWS[i].flags, &bytes);
+		assert_int_equal(blob_parse_start(buf_slice(&bytes), &blob, &err), 0);
+		assert_int_equal(blob_check_stream(&blob.header, ROWS[i].len, &plain, &err),
+				 ROWS[i].code);
+		assert_int_equal(plain, ROWS[i].code == 0 ? ROWS[i].plain : 77);
+		/* Its body may be of any length, and be missing. */
+		bytes.len = (size_t)(blob.body.data - bytes.data);
+		assert_int_equal(blob_parse_start(buf_slice(&bytes), &blob, &err), 0);
+		assert_int_equal(blob.body.len, 0);
+		bytes.len--;
+		assert_int_equal(blob_parse_start(buf_slice(&bytes), &blob, &err), ERR_DAMAGED);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -457,6 +500,7 @@ int main(void)
 		cmocka_unit_test(test_check_order),
 		cmocka_unit_test(test_check_software),
 		cmocka_unit_test(test_key_public),
+		cmocka_unit_test(test_start),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -97,7 +97,9 @@ static TSS2_RC encrypt_parameter(struct line *line, const struct session_use *us
 	return rc;
 }
 
-static TSS2_RC decrypt_parameter(struct line *line, const struct session_use *use)
+/* A chip that authorises its answer may still claim a parameter that is longer than all of them. */
+static TSS2_RC decrypt_parameter(struct line *line, const struct session_use *use,
+				 struct slice parameters)
 {
 	uint8_t copy[TRANSPORT_BUFFER];
 	const uint8_t *data;
@@ -107,7 +109,7 @@ static TSS2_RC decrypt_parameter(struct line *line, const struct session_use *us
 	rc = Tss2_Sys_GetEncryptParam(line->sys, &len, &data);
 	if (rc)
 		return rc;
-	if (len > sizeof(copy))
+	if (len > sizeof(copy) || len > parameters.len)
 		return RC_FORGED;
 	memcpy(copy, data, len);
 	if (session_decrypt(&line->session, use, copy, len, &line->fault) < 0)
@@ -170,7 +172,7 @@ static TSS2_RC answer_parameters(struct line *line, const struct command *comman
 }
 
 static TSS2_RC check_hmac(struct line *line, const struct command *command,
-			  const struct session_use *use)
+			  const struct session_use *use, struct slice *ret_parameters)
 {
 	TSS2L_SYS_AUTH_RESPONSE auths = {.count = 1};
 	const TPMS_AUTH_RESPONSE *auth = &auths.auths[0];
@@ -188,6 +190,7 @@ static TSS2_RC check_hmac(struct line *line, const struct command *command,
 	answer.attributes = auth->sessionAttributes;
 	if (session_accept(&line->session, use, &answer, &err) < 0)
 		return RC_FORGED;
+	*ret_parameters = answer.parameters;
 	return TSS2_RC_SUCCESS;
 }
 
@@ -199,6 +202,7 @@ static TSS2_RC run_in_session(struct line *line, const struct command *command)
 		.attributes = (uint8_t)(SESSION_CONTINUE | (in ? SESSION_DECRYPT : 0) |
 					(out ? SESSION_ENCRYPT : 0)),
 	};
+	struct slice parameters = slice_of(NULL, 0);
 	TSS2_RC rc = TSS2_RC_SUCCESS;
 
 	if (session_roll(&line->session, &line->fault) < 0)
@@ -210,9 +214,9 @@ static TSS2_RC run_in_session(struct line *line, const struct command *command)
 	if (!rc)
 		rc = Tss2_Sys_Execute(line->sys);
 	if (!rc)
-		rc = check_hmac(line, command, &use);
+		rc = check_hmac(line, command, &use, &parameters);
 	if (!rc && out)
-		rc = decrypt_parameter(line, &use);
+		rc = decrypt_parameter(line, &use, parameters);
 	return rc;
 }
 

@@ -23,32 +23,13 @@ struct slice engine_auth(const struct secret *auth)
 	return auth ? secret_slice(auth) : slice_of(NULL, 0);
 }
 
-TSS2_RC engine_evict_kept(struct engine *engine)
-{
-	TSS2_RC rc = TSS2_RC_SUCCESS, one;
-	size_t i;
-
-	for (i = 0; i < SLOTS_KEPT; i++) {
-		if (!engine->slots.kept[i].handle)
-			continue;
-		one = chip_flush(engine, engine->slots.kept[i].handle);
-		rc = rc ? rc : one;
-	}
-	slots_reset(&engine->slots);
-	return rc;
-}
-
 static void flush_ours(struct engine *engine)
 {
-	(void)engine_evict_kept(engine);
-	if (engine->hsk.handle && engine->hsk.handle != engine->hsk_handle)
-		(void)chip_flush(engine, engine->hsk.handle);
-	if (engine->line.session.handle != SESSION_NONE)
-		(void)chip_flush(engine, engine->line.session.handle);
+	(void)resident_flush(engine);
+	session_discard(engine);
 }
 
-/* What was loaded is forgotten; and flushed, where nobody else would do it. */
-static void drop(struct engine *engine)
+void engine_drop(struct engine *engine)
 {
 	bool lost = transport_is_lost(engine->line.transport);
 
@@ -56,12 +37,31 @@ static void drop(struct engine *engine)
 		engine->srk_tried = false; /* it may come back as another chip */
 	else if (transport_is_managed(engine->line.transport))
 		flush_ours(engine);
+	else if (engine->parked.len)
+		session_discard(engine); /* among saved ones nobody would find it */
 	slots_reset(&engine->slots);
 	session_fini(&engine->line.session);
+	buf_reset(&engine->parked);
 	memset(&engine->srk, 0, sizeof(engine->srk));
 	memset(&engine->hsk, 0, sizeof(engine->hsk));
+	memset(engine->others, 0, sizeof(engine->others));
 	transport_clear_lost(engine->line.transport);
 	engine->ready = false;
+}
+
+/* What a killed owner, or we ourselves, left behind in a bare chip. */
+static TSS2_RC flush_left(struct engine *engine)
+{
+	TSS2_RC rc = chip_flush_group(engine, GROUP_TRANSIENT, NULL);
+
+	if (!rc)
+		rc = chip_flush_group(engine, GROUP_LOADED_SESSION, NULL);
+	/* Saved sessions may be those of programs on /dev/tpmrm0: only at the start. */
+	if (!rc && !engine->flushed)
+		rc = chip_flush_group(engine, GROUP_SAVED_SESSION, NULL);
+	if (!rc)
+		engine->flushed = true;
+	return rc;
 }
 
 /* From an open device to a verified chip with a session. */
@@ -69,20 +69,17 @@ static int link_up(struct engine *engine, bool *ret_new, struct err *err)
 {
 	TSS2_RC rc;
 
-	drop(engine);
+	engine_drop(engine);
 	rc = chip_startup(engine);
 	if (rc)
 		return rc_err(err, rc, "starting the TPM");
+	if (!transport_is_managed(engine->line.transport))
+		rc = flush_left(engine);
+	if (rc)
+		return rc_err(err, rc, "emptying the TPM's slots");
 	rc = chip_facts(engine);
 	if (rc)
 		return rc_err(err, rc, "reading the TPM's properties");
-	if (!transport_is_managed(engine->line.transport)) {
-		/* Saved sessions may be those of programs on /dev/tpmrm0: only at the start. */
-		rc = chip_flush_all(engine, !engine->flushed);
-		if (rc)
-			return rc_err(err, rc, "emptying the TPM's slots");
-		engine->flushed = true;
-	}
 	return roots_open(engine, ret_new, err);
 }
 
@@ -103,7 +100,7 @@ static int link_verified(struct engine *engine, bool *ret_new, struct err *err)
 	return r;
 }
 
-int engine_ready(struct engine *engine, struct err *err)
+int engine_linked(struct engine *engine, struct err *err)
 {
 	bool made = false;
 
@@ -118,20 +115,43 @@ int engine_ready(struct engine *engine, struct err *err)
 	return link_verified(engine, &made, err);
 }
 
+int engine_ready(struct engine *engine, struct err *err)
+{
+	int r = engine_linked(engine, err);
+
+	if (r < 0 || (engine->line.session.handle != SESSION_NONE && !engine->parked.len))
+		return r;
+	/* Raw commands needed its place. */
+	slots_mark(&engine->slots);
+	if (session_unpark(engine) || (engine->ready && roots_session(engine, err) == 0))
+		return 0;
+	*err = (struct err){0};
+	engine->ready = false;
+	return engine_linked(engine, err);
+}
+
 /* May another try help? Makes what it can of the chip for it. */
 static bool try_again(struct engine *engine, const struct engine_op *op, TSS2_RC rc, unsigned try)
 {
 	if (rc == COMMAND_OURS || (rc_is_refusal(rc) && (op->guess || try > 0)))
 		return false;
-	if (rc_is_full(rc) && try == 0)
-		return engine_evict_kept(engine) == TSS2_RC_SUCCESS;
 	if (!rc_is_full(rc) && !rc_is_stale(rc) && !rc_is_layer(rc) && !rc_is_refusal(rc))
 		return false;
-	drop(engine);
+	engine_drop(engine);
 	/* What such a command loaded has no handle that we know. */
 	if (rc_is_layer(rc))
 		transport_close(engine->line.transport);
 	return true;
+}
+
+/* Can it simply be sent again: after something of ours gave way, or lockout was lifted? */
+static bool repeat(struct engine *engine, TSS2_RC rc)
+{
+	bool lifted = lockout_note(engine, rc);
+
+	if (rc_is_full(rc))
+		return resident_yield(engine);
+	return lifted && !rc_is_refusal(rc);
 }
 
 static int op_err(struct engine *engine, const struct engine_op *op, TSS2_RC rc, struct err *err)
@@ -148,20 +168,24 @@ static int op_err(struct engine *engine, const struct engine_op *op, TSS2_RC rc,
 
 int engine_do(struct engine *engine, const struct engine_op *op, struct err *err)
 {
-	TSS2_RC rc = TSS2_RC_SUCCESS;
-	unsigned try;
+	unsigned try = 0, repeats = 0;
+	TSS2_RC rc;
 	int r;
 
-	for (try = 0; try < TRIES; try++) {
+	do {
 		r = engine_ready(engine, err);
 		if (r < 0)
 			return r;
+		slots_mark(&engine->slots);
 		rc = op->run(engine, op->arg);
 		if (!rc)
 			return 0;
+		if (repeats++ < SLOTS_MAX && repeat(engine, rc))
+			continue;
 		if (!try_again(engine, op, rc, try))
 			break;
-	}
+		try++;
+	} while (try < TRIES);
 	return op_err(engine, op, rc, err);
 }
 
@@ -176,8 +200,11 @@ static int options_take(struct engine *engine, const struct engine_options *opti
 	engine->hsk_handle = options->hsk_handle;
 	if (options->recorded)
 		engine->roots = *options->recorded;
+	engine->parked = (struct buf)BUF_INIT(SLOTS_CONTEXT_MAX);
 	if (options->owner_auth.len)
 		r = secret_copy(options->owner_auth, &engine->owner_auth, err);
+	if (r == 0 && options->lockout_auth.len)
+		r = secret_copy(options->lockout_auth, &engine->lockout_auth, err);
 	if (r == 0)
 		r = secret_copy(options->hsk_auth, &engine->hsk_auth, err);
 	return r;
@@ -221,25 +248,33 @@ void engine_free(struct engine *engine)
 			(void)chip_shutdown(engine);
 	}
 	line_close(&engine->line);
+	slots_reset(&engine->slots);
+	buf_fini(&engine->parked);
 	secret_free(engine->owner_auth);
 	secret_free(engine->hsk_auth);
+	secret_free(engine->lockout_auth);
 	wipe(engine, sizeof(*engine));
 	free(engine);
 }
 
 static TSS2_RC persist_hsk(struct engine *engine, void *arg)
 {
-	struct root transient = engine->hsk;
+	const struct resident_parent wanted = {.parent = ENGINE_HSK};
+	struct slice unused;
+	struct root hsk;
 	TSS2_RC rc;
 
 	(void)arg;
-	if (transient.handle == engine->hsk_handle)
+	if (engine->hsk.handle == engine->hsk_handle)
 		return TSS2_RC_SUCCESS;
-	rc = chip_persist(engine, &transient, engine->hsk_handle);
+	rc = resident_parent(engine, &wanted, &hsk, &unused);
+	if (!rc)
+		rc = chip_persist(engine, &hsk, engine->hsk_handle);
 	if (rc)
 		return rc;
 	engine->hsk.handle = engine->hsk_handle;
-	return chip_flush(engine, transient.handle);
+	resident_forget(engine, engine->hsk_id);
+	return TSS2_RC_SUCCESS;
 }
 
 int engine_persist_hsk(struct engine *engine, struct err *err)
@@ -284,11 +319,4 @@ void engine_facts(const struct engine *engine, struct engine_facts *ret_facts)
 	ret_facts->manager = managers[transport_manager(engine->line.transport)];
 	snprintf(ret_facts->tcti, sizeof(ret_facts->tcti), "%s",
 		 transport_conf(engine->line.transport));
-}
-
-const struct root *engine_parent_of(const struct engine *engine, enum engine_parent parent,
-				    struct slice *ret_auth)
-{
-	*ret_auth = parent == ENGINE_HSK ? engine_auth(engine->hsk_auth) : slice_of(NULL, 0);
-	return parent == ENGINE_HSK ? &engine->hsk : &engine->srk;
 }

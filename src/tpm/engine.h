@@ -50,6 +50,7 @@ struct engine_options {
 	uint32_t hsk_handle;	 /* 0 = not persistent */
 	bool encrypt;
 	struct slice owner_auth;	     /* copied */
+	struct slice lockout_auth;	     /* copied; empty = the lockout counter is left alone */
 	struct slice hsk_auth;		     /* copied */
 	const struct engine_roots *recorded; /* NULL = no chip was ever recorded */
 };
@@ -87,8 +88,15 @@ struct engine_facts {
 	char firmware[24];
 	char tcti[128];
 	const char *manager; /* of the chip's slots, beside us: "none", "kernel", "unknown" */
-	uint32_t lockout_counter, lockout_max, lockout_interval; /* the last in seconds */
+	uint32_t object_slots, session_slots; /* that the chip has at least, or 3 */
+	uint32_t reset_count, restart_count;
+	uint32_t ek_handle; /* of a persistent endorsement key; 0 = none where they usually lie */
+	struct engine_name ek;
+	/* Read again whenever the chip counts a failure; the interval is in seconds. */
+	uint32_t lockout_counter, lockout_max, lockout_interval;
 	bool in_lockout;
+	uint32_t lockout_resets;   /* that we sent since engine_open() */
+	bool lockout_auth_refused; /* and is not tried again */
 };
 void engine_facts(const struct engine *engine, struct engine_facts *ret_facts);
 
@@ -121,7 +129,10 @@ static inline void engine_made_cleanup(struct engine_made *made)
 	engine_made_fini(made);
 }
 
-/* Each is one TPM command when the objects it names are loaded (+ Flush + Load when not). */
+/*
+ * Each is one TPM command when the objects it names are loaded; else one to load each and one Flush
+ * for each that makes room (slots.h). ERR_WRONG_TPM: below ENGINE_OTHER lies another key or none.
+ */
 int engine_random(struct engine *engine, uint8_t *ret_bytes, size_t len, struct err *err)
 	MUST_CHECK;
 int engine_seal(struct engine *engine, struct slice auth, const struct secret *plain,
@@ -145,8 +156,9 @@ int engine_change_auth(struct engine *engine, const struct engine_object *object
 		       struct slice new_auth, struct buf *ret_private, struct err *err) MUST_CHECK;
 
 /*
- * One raw command of somebody else, sent as it is; *ret_answer gets the chip's answer, whatever
- * its code. When the chip has no room our own objects and session make it, and it is sent again.
+ * One raw command of somebody else, sent as it is; the chip's answer is appended to *ret_answer,
+ * whatever its code. ERR_INVALID: its header is none. ERR_TPM_FAILED: nobody knows what it did.
+ * Before it all that is ours leaves the chip, so that each handle that it names is somebody else's.
  * engine_raw_end() then flushes every transient object and session that is not ours and looks for
  * the roots by their Names: ERR_TPM_CHANGED when they are gone.
  */

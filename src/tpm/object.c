@@ -75,14 +75,17 @@ struct op_create {
 static TSS2_RC run_create(struct engine *engine, void *arg)
 {
 	struct op_create *op = arg;
+	const struct resident_parent wanted = {.parent = op->parent, .more = 1};
+	struct root parent;
 	struct chip_create create = {
+		.parent = &parent,
 		.template = op->template,
 		.auth = op->auth,
 		.data = op->data,
 	};
+	TSS2_RC rc = resident_parent(engine, &wanted, &parent, &create.parent_auth);
 
-	create.parent = engine_parent_of(engine, op->parent, &create.parent_auth);
-	return chip_create(engine, &create, &op->public, &op->private);
+	return rc ? rc : chip_create(engine, &create, &op->public, &op->private);
 }
 
 static int create(struct engine *engine, struct op_create *in, const char *what,
@@ -131,94 +134,10 @@ int engine_create_key(struct engine *engine, enum engine_parent parent, enum pke
 	return create(engine, &op, "creating a key", ret_made, err);
 }
 
-/* --- loaded objects ------------------------------------------------------------------------ */
-
-/* Of the largest hash that an object may be named by (Part 2, TPM2B_AUTH). */
-#define AUTH_MAX 64u
-
-/* An object unmarshalled once, before the chip is asked. */
-struct parsed {
-	const struct engine_object *object;
-	uint8_t id[32];
-	TPM2B_PUBLIC public;
-	TPM2B_PRIVATE private;
-};
-
-static int parse(const struct engine_object *object, struct parsed *ret_parsed, struct err *err)
-{
-	int r = public_unmarshal(object->public, &ret_parsed->public, err);
-
-	if (r == 0 && object->auth.len > AUTH_MAX)
-		r = err_set(err, ERR_INVALID, "a password is longer than the TPM takes");
-	if (r == 0)
-		r = private_unmarshal(object->private, &ret_parsed->private, err);
-	if (r == 0)
-		r = slots_id(object, ret_parsed->id, err);
-	ret_parsed->object = object;
-	return r;
-}
-
-static TSS2_RC evict(struct engine *engine, struct slot *slot)
-{
-	uint32_t handle = slot->handle;
-
-	slot->handle = 0;
-	return handle ? chip_flush(engine, handle) : TSS2_RC_SUCCESS;
-}
-
-/* Whatever a chip finds wrong in what it is given to load, it is not what a chip once made. */
-static TSS2_RC load_rc(TSS2_RC rc)
-{
-	uint32_t base = rc_base(rc);
-
-	return base == TPM2_RC_SIZE || base == TPM2_RC_INSUFFICIENT || base == TPM2_RC_VALUE
-		       ? TPM2_RC_INTEGRITY
-		       : rc;
-}
-
-/* The object in the chip: already there, or loaded into the place of the least recently used. */
-static TSS2_RC loaded(struct engine *engine, const struct parsed *parsed, struct slot **ret_slot)
-{
-	struct slot *slot = slots_find(&engine->slots, parsed->id);
-	struct slice parent_auth;
-	const struct root *parent;
-	struct root fresh;
-	TSS2_RC rc;
-
-	if (slot) {
-		*ret_slot = slot;
-		return TSS2_RC_SUCCESS;
-	}
-	slot = slots_victim(&engine->slots);
-	rc = evict(engine, slot);
-	if (rc)
-		return rc;
-	parent = engine_parent_of(engine, parsed->object->parent, &parent_auth);
-	rc = chip_load(engine, parent, parent_auth, &parsed->public, &parsed->private, &fresh);
-	if (rc)
-		return load_rc(rc);
-	slots_fill(&engine->slots, slot, parsed->id, fresh.handle, &fresh.name);
-	*ret_slot = slot;
-	return TSS2_RC_SUCCESS;
-}
-
-void engine_forget(struct engine *engine, const struct engine_object *object)
-{
-	struct err ignored = {0};
-	struct slot *slot;
-	uint8_t id[32];
-
-	if (!engine->ready || slots_id(object, id, &ignored) < 0)
-		return;
-	slot = slots_find(&engine->slots, id);
-	if (slot)
-		(void)evict(engine, slot);
-}
-
 /* --- unseal -------------------------------------------------------------------------------- */
 
 struct op_unseal {
-	struct parsed parsed;
+	struct loadable object;
 	TPM2B_SENSITIVE_DATA data;
 };
 
@@ -229,16 +148,16 @@ static TSS2_RC run_unseal(struct engine *engine, void *arg)
 		.code = TPM2_CC_Unseal,
 		.name_count = 1,
 		.authorised = true,
-		.auth = op->parsed.object->auth,
+		.auth = op->object.auth,
 		.secret_out = true,
 	};
-	struct slot *slot;
-	TSS2_RC rc = loaded(engine, &op->parsed, &slot);
+	struct root root;
+	TSS2_RC rc = resident_object(engine, &op->object, &root);
 
 	if (rc)
 		return rc;
-	command.names[0] = name_slice(&slot->name);
-	rc = Tss2_Sys_Unseal_Prepare(engine->line.sys, slot->handle);
+	command.names[0] = name_slice(&root.name);
+	rc = Tss2_Sys_Unseal_Prepare(engine->line.sys, root.handle);
 	if (!rc)
 		rc = command_run(&engine->line, &command);
 	if (!rc)
@@ -251,8 +170,12 @@ int engine_unseal(struct engine *engine, const struct engine_object *object,
 		  struct secret **ret_plain, struct err *err)
 {
 	struct op_unseal unseal = {0};
-	const struct engine_op op = {.what = "unsealing", .run = run_unseal, .arg = &unseal};
-	int r = parse(object, &unseal.parsed, err);
+	/* Somebody else's object may have a password, and each guess be counted. */
+	const struct engine_op op = {.what = "unsealing",
+				     .run = run_unseal,
+				     .arg = &unseal,
+				     .guess = object->parent != ENGINE_HSK};
+	int r = loadable_parse(engine, object, &unseal.object, err);
 
 	if (r == 0)
 		r = engine_do(engine, &op, err);
@@ -265,7 +188,7 @@ int engine_unseal(struct engine *engine, const struct engine_object *object,
 /* --- sign ---------------------------------------------------------------------------------- */
 
 struct op_sign {
-	struct parsed parsed;
+	struct loadable object;
 	TPM2B_DIGEST digest;
 	TPMT_SIG_SCHEME scheme;
 	TPMT_SIGNATURE signature;
@@ -280,15 +203,15 @@ static TSS2_RC run_sign(struct engine *engine, void *arg)
 		.code = TPM2_CC_Sign,
 		.name_count = 1,
 		.authorised = true,
-		.auth = op->parsed.object->auth,
+		.auth = op->object.auth,
 	};
-	struct slot *slot;
-	TSS2_RC rc = loaded(engine, &op->parsed, &slot);
+	struct root root;
+	TSS2_RC rc = resident_object(engine, &op->object, &root);
 
 	if (rc)
 		return rc;
-	command.names[0] = name_slice(&slot->name);
-	rc = Tss2_Sys_Sign_Prepare(engine->line.sys, slot->handle, &op->digest, &op->scheme,
+	command.names[0] = name_slice(&root.name);
+	rc = Tss2_Sys_Sign_Prepare(engine->line.sys, root.handle, &op->digest, &op->scheme,
 				   &no_ticket);
 	if (!rc)
 		rc = command_run(&engine->line, &command);
@@ -297,42 +220,46 @@ static TSS2_RC run_sign(struct engine *engine, void *arg)
 	return rc;
 }
 
-static int sign_prepare(struct op_sign *op, const struct engine_object *key,
+static int sign_prepare(struct engine *engine, struct op_sign *op, const struct engine_object *key,
 			const struct engine_sign *request, struct err *err)
 {
+	int r;
+
 	if (request->digest.len != hash_size(request->hash))
 		return err_set(err, ERR_INVALID, "the digest has the wrong length");
 	op->digest.size = (UINT16)request->digest.len;
 	memcpy(op->digest.buffer, request->digest.data, request->digest.len);
 	op->scheme.scheme = public_scheme_id(request->scheme);
 	op->scheme.details.any.hashAlg = public_hash_id(request->hash);
-	return parse(key, &op->parsed, err);
+	r = loadable_parse(engine, key, &op->object, err);
+	if (r < 0)
+		return r;
+	if (op->object.type == PKEY_TYPES)
+		return err_set(err, ERR_NOT_SUPPORTED, "a key of a type that is not served");
+	if (pkey_type_is_rsa(op->object.type) == (request->scheme == PKEY_ECDSA))
+		return err_set(err, ERR_INVALID, "scheme %s does not fit a key of type %s",
+			       pkey_scheme_name(request->scheme), pkey_type_name(op->object.type));
+	return 0;
 }
 
 int engine_sign(struct engine *engine, const struct engine_object *key,
 		const struct engine_sign *request, struct buf *ret_signature, struct err *err)
 {
-	CLEANUP(pkey_cleanup) struct pkey *public = NULL;
 	struct op_sign sign = {0};
 	const struct engine_op op = {.what = "signing", .run = run_sign, .arg = &sign};
-	int r = sign_prepare(&sign, key, request, err);
+	int r = sign_prepare(engine, &sign, key, request, err);
 
-	if (r == 0)
-		r = public_to_pkey(&sign.parsed.public, &public, err);
-	if (r == 0 && pkey_type_is_rsa(pkey_type(public)) == (request->scheme == PKEY_ECDSA))
-		r = err_set(err, ERR_INVALID, "scheme %s does not fit a key of type %s",
-			    pkey_scheme_name(request->scheme), pkey_type_name(pkey_type(public)));
 	if (r == 0)
 		r = engine_do(engine, &op, err);
 	if (r < 0)
 		return r;
-	return public_signature(pkey_type(public), &sign.signature, ret_signature, err);
+	return public_signature(sign.object.type, &sign.signature, ret_signature, err);
 }
 
 /* --- change of auth ------------------------------------------------------------------------ */
 
 struct op_change {
-	struct parsed parsed;
+	struct loadable object;
 	TPM2B_AUTH auth;
 	TPM2B_PRIVATE private;
 };
@@ -344,20 +271,22 @@ static TSS2_RC run_change(struct engine *engine, void *arg)
 		.code = TPM2_CC_ObjectChangeAuth,
 		.name_count = 2,
 		.authorised = true,
-		.auth = op->parsed.object->auth,
+		.auth = op->object.auth,
 		.secret_in = true,
 	};
-	const struct root *parent;
+	const struct resident_parent wanted = {.parent = op->object.parent,
+					       .other = &op->object.other};
+	struct root root, parent;
 	struct slice unused;
-	struct slot *slot;
-	TSS2_RC rc = loaded(engine, &op->parsed, &slot);
+	TSS2_RC rc = resident_object(engine, &op->object, &root);
 
+	if (!rc)
+		rc = resident_parent(engine, &wanted, &parent, &unused);
 	if (rc)
 		return rc;
-	parent = engine_parent_of(engine, op->parsed.object->parent, &unused);
-	command.names[0] = name_slice(&slot->name);
-	command.names[1] = name_slice(&parent->name);
-	rc = Tss2_Sys_ObjectChangeAuth_Prepare(engine->line.sys, slot->handle, parent->handle,
+	command.names[0] = name_slice(&root.name);
+	command.names[1] = name_slice(&parent.name);
+	rc = Tss2_Sys_ObjectChangeAuth_Prepare(engine->line.sys, root.handle, parent.handle,
 					       &op->auth);
 	if (!rc)
 		rc = command_run(&engine->line, &command);
@@ -377,12 +306,12 @@ int engine_change_auth(struct engine *engine, const struct engine_object *object
 				     .guess = true};
 	int r;
 
-	if (new_auth.len > AUTH_MAX)
+	if (new_auth.len > sizeof(change.auth.buffer))
 		return err_set(err, ERR_INVALID, "a password is longer than the TPM takes");
 	change.auth.size = (UINT16)new_auth.len;
 	if (new_auth.len)
 		memcpy(change.auth.buffer, new_auth.data, new_auth.len);
-	r = parse(object, &change.parsed, err);
+	r = loadable_parse(engine, object, &change.object, err);
 	if (r == 0)
 		r = engine_do(engine, &op, err);
 	if (r == 0)

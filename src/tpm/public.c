@@ -146,8 +146,9 @@ int public_name(const TPM2B_PUBLIC *public, struct engine_name *ret_name, struct
 	return 0;
 }
 
-static int type_of(const TPMT_PUBLIC *area, enum pkey_type *ret_type, struct err *err)
+enum pkey_type public_type(const TPM2B_PUBLIC *public)
 {
+	const TPMT_PUBLIC *area = &public->publicArea;
 	size_t i;
 
 	for (i = 0; i < PKEY_TYPES; i++) {
@@ -156,11 +157,14 @@ static int type_of(const TPMT_PUBLIC *area, enum pkey_type *ret_type, struct err
 		if (row->algorithm != area->type)
 			continue;
 		if (area->type == TPM2_ALG_ECC ? row->curve == area->parameters.eccDetail.curveID
-					       : row->bits == area->parameters.rsaDetail.keyBits) {
-			*ret_type = (enum pkey_type)i;
-			return 0;
-		}
+					       : row->bits == area->parameters.rsaDetail.keyBits)
+			break;
 	}
+	return (enum pkey_type)i;
+}
+
+static int type_unknown(struct err *err)
+{
 	return err_set(err, ERR_NOT_SUPPORTED, "a key of a type that is not served");
 }
 
@@ -179,11 +183,9 @@ const char *public_unfit_srk(const TPM2B_PUBLIC *public)
 		{TPMA_OBJECT_NODA, "subject to dictionary-attack lockout"},
 	};
 	const TPMT_PUBLIC *area = &public->publicArea;
-	enum pkey_type type;
-	struct err unused;
 	size_t i;
 
-	if (type_of(area, &type, &unused) < 0)
+	if (public_type(public) == PKEY_TYPES)
 		return "of a type that is not served";
 	for (i = 0; i < ARRAY_LEN(wanted); i++)
 		if (!(area->objectAttributes & wanted[i].bit))
@@ -198,11 +200,10 @@ const char *public_unfit_srk(const TPM2B_PUBLIC *public)
 int public_to_pkey(const TPM2B_PUBLIC *public, struct pkey **ret_pkey, struct err *err)
 {
 	const TPMT_PUBLIC *area = &public->publicArea;
-	enum pkey_type type;
-	int r = type_of(area, &type, err);
+	enum pkey_type type = public_type(public);
 
-	if (r < 0)
-		return r;
+	if (type == PKEY_TYPES)
+		return type_unknown(err);
 	if (area->type == TPM2_ALG_RSA)
 		return pkey_from_rsa(slice_of(area->unique.rsa.buffer, area->unique.rsa.size),
 				     area->parameters.rsaDetail.exponent, ret_pkey, err);
@@ -298,9 +299,9 @@ int engine_public_parse(struct slice bytes, struct engine_public *ret_public, st
 	r = public_unmarshal(bytes, &public, err);
 	if (r < 0)
 		return r;
-	r = type_of(&public.publicArea, &parsed.type, err);
-	if (r < 0)
-		return r;
+	parsed.type = public_type(&public);
+	if (parsed.type == PKEY_TYPES)
+		return type_unknown(err);
 	r = public_name(&public, &parsed.name, err);
 	if (r < 0)
 		return r;

@@ -26,6 +26,8 @@ int public_name(const TPM2B_PUBLIC *public, struct engine_name *ret_name, struct
 /* Can it serve as SRK: restricted, decrypt, fixedTPM, fixedParent, .. and noDA? NULL or why not. */
 const char *public_unfit_srk(const TPM2B_PUBLIC *public);
 
+/* PKEY_TYPES for what is no key of those types. */
+enum pkey_type public_type(const TPM2B_PUBLIC *public);
 int public_to_pkey(const TPM2B_PUBLIC *public, struct pkey **ret_pkey, struct err *err) MUST_CHECK;
 int public_unmarshal(struct slice bytes, TPM2B_PUBLIC *ret_public, struct err *err) MUST_CHECK;
 int public_marshal(const TPM2B_PUBLIC *public, struct buf *ret_bytes, struct err *err) MUST_CHECK;

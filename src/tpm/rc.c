@@ -11,6 +11,7 @@
 #define RC_LAYER_TPM 0x00000000u
 #define RC_CODE	     0x00000fffu
 #define RC_FORMAT_1  0x00000080u
+#define RC_SEVERITY  0x00000800u
 #define RC_BASE_1    0x000000bfu
 
 static const struct rc_row {
@@ -41,7 +42,9 @@ static const struct rc_row {
 	{TPM2_RC_SESSION_MEMORY, ERR_TPM_BUSY, "the TPM has no room for another session", NULL},
 	{TPM2_RC_MEMORY, ERR_TPM_BUSY, "the TPM is out of memory", NULL},
 	{TPM2_RC_SESSION_HANDLES, ERR_TPM_BUSY, "the TPM has no session handle left", NULL},
-	{TPM2_RC_CONTEXT_GAP, ERR_TPM_BUSY, "the TPM's session contexts are too far apart", NULL},
+	{TPM2_RC_CONTEXT_GAP, ERR_TPM_BUSY,
+	 "another program's old saved session keeps the TPM from taking sessions",
+	 "End the program that saved the session, or flush it: tpm2_flushcontext --saved-session."},
 	{TPM2_RC_BAD_AUTH, ERR_AUTH_FAILED, "the TPM refused the authorisation", NULL},
 	{TPM2_RC_AUTH_FAIL, ERR_AUTH_FAILED, "the TPM refused the authorisation", NULL},
 	{TPM2_RC_INTEGRITY, ERR_DAMAGED, "the object was changed, or another TPM made it", NULL},
@@ -87,9 +90,12 @@ bool rc_is_stale(uint32_t rc)
 {
 	uint32_t code = rc & RC_CODE;
 
-	/* HANDLE; REFERENCE_H0..6 and S0..6: each without an object or session behind the handle.
+	/*
+	 * HANDLE; REFERENCE_H0..6 and S0..6; VALUE about a session (Part 2, 6.6.2: bit 11, and not
+	 * bit 6): each without an object or session behind the handle.
 	 */
 	return is_of_chip(rc) && (rc_base(rc) == TPM2_RC_HANDLE ||
+				  (rc_base(rc) == TPM2_RC_VALUE && (code & 0x840u) == 0x800u) ||
 				  (code >= TPM2_RC_REFERENCE_H0 && code <= TPM2_RC_REFERENCE_H6) ||
 				  (code >= TPM2_RC_REFERENCE_S0 && code <= TPM2_RC_REFERENCE_S6) ||
 				  code == TPM2_RC_INITIALIZE);
@@ -107,12 +113,41 @@ bool rc_is_refusal(uint32_t rc)
 	return is_of_chip(rc) && (base == TPM2_RC_BAD_AUTH || base == TPM2_RC_AUTH_FAIL);
 }
 
+bool rc_is_counted(uint32_t rc)
+{
+	return is_of_chip(rc) &&
+	       ((rc & RC_CODE) == TPM2_RC_LOCKOUT || rc_base(rc) == TPM2_RC_AUTH_FAIL);
+}
+
+bool rc_is_warning(uint32_t rc)
+{
+	/* Part 2, 6.6.2: the severity bit of a format-zero code. */
+	return is_of_chip(rc) && !(rc & RC_FORMAT_1) && (rc & RC_SEVERITY);
+}
+
+enum rc_want rc_want(uint32_t rc)
+{
+	if (!is_of_chip(rc))
+		return RC_WANTS_NOTHING;
+	switch (rc & RC_CODE) {
+	case TPM2_RC_OBJECT_MEMORY:
+		return RC_WANTS_OBJECT;
+	case TPM2_RC_SESSION_MEMORY:
+		return RC_WANTS_SESSION;
+	case TPM2_RC_MEMORY:
+		return RC_WANTS_ANY;
+	case TPM2_RC_CONTEXT_GAP:
+		return RC_WANTS_GAP;
+	default:
+		return RC_WANTS_NOTHING;
+	}
+}
+
 bool rc_is_full(uint32_t rc)
 {
-	uint32_t code = rc & RC_CODE;
+	enum rc_want want = rc_want(rc);
 
-	return is_of_chip(rc) && (code == TPM2_RC_OBJECT_MEMORY || code == TPM2_RC_SESSION_MEMORY ||
-				  code == TPM2_RC_MEMORY);
+	return want != RC_WANTS_NOTHING && want != RC_WANTS_GAP;
 }
 
 int rc_err(struct err *err, uint32_t rc, const char *what)

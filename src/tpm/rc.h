@@ -27,7 +27,17 @@ bool rc_is_layer(uint32_t rc);
 /* The chip refused an authorisation. */
 bool rc_is_refusal(uint32_t rc);
 
+/* The failure was counted against dictionary attack, or the counter has reached its end. */
+bool rc_is_counted(uint32_t rc);
+
+/* Passing, by the chip's own word: the same command may succeed another time. */
+bool rc_is_warning(uint32_t rc);
+
 /* No room for objects or sessions now: flush something and try again. */
 bool rc_is_full(uint32_t rc);
+
+/* What of the chip's must be freed so that the command fits. */
+enum rc_want { RC_WANTS_NOTHING, RC_WANTS_OBJECT, RC_WANTS_SESSION, RC_WANTS_ANY, RC_WANTS_GAP };
+enum rc_want rc_want(uint32_t rc);
 
 #endif

@@ -72,20 +72,16 @@ static int owner_err(struct engine *engine, TSS2_RC rc, const char *what, struct
 	return err->code;
 }
 
-static void session_end(struct engine *engine)
-{
-	if (engine->line.session.handle != SESSION_NONE)
-		(void)chip_flush(engine, engine->line.session.handle);
-	session_fini(&engine->line.session);
-}
-
 /* A session salted to this key, in the place of the one before. */
 static int session_start(struct engine *engine, const struct place *key, struct err *err)
 {
 	TSS2_RC rc;
 
-	session_end(engine);
+	session_discard(engine);
 	rc = chip_start_session(engine, &key->root, &key->public);
+	/* Others' saved sessions are in the way; some of them came through us. */
+	if (rc_want(rc) == RC_WANTS_GAP && raw_end_saved(engine))
+		rc = chip_start_session(engine, &key->root, &key->public);
 	return rc ? line_err(engine, rc, "starting a session", err) : 0;
 }
 
@@ -107,7 +103,7 @@ static int srk_make(struct engine *engine, enum pkey_type type, struct place *re
 		rc = chip_start_session(engine, NULL, NULL);
 	if (!rc)
 		rc = chip_create_srk(engine, &template, &made.root, &made.public);
-	session_end(engine);
+	session_discard(engine);
 	if (rc)
 		return owner_err(engine, rc, "making the storage root key", err);
 	*ret_transient = made;
@@ -126,7 +122,7 @@ static int srk_settle(struct engine *engine, const struct place *transient, uint
 	if (r == 0)
 		rc = chip_persist(engine, &transient->root, handle);
 	(void)chip_flush(engine, transient->root.handle);
-	session_end(engine);
+	session_discard(engine);
 	if (r < 0)
 		return r;
 	if (rc)
@@ -192,7 +188,7 @@ static int try_adopt(struct engine *engine, const struct place *srk, struct err 
 		return r;
 	rc = hsk_make(engine, srk, &public, &private);
 	if (rc) {
-		session_end(engine);
+		session_discard(engine);
 		return rc_is_refusal(rc)
 			       ? 1
 			       : line_err(engine, rc, "making Holdfast's storage key", err);
@@ -300,40 +296,93 @@ static int srk_again(struct engine *engine, struct place *ret_srk, struct err *e
 	return r < 0 ? err_wrap(err, "the recorded storage root key is not in the TPM") : r;
 }
 
+static int hsk_damaged(struct err *err)
+{
+	err_set(err, ERR_DAMAGED, "the recorded storage key of Holdfast does not load");
+	return err_add_remedy(err,
+			      "Restore tpm.state and its copy from a backup of the state folder.");
+}
+
+/* The SRK was just found by its Name: if this does not load, the record is not what it was. */
+static int hsk_load(struct engine *engine, struct err *err)
+{
+	const struct engine_roots *roots = &engine->roots;
+	const struct engine_object object = {
+		.parent = ENGINE_SRK,
+		.public = slice_of(roots->hsk_public, roots->hsk_public_len),
+		.private = slice_of(roots->hsk_private, roots->hsk_private_len),
+	};
+	struct loadable loadable;
+	struct root root;
+	TSS2_RC rc;
+	int r = loadable_parse(engine, &object, &loadable, err);
+
+	if (r < 0)
+		return r;
+	rc = resident_object(engine, &loadable, &root);
+	if (!rc_is_layer(rc) && rc_base(rc) == TPM2_RC_INTEGRITY)
+		return hsk_damaged(err);
+	if (rc)
+		return line_err(engine, rc, "loading Holdfast's storage key", err);
+	if (!name_equal(&root.name, &roots->hsk)) {
+		resident_forget(engine, loadable.id);
+		return hsk_damaged(err);
+	}
+	memcpy(engine->hsk_id, loadable.id, sizeof(engine->hsk_id));
+	engine->hsk = (struct root){.handle = 0, .name = root.name};
+	return 0;
+}
+
 /* At its handle, or loaded from its blob. */
 static int hsk_find(struct engine *engine, struct err *err)
 {
-	const struct engine_roots *roots = &engine->roots;
-	TPM2B_PRIVATE private = {0};
-	TPM2B_PUBLIC public = {0};
 	struct place place = {0};
-	TSS2_RC rc;
 	int r;
 
 	if (engine->hsk_handle) {
 		r = place_look(engine, engine->hsk_handle, &place, err);
 		if (r < 0)
 			return r;
-		if (place.present && name_equal(&place.root.name, &roots->hsk)) {
+		if (place.present && name_equal(&place.root.name, &engine->roots.hsk)) {
 			engine->hsk = place.root;
 			return 0;
 		}
 	}
-	r = public_unmarshal(slice_of(roots->hsk_public, roots->hsk_public_len), &public, err);
+	return hsk_load(engine, err);
+}
+
+static int root_verify(struct engine *engine, const struct root *root, const char *what,
+		       struct place *ret_place, struct err *err)
+{
+	struct place place = {0};
+	TSS2_RC rc = resident_room(engine, 1, 0);
+	int r = rc ? line_err(engine, rc, "making room", err) : 0;
+
 	if (r == 0)
-		r = private_unmarshal(slice_of(roots->hsk_private, roots->hsk_private_len),
-				      &private, err);
-	if (r < 0)
-		return r;
-	rc = chip_load(engine, &engine->srk, slice_of(NULL, 0), &public, &private, &engine->hsk);
-	if (rc && rc_base(rc) != TPM2_RC_INTEGRITY)
-		return line_err(engine, rc, "loading Holdfast's storage key", err);
-	if (!rc && name_equal(&engine->hsk.name, &roots->hsk))
-		return 0;
-	/* The SRK was just found by its Name, so it is the record that is not what it was. */
-	err_set(err, ERR_DAMAGED, "the recorded storage key of Holdfast does not load");
-	return err_add_remedy(err,
-			      "Restore tpm.state and its copy from a backup of the state folder.");
+		r = place_look(engine, root->handle, &place, err);
+	if (r == 0 && !(place.present && name_equal(&place.root.name, &root->name)))
+		r = err_set(err, ERR_TPM_CHANGED, "%s is gone from the TPM", what);
+	if (r == 0)
+		*ret_place = place;
+	return r;
+}
+
+int roots_verify(struct engine *engine, struct err *err)
+{
+	struct place unused;
+	int r = root_verify(engine, &engine->srk, "the storage root key", &unused, err);
+
+	if (r == 0 && engine->hsk.handle)
+		r = root_verify(engine, &engine->hsk, "Holdfast's storage key", &unused, err);
+	return r;
+}
+
+int roots_session(struct engine *engine, struct err *err)
+{
+	struct place srk;
+	int r = root_verify(engine, &engine->srk, "the storage root key", &srk, err);
+
+	return r < 0 ? r : session_start(engine, &srk, err);
 }
 
 int roots_open(struct engine *engine, bool *ret_new, struct err *err)

@@ -17,6 +17,7 @@
 
 #define SESSION_HASH_SIZE 32u
 #define SESSION_NONE	  0u
+#define SESSION_NONCES	  16u
 
 /* Bits of the session attributes (Part 2, 8.4). */
 enum session_attribute {
@@ -32,6 +33,9 @@ struct session {
 	uint8_t nonce_caller[SESSION_HASH_SIZE];
 	uint8_t nonce_tpm[SESSION_HASH_SIZE];
 	size_t nonce_tpm_len;
+	/* For commands to come; each is sent in clear when its turn comes, so none is a secret. */
+	uint8_t nonces[SESSION_NONCES][SESSION_HASH_SIZE];
+	unsigned nonces_left;
 };
 
 /* What one command or response authorises. */

@@ -2,140 +2,16 @@
 
 /* The engine on a real simulator: what each operation costs, and every way a chip can misbehave. */
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <tss2/tss2_tpm2_types.h>
-
-#include <cmocka.h>
 
 #include "base/json.h"
 #include "tests/support/chip.h"
 #include "tpm/engine.h"
 #include "tpm/impl.h"
+#include "tpm/test_bench.h"
 #include "tpm/transport.h"
-
-#define HSK_HANDLE 0x81000101u
-#define OUR_HANDLE 0x81000002u
-
-struct bench {
-	struct chip chip;
-	char tcti[512];	     /* "" = the chip's own */
-	const char *owner;   /* its password; NULL = none */
-	bool in_clear;	     /* encrypt = false */
-	uint32_t srk_handle; /* 0 = OUR_HANDLE */
-	struct engine *engine;
-	struct engine_roots roots;
-	struct err err;
-};
-
-static const struct slice password = {.data = (const uint8_t *)"an authValue of ours", .len = 20};
-
-static struct engine_options options_of(struct bench *bench, bool recorded)
-{
-	return (struct engine_options){
-		.tcti = bench->tcti[0] ? bench->tcti : bench->chip.conf,
-		.srk_type = PKEY_ECC_P256,
-		.srk_handle = bench->srk_handle ? bench->srk_handle : OUR_HANDLE,
-		.hsk_handle = HSK_HANDLE,
-		.encrypt = !bench->in_clear,
-		.owner_auth = bench->owner ? slice_str(bench->owner) : slice_of(NULL, 0),
-		.hsk_auth = slice_str("the password of the HSK"),
-		.recorded = recorded ? &bench->roots : NULL,
-	};
-}
-
-static int reopen(struct bench *bench, bool recorded, bool *ret_new)
-{
-	struct engine_options options = options_of(bench, recorded);
-	int r;
-
-	engine_free(bench->engine);
-	bench->engine = NULL;
-	bench->err = (struct err){0};
-	r = engine_open(&options, &bench->engine, ret_new, &bench->err);
-	if (r == 0)
-		bench->roots = *engine_roots(bench->engine);
-	return r;
-}
-
-static int setup(void **state)
-{
-	struct bench *bench = calloc(1, sizeof(*bench));
-	bool made = false;
-
-	assert_non_null(bench);
-	chip_new(&bench->chip);
-	assert_int_equal(reopen(bench, false, &made), 0);
-	assert_true(made);
-	assert_int_equal(engine_persist_hsk(bench->engine, &bench->err), 0);
-	*state = bench;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct bench *bench = *state;
-
-	engine_free(bench->engine);
-	chip_free(&bench->chip);
-	free(bench);
-	return 0;
-}
-
-static void seal(struct bench *bench, const char *text, struct engine_made *ret_made)
-{
-	struct secret *plain = NULL;
-
-	assert_int_equal(secret_copy(slice_str(text), &plain, &bench->err), 0);
-	assert_int_equal(engine_seal(bench->engine, password, plain, ret_made, &bench->err), 0);
-	secret_free(plain);
-}
-
-static struct engine_object object_of(const struct engine_made *made, enum engine_parent parent)
-{
-	return (struct engine_object){.parent = parent,
-				      .public = buf_slice(&made->public),
-				      .private = buf_slice(&made->private),
-				      .auth = password};
-}
-
-static int unseal(struct bench *bench, const struct engine_made *made, const char *expected)
-{
-	struct engine_object object = object_of(made, ENGINE_HSK);
-	struct secret *plain = NULL;
-	int r = engine_unseal(bench->engine, &object, &plain, &bench->err);
-
-	if (r < 0) {
-		assert_null(plain);
-		return r;
-	}
-	assert_true(slice_equal(secret_slice(plain), slice_str(expected)));
-	secret_free(plain);
-	return 0;
-}
-
-static void sign(struct bench *bench, const struct engine_made *made, enum engine_parent parent)
-{
-	const uint8_t digest[32] = {1, 2, 3};
-	struct engine_sign request = {
-		.scheme = PKEY_ECDSA, .hash = HASH_SHA256, .digest = slice_of(digest, 32)};
-	struct engine_object key = object_of(made, parent);
-	struct buf signature = BUF_INIT(512);
-	struct engine_public public;
-
-	assert_int_equal(engine_public_parse(key.public, &public, &bench->err), 0);
-	assert_int_equal(engine_sign(bench->engine, &key, &request, &signature, &bench->err), 0);
-	assert_int_equal(pkey_verify(public.key, PKEY_ECDSA, HASH_SHA256, request.digest,
-				     buf_slice(&signature), &bench->err),
-			 0);
-	pkey_free(public.key);
-	buf_fini(&signature);
-}
 
 /* --- costs --------------------------------------------------------------------------------- */
 
@@ -147,22 +23,22 @@ static void test_one_command_each(void **state)
 	uint8_t random[32];
 	uint64_t before = transport_command_count();
 
-	seal(bench, "a secret", &sealed);
+	bench_seal(bench, "a secret", &sealed);
 	assert_int_equal(transport_command_count() - before, 1);
 
-	assert_int_equal(unseal(bench, &sealed, "a secret"), 0);
+	assert_int_equal(bench_unseal(bench, &sealed, "a secret"), 0);
 	before = transport_command_count();
-	assert_int_equal(unseal(bench, &sealed, "a secret"), 0);
+	assert_int_equal(bench_unseal(bench, &sealed, "a secret"), 0);
 	assert_int_equal(transport_command_count() - before, 1);
 
 	before = transport_command_count();
-	assert_int_equal(engine_create_key(bench->engine, ENGINE_HSK, PKEY_ECC_P256, password, &key,
-					   &bench->err),
+	assert_int_equal(engine_create_key(bench->engine, ENGINE_HSK, PKEY_ECC_P256, bench_password,
+					   &key, &bench->err),
 			 0);
 	assert_int_equal(transport_command_count() - before, 1);
-	sign(bench, &key, ENGINE_HSK);
+	bench_sign(bench, &key, ENGINE_HSK);
 	before = transport_command_count();
-	sign(bench, &key, ENGINE_HSK);
+	bench_sign(bench, &key, ENGINE_HSK);
 	assert_int_equal(transport_command_count() - before, 1);
 
 	before = transport_command_count();
@@ -182,13 +58,13 @@ static void test_objects_in_turn(void **state)
 	for (i = 0; i < 8; i++) {
 		made[i] = (struct engine_made)ENGINE_MADE_INIT;
 		snprintf(text, sizeof(text), "secret %d", i);
-		seal(bench, text, &made[i]);
+		bench_seal(bench, text, &made[i]);
 	}
 	for (round = 0; round < 2; round++) {
 		for (i = 0; i < 8; i++) {
 			snprintf(text, sizeof(text), "secret %d", i);
 			before = transport_command_count();
-			assert_int_equal(unseal(bench, &made[i], text), 0);
+			assert_int_equal(bench_unseal(bench, &made[i], text), 0);
 			assert_true(transport_command_count() - before <= 3);
 		}
 	}
@@ -204,10 +80,10 @@ static void test_reopens_with_its_record(void **state)
 	CLEANUP(engine_made_cleanup) struct engine_made sealed = ENGINE_MADE_INIT;
 	bool made = true;
 
-	seal(bench, "kept", &sealed);
-	assert_int_equal(reopen(bench, true, &made), 0);
+	bench_seal(bench, "kept", &sealed);
+	assert_int_equal(bench_reopen(bench, true, &made), 0);
 	assert_false(made);
-	assert_int_equal(unseal(bench, &sealed, "kept"), 0);
+	assert_int_equal(bench_unseal(bench, &sealed, "kept"), 0);
 }
 
 static void test_hsk_evicted_is_loaded_from_its_blob(void **state)
@@ -216,14 +92,14 @@ static void test_hsk_evicted_is_loaded_from_its_blob(void **state)
 	CLEANUP(engine_made_cleanup) struct engine_made sealed = ENGINE_MADE_INIT;
 	bool made = true;
 
-	seal(bench, "kept", &sealed);
+	bench_seal(bench, "kept", &sealed);
 	assert_int_equal(chip_persist(bench->engine, &bench->engine->hsk, HSK_HANDLE), 0);
-	assert_int_equal(reopen(bench, true, &made), 0);
+	assert_int_equal(bench_reopen(bench, true, &made), 0);
 	assert_int_not_equal(bench->engine->hsk.handle, HSK_HANDLE);
-	assert_int_equal(unseal(bench, &sealed, "kept"), 0);
+	assert_int_equal(bench_unseal(bench, &sealed, "kept"), 0);
 	assert_int_equal(engine_persist_hsk(bench->engine, &bench->err), 0);
 	assert_int_equal(bench->engine->hsk.handle, HSK_HANDLE);
-	assert_int_equal(unseal(bench, &sealed, "kept"), 0);
+	assert_int_equal(bench_unseal(bench, &sealed, "kept"), 0);
 }
 
 static void test_srk_evicted_comes_back_from_the_same_seed(void **state)
@@ -232,12 +108,12 @@ static void test_srk_evicted_comes_back_from_the_same_seed(void **state)
 	CLEANUP(engine_made_cleanup) struct engine_made sealed = ENGINE_MADE_INIT;
 	bool made = true;
 
-	seal(bench, "kept", &sealed);
+	bench_seal(bench, "kept", &sealed);
 	assert_int_equal(chip_persist(bench->engine, &bench->engine->srk, SRK_SHARED_HANDLE), 0);
-	assert_int_equal(reopen(bench, true, &made), 0);
+	assert_int_equal(bench_reopen(bench, true, &made), 0);
 	assert_false(made);
 	assert_int_equal(bench->engine->srk.handle, SRK_SHARED_HANDLE);
-	assert_int_equal(unseal(bench, &sealed, "kept"), 0);
+	assert_int_equal(bench_unseal(bench, &sealed, "kept"), 0);
 }
 
 /* Slots full of a stranger's objects: ours comes through all the same. */
@@ -249,11 +125,11 @@ static void test_foreign_objects_fill_the_slots(void **state)
 	struct root stranger;
 	int i;
 
-	seal(bench, "kept", &sealed);
+	bench_seal(bench, "kept", &sealed);
 	assert_int_equal(public_storage(PKEY_ECC_P256, &template, &bench->err), 0);
 	for (i = 0; i < 3; i++)
 		assert_int_equal(chip_create_srk(bench->engine, &template, &stranger, &public), 0);
-	assert_int_equal(unseal(bench, &sealed, "kept"), 0);
+	assert_int_equal(bench_unseal(bench, &sealed, "kept"), 0);
 }
 
 /* --- losses -------------------------------------------------------------------------------- */
@@ -267,17 +143,17 @@ static void test_power_cut_between_commands(void **state)
 	bool made;
 	int i;
 
-	seal(bench, "kept", &sealed);
-	assert_int_equal(engine_create_key(bench->engine, ENGINE_SRK, PKEY_ECC_P256, password, &key,
-					   &bench->err),
+	bench_seal(bench, "kept", &sealed);
+	assert_int_equal(engine_create_key(bench->engine, ENGINE_SRK, PKEY_ECC_P256, bench_password,
+					   &key, &bench->err),
 			 0);
 	for (i = 0; i < 6; i++) {
-		sign(bench, &key, ENGINE_SRK);
-		chip_power_cut(&bench->chip);
-		chip_power_on(&bench->chip);
-		assert_int_equal(unseal(bench, &sealed, "kept"), 0);
+		bench_sign(bench, &key, ENGINE_SRK);
+		chip_power_cut(bench->chip);
+		chip_power_on(bench->chip);
+		assert_int_equal(bench_unseal(bench, &sealed, "kept"), 0);
 	}
-	assert_int_equal(reopen(bench, true, &made), 0);
+	assert_int_equal(bench_reopen(bench, true, &made), 0);
 	engine_facts(bench->engine, &facts);
 	assert_int_equal(facts.lockout_counter, 0);
 }
@@ -287,12 +163,12 @@ static void test_absent_then_back(void **state)
 	struct bench *bench = *state;
 	CLEANUP(engine_made_cleanup) struct engine_made sealed = ENGINE_MADE_INIT;
 
-	seal(bench, "kept", &sealed);
-	chip_power_cut(&bench->chip);
-	assert_int_equal(unseal(bench, &sealed, "kept"), ERR_TPM_FAILED);
-	assert_int_equal(unseal(bench, &sealed, "kept"), ERR_TPM_FAILED);
-	chip_power_on(&bench->chip);
-	assert_int_equal(unseal(bench, &sealed, "kept"), 0);
+	bench_seal(bench, "kept", &sealed);
+	chip_power_cut(bench->chip);
+	assert_int_equal(bench_unseal(bench, &sealed, "kept"), ERR_TPM_FAILED);
+	assert_int_equal(bench_unseal(bench, &sealed, "kept"), ERR_TPM_FAILED);
+	chip_power_on(bench->chip);
+	assert_int_equal(bench_unseal(bench, &sealed, "kept"), 0);
 }
 
 static void test_another_chip_is_told(void **state)
@@ -302,12 +178,12 @@ static void test_another_chip_is_told(void **state)
 	TPM2B_PUBLIC public;
 	bool made;
 
-	seal(bench, "kept", &sealed);
-	chip_replace(&bench->chip);
-	assert_int_equal(unseal(bench, &sealed, "kept"), ERR_TPM_CHANGED);
-	assert_int_equal(reopen(bench, true, &made), 0);
+	bench_seal(bench, "kept", &sealed);
+	chip_replace(bench->chip);
+	assert_int_equal(bench_unseal(bench, &sealed, "kept"), ERR_TPM_CHANGED);
+	assert_int_equal(bench_reopen(bench, true, &made), 0);
 	assert_false(made);
-	assert_int_equal(unseal(bench, &sealed, "kept"), ERR_TPM_CHANGED);
+	assert_int_equal(bench_unseal(bench, &sealed, "kept"), ERR_TPM_CHANGED);
 	/* Nothing was made on it. */
 	assert_int_not_equal(chip_read_public(bench->engine, SRK_SHARED_HANDLE, &public), 0);
 	assert_int_not_equal(chip_read_public(bench->engine, HSK_HANDLE, &public), 0);
@@ -329,7 +205,7 @@ static void test_first_open_without_a_chip(void **state)
 static void managed(struct bench *bench)
 {
 	/* Not the name that is known to be bare, but the same simulator. */
-	snprintf(bench->tcti, sizeof(bench->tcti), "libtss2-tcti-%s", bench->chip.conf);
+	snprintf(bench->tcti, sizeof(bench->tcti), "libtss2-tcti-%s", bench->chip->conf);
 	memmove(strchr(bench->tcti, ':') + 5, strchr(bench->tcti, ':'),
 		strlen(strchr(bench->tcti, ':')) + 1);
 	memcpy(strstr(bench->tcti, "swtpm") + 5, ".so.0", 5);
@@ -345,20 +221,21 @@ static void test_managed_path(void **state)
 	int i;
 
 	managed(bench);
-	assert_int_equal(reopen(bench, true, &made), 0);
+	assert_int_equal(bench_reopen(bench, true, &made), 0);
 	engine_facts(bench->engine, &facts);
 	assert_string_equal(facts.manager, "unknown");
 	assert_int_equal(chip_persist(bench->engine, &bench->engine->hsk, HSK_HANDLE), 0);
-	assert_int_equal(reopen(bench, true, &made), 0); /* the HSK takes a slot of its own now */
-	seal(bench, "kept", &sealed);
+	assert_int_equal(bench_reopen(bench, true, &made),
+			 0); /* the HSK takes a slot of its own now */
+	bench_seal(bench, "kept", &sealed);
 	for (i = 0; i < 3; i++) {
-		assert_int_equal(unseal(bench, &sealed, "kept"), 0);
+		assert_int_equal(bench_unseal(bench, &sealed, "kept"), 0);
 		engine_made_fini(&key);
 		key = (struct engine_made)ENGINE_MADE_INIT;
 		assert_int_equal(engine_create_key(bench->engine, ENGINE_SRK, PKEY_ECC_P256,
-						   password, &key, &bench->err),
+						   bench_password, &key, &bench->err),
 				 0);
-		sign(bench, &key, ENGINE_SRK);
+		bench_sign(bench, &key, ENGINE_SRK);
 	}
 }
 
@@ -381,23 +258,23 @@ static void test_another_chip_with_an_owner(void **state)
 	struct bench other = {.chip = bench->chip};
 	bool made;
 
-	seal(bench, "kept", &sealed);
+	bench_seal(bench, "kept", &sealed);
 	engine_free(bench->engine);
 	bench->engine = NULL;
-	chip_replace(&bench->chip);
+	chip_replace(bench->chip);
 	other.chip = bench->chip;
-	assert_int_equal(reopen(&other, false, &made), 0);
+	assert_int_equal(bench_reopen(&other, false, &made), 0);
 	assert_int_equal(set_owner_password(&other, "secret"), 0);
 	assert_int_equal(chip_persist(other.engine, &other.engine->srk, SRK_SHARED_HANDLE), 0x9a2);
 	other.owner = "secret";
-	assert_int_equal(reopen(&other, true, &made), 0);
+	assert_int_equal(bench_reopen(&other, true, &made), 0);
 	assert_int_equal(chip_persist(other.engine, &other.engine->srk, SRK_SHARED_HANDLE), 0);
 	engine_free(other.engine);
-	assert_int_equal(reopen(bench, true, &made), 0);
-	assert_int_equal(unseal(bench, &sealed, "kept"), ERR_OWNER_AUTH_REQUIRED);
+	assert_int_equal(bench_reopen(bench, true, &made), 0);
+	assert_int_equal(bench_unseal(bench, &sealed, "kept"), ERR_OWNER_AUTH_REQUIRED);
 	bench->owner = "secret";
-	assert_int_equal(reopen(bench, true, &made), 0);
-	assert_int_equal(unseal(bench, &sealed, "kept"), ERR_TPM_CHANGED);
+	assert_int_equal(bench_reopen(bench, true, &made), 0);
+	assert_int_equal(bench_unseal(bench, &sealed, "kept"), ERR_TPM_CHANGED);
 }
 
 static void test_owner_password(void **state)
@@ -407,16 +284,17 @@ static void test_owner_password(void **state)
 
 	engine_free(bench->engine);
 	bench->engine = NULL;
-	chip_replace(&bench->chip);
-	assert_int_equal(reopen(bench, false, &made), 0);
+	chip_replace(bench->chip);
+	assert_int_equal(bench_reopen(bench, false, &made), 0);
 	assert_int_equal(set_owner_password(bench, "secret"), 0);
 	bench->owner = "wrong";
-	assert_int_equal(reopen(bench, true, &made), 0); /* the SRK is there: none is needed */
+	assert_int_equal(bench_reopen(bench, true, &made),
+			 0); /* the SRK is there: none is needed */
 	assert_int_equal(engine_persist_hsk(bench->engine, &bench->err), ERR_AUTH_FAILED);
 	bench->owner = "secret";
-	assert_int_equal(reopen(bench, true, &made), 0);
+	assert_int_equal(bench_reopen(bench, true, &made), 0);
 	assert_int_equal(chip_persist(bench->engine, &bench->engine->srk, SRK_SHARED_HANDLE), 0);
-	assert_int_equal(reopen(bench, true, &made), 0); /* made anew with the password */
+	assert_int_equal(bench_reopen(bench, true, &made), 0); /* made anew with the password */
 	assert_int_equal(engine_persist_hsk(bench->engine, &bench->err), 0);
 	assert_int_equal(bench->engine->hsk.handle, HSK_HANDLE);
 }
@@ -429,19 +307,19 @@ static void test_damaged_record(void **state)
 	struct engine_roots good;
 	bool made;
 
-	seal(bench, "kept", &sealed);
+	bench_seal(bench, "kept", &sealed);
 	good = bench->roots;
 	assert_int_equal(chip_persist(bench->engine, &bench->engine->hsk, HSK_HANDLE), 0);
 	bench->roots.hsk_private[bench->roots.hsk_private_len - 1] ^= 1;
-	assert_int_equal(reopen(bench, true, &made), 0);
-	assert_int_equal(unseal(bench, &sealed, "kept"), ERR_DAMAGED);
+	assert_int_equal(bench_reopen(bench, true, &made), 0);
+	assert_int_equal(bench_unseal(bench, &sealed, "kept"), ERR_DAMAGED);
 	bench->roots = good;
 	bench->roots.hsk.bytes[5] ^= 1;
-	assert_int_equal(reopen(bench, true, &made), 0);
-	assert_int_equal(unseal(bench, &sealed, "kept"), ERR_DAMAGED);
+	assert_int_equal(bench_reopen(bench, true, &made), 0);
+	assert_int_equal(bench_unseal(bench, &sealed, "kept"), ERR_DAMAGED);
 	bench->roots = good;
-	assert_int_equal(reopen(bench, true, &made), 0);
-	assert_int_equal(unseal(bench, &sealed, "kept"), 0);
+	assert_int_equal(bench_reopen(bench, true, &made), 0);
+	assert_int_equal(bench_unseal(bench, &sealed, "kept"), 0);
 }
 
 /* A primary that cannot be kept leaves nothing in the chip. */
@@ -459,7 +337,7 @@ static void test_srk_that_cannot_be_kept(void **state)
 	assert_int_equal(chip_persist(bench->engine, &stranger, SRK_SHARED_HANDLE), 0);
 	bench->srk_handle = 0x81800002u; /* the platform's range */
 	for (i = 0; i < 4; i++) {
-		assert_int_equal(reopen(bench, false, &made), ERR_INVALID);
+		assert_int_equal(bench_reopen(bench, false, &made), ERR_INVALID);
 		assert_null(bench->engine);
 	}
 }
@@ -489,15 +367,15 @@ static void test_one_lie_and_all_is_well_again(void **state)
 
 		/* Directly first: there the chip is ours alone and is emptied. */
 		bench->tcti[0] = '\0';
-		assert_int_equal(reopen(bench, true, &made), 0);
+		assert_int_equal(bench_reopen(bench, true, &made), 0);
 		unsetenv("HOLDFAST_TEST_EVIL_TOLD");
 		snprintf(bench->tcti, sizeof(bench->tcti), "%s:%s,%x,%s", EVIL_TCTI, lies[i].how,
-			 lies[i].command, bench->chip.conf);
-		assert_int_equal(reopen(bench, true, &made), 0);
-		seal(bench, "kept", &sealed);
-		assert_int_equal(unseal(bench, &sealed, "kept"), 0);
+			 lies[i].command, bench->chip->conf);
+		assert_int_equal(bench_reopen(bench, true, &made), 0);
+		bench_seal(bench, "kept", &sealed);
+		assert_int_equal(bench_unseal(bench, &sealed, "kept"), 0);
 		assert_int_equal(engine_random(bench->engine, random, 8, &bench->err), 0);
-		assert_int_equal(unseal(bench, &sealed, "kept"), 0);
+		assert_int_equal(bench_unseal(bench, &sealed, "kept"), 0);
 		assert_non_null(getenv("HOLDFAST_TEST_EVIL_TOLD"));
 	}
 }
@@ -510,9 +388,9 @@ static void test_parameters_in_clear(void **state)
 	bool made;
 
 	bench->in_clear = true;
-	assert_int_equal(reopen(bench, true, &made), 0);
-	seal(bench, "kept", &sealed);
-	assert_int_equal(unseal(bench, &sealed, "kept"), 0);
+	assert_int_equal(bench_reopen(bench, true, &made), 0);
+	bench_seal(bench, "kept", &sealed);
+	assert_int_equal(bench_unseal(bench, &sealed, "kept"), 0);
 	assert_int_equal(engine_random(bench->engine, random, 8, &bench->err), 0);
 }
 
@@ -524,19 +402,19 @@ static void test_damaged_objects(void **state)
 	CLEANUP(engine_made_cleanup) struct engine_made sealed = ENGINE_MADE_INIT;
 	size_t i;
 
-	seal(bench, "kept", &sealed);
-	assert_int_equal(unseal(bench, &sealed, "kept"), 0);
+	bench_seal(bench, "kept", &sealed);
+	assert_int_equal(bench_unseal(bench, &sealed, "kept"), 0);
 	for (i = 0; i < sealed.private.len; i++) {
 		sealed.private.data[i] ^= 1;
-		assert_int_equal(unseal(bench, &sealed, "kept"), ERR_DAMAGED);
+		assert_int_equal(bench_unseal(bench, &sealed, "kept"), ERR_DAMAGED);
 		sealed.private.data[i] ^= 1;
 	}
 	sealed.public.data[sealed.public.len - 1] ^= 1;
-	assert_int_equal(unseal(bench, &sealed, "kept"), ERR_DAMAGED);
+	assert_int_equal(bench_unseal(bench, &sealed, "kept"), ERR_DAMAGED);
 	sealed.public.data[sealed.public.len - 1] ^= 1;
-	assert_int_equal(unseal(bench, &sealed, "kept"), 0);
+	assert_int_equal(bench_unseal(bench, &sealed, "kept"), 0);
 	sealed.private.len--;
-	assert_int_equal(unseal(bench, &sealed, "kept"), ERR_DAMAGED);
+	assert_int_equal(bench_unseal(bench, &sealed, "kept"), ERR_DAMAGED);
 	sealed.private.len++;
 }
 
@@ -548,14 +426,14 @@ static void test_wrong_password(void **state)
 	struct secret *plain = NULL;
 	int i;
 
-	seal(bench, "kept", &sealed);
-	object = object_of(&sealed, ENGINE_HSK);
+	bench_seal(bench, "kept", &sealed);
+	object = bench_object(&sealed, ENGINE_HSK);
 	object.auth = slice_str("guess");
 	for (i = 0; i < 5; i++)
 		assert_int_equal(engine_unseal(bench->engine, &object, &plain, &bench->err),
 				 ERR_AUTH_FAILED);
 	assert_null(plain);
-	assert_int_equal(unseal(bench, &sealed, "kept"), 0);
+	assert_int_equal(bench_unseal(bench, &sealed, "kept"), 0);
 }
 
 static void test_change_of_password(void **state)
@@ -569,10 +447,10 @@ static void test_change_of_password(void **state)
 	struct engine_sign request = {
 		.scheme = PKEY_ECDSA, .hash = HASH_SHA256, .digest = slice_of(digest, 32)};
 
-	assert_int_equal(engine_create_key(bench->engine, ENGINE_SRK, PKEY_ECC_P256, password, &key,
-					   &bench->err),
+	assert_int_equal(engine_create_key(bench->engine, ENGINE_SRK, PKEY_ECC_P256, bench_password,
+					   &key, &bench->err),
 			 0);
-	object = object_of(&key, ENGINE_SRK);
+	object = bench_object(&key, ENGINE_SRK);
 	assert_int_equal(
 		engine_change_auth(bench->engine, &object, slice_str("new"), &private, &bench->err),
 		0);
@@ -587,7 +465,7 @@ static void test_change_of_password(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define CASE(name) cmocka_unit_test_setup_teardown(name, bench_setup, bench_teardown)
 		CASE(test_one_command_each),
 		CASE(test_objects_in_turn),
 		CASE(test_reopens_with_its_record),

@@ -69,12 +69,50 @@ static void test_stale_and_full(void **state)
 		assert_false(rc_is_full(neither[i]) || rc_is_stale(neither[i]));
 }
 
+static void test_wants(void **state)
+{
+	static const struct {
+		uint32_t rc;
+		enum rc_want want;
+	} wants[] = {
+		{0x902, RC_WANTS_OBJECT},    {0xb0902, RC_WANTS_OBJECT}, {0x903, RC_WANTS_SESSION},
+		{0x904, RC_WANTS_ANY},	     {0x901, RC_WANTS_GAP},	 {0x905, RC_WANTS_NOTHING},
+		{0xa0902, RC_WANTS_NOTHING}, {0, RC_WANTS_NOTHING},	 {0x1df, RC_WANTS_NOTHING},
+	};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_LEN(wants); i++)
+		assert_int_equal(rc_want(wants[i].rc), wants[i].want);
+}
+
+static void test_counted_and_passing(void **state)
+{
+	static const uint32_t counted[] = {0x98e, 0xa8e, 0x921, 0xb0921};
+	static const uint32_t not_counted[] = {0, 0x9a2, 0x922, 0xa0921, 0x12f};
+	static const uint32_t passing[] = {0x901, 0x902, 0x910, 0x922, 0x921, 0xb0902};
+	static const uint32_t for_good[] = {0, 0x101, 0x143, 0x1df, 0x98e, 0xa0902};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_LEN(counted); i++)
+		assert_true(rc_is_counted(counted[i]));
+	for (i = 0; i < ARRAY_LEN(not_counted); i++)
+		assert_false(rc_is_counted(not_counted[i]));
+	for (i = 0; i < ARRAY_LEN(passing); i++)
+		assert_true(rc_is_warning(passing[i]));
+	for (i = 0; i < ARRAY_LEN(for_good); i++)
+		assert_false(rc_is_warning(for_good[i]));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_codes),
 		cmocka_unit_test(test_base),
 		cmocka_unit_test(test_stale_and_full),
+		cmocka_unit_test(test_wants),
+		cmocka_unit_test(test_counted_and_passing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -22,14 +22,19 @@ static const uint8_t caller[32] = {4, 5, 6};
 static const uint8_t tpm_nonce[32] = {7, 8, 9};
 static const char auth[] = "auth";
 
-static void begin(struct session *session)
+static void begin_again(struct session *session)
 {
 	struct err err;
 
-	memset(session, 0, sizeof(*session));
 	assert_int_equal(session_begin(session, 0x02000000, slice_of(salt, 32),
 				       slice_of(caller, 32), slice_of(tpm_nonce, 32), &err),
 			 0);
+}
+
+static void begin(struct session *session)
+{
+	memset(session, 0, sizeof(*session));
+	begin_again(session);
 }
 
 /* HMAC-SHA-256 of parts under sessionKey || authValue, as Part 1 says. */
@@ -216,11 +221,35 @@ static void test_dropped_encryption_is_refused(void **state)
 	assert_int_equal(session_accept(&session, &use, &answer, &err), ERR_TPM_FAILED);
 }
 
+/* Nonces come by the dozen: none twice, across fillings, and none left for the next session. */
+static void test_nonces_are_fresh(void **state)
+{
+	uint8_t seen[2 * SESSION_NONCES + 3][32];
+	struct session session;
+	struct err err;
+	size_t i, j;
+
+	(void)state;
+	begin(&session);
+	for (i = 0; i < ARRAY_LEN(seen); i++) {
+		if (i == ARRAY_LEN(seen) - 1) {
+			assert_true(session.nonces_left > 0);
+			begin_again(&session);
+			assert_int_equal(session.nonces_left, 0);
+		}
+		assert_int_equal(session_roll(&session, &err), 0);
+		memcpy(seen[i], session.nonce_caller, 32);
+		for (j = 0; j < i; j++)
+			assert_memory_not_equal(seen[i], seen[j], 32);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_session_key),
 		cmocka_unit_test(test_unsalted_key_is_empty),
+		cmocka_unit_test(test_nonces_are_fresh),
 		cmocka_unit_test(test_short_nonce_is_refused),
 		cmocka_unit_test(test_command_hmac),
 		cmocka_unit_test(test_response_parameter),

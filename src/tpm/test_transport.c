@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "base/loop.h"
+#include "base/metrics.h"
 #include "tests/support/chip.h"
 #include "tpm/transport.h"
 
@@ -98,6 +99,83 @@ static void test_patience_ends(void **state)
 	transport_free(transport);
 }
 
+/* The value of a series in the exposition; -1 when it is not there. */
+static long long exposed(const char *series)
+{
+	CLEANUP(buf_fini) struct buf text = BUF_INIT(65536);
+	const char *line;
+	char key[128];
+
+	metrics_render(&text);
+	buf_put_u8(&text, '\0');
+	assert_true(buf_ok(&text));
+	snprintf(key, sizeof(key), "\n%s ", series);
+	line = strstr((const char *)text.data, key);
+	return line ? strtoll(line + strlen(key), NULL, 10) : -1;
+}
+
+/* Two pauses of 1 and 2 ms belong to the command, and the worst of two commands is shown. */
+static void test_time_is_taken(void **state)
+{
+	static const char sum[] = "holdfast_tpm_command_microseconds_total{command=\"GetRandom\"}";
+	static const char worst[] =
+		"holdfast_tpm_command_worst_microseconds{command=\"GetRandom\"}";
+	struct transport *transport = open_script("rro");
+	long long before = exposed(sum), slow, worst_before;
+
+	(void)state;
+	assert_true(before >= 0);
+	assert_int_equal(run(transport), 0);
+	slow = exposed(sum) - before;
+	assert_true(slow >= 3000 && slow < 60LL * 1000 * 1000);
+	worst_before = exposed(worst);
+	assert_true(worst_before >= slow);
+	assert_int_equal(run(transport), 0); /* without a repetition */
+	assert_true(exposed(sum) >= before + slow);
+	assert_true(exposed(worst) >= worst_before);
+	transport_free(transport);
+}
+
+/* An answer that did not come took no time that could be told. */
+static void test_loss_takes_no_time(void **state)
+{
+	static const char sum[] = "holdfast_tpm_command_microseconds_total{command=\"GetRandom\"}";
+	struct transport *transport = open_script("g");
+	long long before = exposed(sum);
+
+	(void)state;
+	assert_int_equal(run(transport), TSS2_TCTI_RC_MALFORMED_RESPONSE);
+	assert_int_equal(exposed(sum), before);
+	transport_free(transport);
+}
+
+/* Connections that are refused: each command fails at once, and none is counted as sent. */
+static void test_absent_is_told_at_once(void **state)
+{
+	struct transport *transport = NULL;
+	struct chip chip;
+	struct err err;
+	uint64_t begin, sent;
+	unsigned i;
+
+	(void)state;
+	chip_new(&chip);
+	assert_int_equal(transport_open(chip.conf, &transport, &err), 0);
+	chip_power_cut(&chip);
+	assert_int_not_equal(run(transport), 0); /* this one finds out */
+	begin = clock_monotonic_us();
+	sent = transport_command_count();
+	for (i = 0; i < 100; i++)
+		assert_int_not_equal(run(transport), 0);
+	assert_true(transport_is_lost(transport));
+	assert_int_equal(transport_command_count(), sent);
+	assert_true(clock_monotonic_us() - begin < 5u * 1000 * 1000);
+	chip_power_on(&chip);
+	assert_int_equal(run(transport), 0);
+	transport_free(transport);
+	chip_free(&chip);
+}
+
 static void test_opens_again_after_a_loss(void **state)
 {
 	struct transport *transport = open_script("i");
@@ -159,6 +237,33 @@ static void test_sys_on_top(void **state)
 	chip_free(&chip);
 }
 
+/* SYS can be used again after each way of losing an answer. */
+static void test_sys_goes_on(void **state)
+{
+	static const char *const scripts[] = {"i", "g", "s", "l", "x", "ri"};
+	TSS2_ABI_VERSION abi = TSS2_ABI_VERSION_CURRENT;
+	TSS2_SYS_CONTEXT *sys = calloc(1, Tss2_Sys_GetContextSize(0));
+	TPM2B_DIGEST random = {0};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_LEN(scripts); i++) {
+		struct transport *transport = open_script(scripts[i]);
+		TSS2_RC first, second;
+
+		assert_int_equal(Tss2_Sys_Initialize(sys, Tss2_Sys_GetContextSize(0),
+						     transport_tcti(transport), &abi),
+				 0);
+		first = Tss2_Sys_GetRandom(sys, NULL, 16, &random, NULL);
+		second = Tss2_Sys_GetRandom(sys, NULL, 16, &random, NULL);
+		assert_int_not_equal(first, 0);
+		assert_int_equal(second, first); /* the script from its start */
+		Tss2_Sys_Finalize(sys);
+		transport_free(transport);
+	}
+	free(sys);
+}
+
 static void test_no_such_device(void **state)
 {
 	struct transport *transport = NULL;
@@ -175,9 +280,13 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_scripts),
 		cmocka_unit_test(test_patience_ends),
+		cmocka_unit_test(test_time_is_taken),
+		cmocka_unit_test(test_loss_takes_no_time),
+		cmocka_unit_test(test_absent_is_told_at_once),
 		cmocka_unit_test(test_opens_again_after_a_loss),
 		cmocka_unit_test(test_misuse),
 		cmocka_unit_test(test_sys_on_top),
+		cmocka_unit_test(test_sys_goes_on),
 		cmocka_unit_test(test_no_such_device),
 	};
 

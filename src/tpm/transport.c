@@ -2,8 +2,9 @@
 
 /*
  * The upper TCTI's transmit() keeps the command's bytes, since a repetition must be the same
- * bytes: session nonces have not moved when the chip asks for it. The answer is read as soon as
- * it is asked for and kept, because SYS asks twice, first for the size.
+ * bytes: session nonces have not moved when the chip asks for it. It reads the answer too, and
+ * receive() only hands it up. For SYS 3.2 refuses every later command (BAD_SEQUENCE) once an
+ * answer failed to come, while it goes on after a command that could not be sent.
  */
 
 #include "tpm/transport.h"
@@ -38,32 +39,57 @@ struct transport {
 	uint64_t deadline_us;
 	uint8_t command[TRANSPORT_BUFFER];
 	size_t command_len; /* 0 when nothing is in flight */
+	size_t counter;	    /* in commands[], of the command in flight */
+	uint64_t sent_us;   /* when it was sent first */
 	uint8_t answer[TRANSPORT_BUFFER];
-	size_t answer_len; /* 0 until the answer was read */
+	size_t answer_len;
 	size_t handed_len; /* of the last answer that went up */
 };
 
-/* Names as in TPM 2.0 Part 2, 6.5.2, for the metrics; the rest is counted as "other". */
+/*
+ * Names as in TPM 2.0 Part 2, 6.5.2, for the metrics; the rest is counted as "other". Searched from
+ * the beginning, so what is sent most stands first.
+ */
 static const struct {
 	TPM2_CC code;
 	const char *name;
 } command_names[] = {
-	{TPM2_CC_Startup, "Startup"},
-	{TPM2_CC_Shutdown, "Shutdown"},
-	{TPM2_CC_GetCapability, "GetCapability"},
-	{TPM2_CC_GetRandom, "GetRandom"},
-	{TPM2_CC_ReadPublic, "ReadPublic"},
-	{TPM2_CC_CreatePrimary, "CreatePrimary"},
-	{TPM2_CC_Create, "Create"},
-	{TPM2_CC_Load, "Load"},
 	{TPM2_CC_Unseal, "Unseal"},
 	{TPM2_CC_Sign, "Sign"},
-	{TPM2_CC_ObjectChangeAuth, "ObjectChangeAuth"},
-	{TPM2_CC_EvictControl, "EvictControl"},
+	{TPM2_CC_Load, "Load"},
 	{TPM2_CC_FlushContext, "FlushContext"},
 	{TPM2_CC_ContextSave, "ContextSave"},
 	{TPM2_CC_ContextLoad, "ContextLoad"},
+	{TPM2_CC_Create, "Create"},
+	{TPM2_CC_GetRandom, "GetRandom"},
 	{TPM2_CC_StartAuthSession, "StartAuthSession"},
+	{TPM2_CC_Hash, "Hash"},
+	{TPM2_CC_Quote, "Quote"},
+	{TPM2_CC_Certify, "Certify"},
+	{TPM2_CC_PCR_Read, "PCR_Read"},
+	{TPM2_CC_PCR_Extend, "PCR_Extend"},
+	{TPM2_CC_ReadPublic, "ReadPublic"},
+	{TPM2_CC_ReadClock, "ReadClock"},
+	{TPM2_CC_GetCapability, "GetCapability"},
+	{TPM2_CC_CreatePrimary, "CreatePrimary"},
+	{TPM2_CC_CreateLoaded, "CreateLoaded"},
+	{TPM2_CC_LoadExternal, "LoadExternal"},
+	{TPM2_CC_Import, "Import"},
+	{TPM2_CC_ObjectChangeAuth, "ObjectChangeAuth"},
+	{TPM2_CC_ActivateCredential, "ActivateCredential"},
+	{TPM2_CC_VerifySignature, "VerifySignature"},
+	{TPM2_CC_RSA_Decrypt, "RSA_Decrypt"},
+	{TPM2_CC_ECDH_ZGen, "ECDH_ZGen"},
+	{TPM2_CC_ECC_Parameters, "ECC_Parameters"},
+	{TPM2_CC_TestParms, "TestParms"},
+	{TPM2_CC_EvictControl, "EvictControl"},
+	{TPM2_CC_NV_Read, "NV_Read"},
+	{TPM2_CC_NV_ReadPublic, "NV_ReadPublic"},
+	{TPM2_CC_DictionaryAttackLockReset, "DictionaryAttackLockReset"},
+	{TPM2_CC_DictionaryAttackParameters, "DictionaryAttackParameters"},
+	{TPM2_CC_SelfTest, "SelfTest"},
+	{TPM2_CC_Startup, "Startup"},
+	{TPM2_CC_Shutdown, "Shutdown"},
 };
 
 static struct metric_family commands_family = {
@@ -72,7 +98,24 @@ static struct metric_family commands_family = {
 	.label = "command",
 	.kind = METRIC_COUNTER,
 };
-static struct metric commands[ARRAY_LEN(command_names) + 1];
+static struct metric_family time_family = {
+	.name = "holdfast_tpm_command_microseconds",
+	.help = "Time from sending a TPM command to its whole answer, repetitions included",
+	.label = "command",
+	.kind = METRIC_COUNTER,
+};
+
+static struct metric_family worst_family = {
+	.name = "holdfast_tpm_command_worst_microseconds",
+	.help = "The longest time that one TPM command took since the service started",
+	.label = "command",
+	.kind = METRIC_GAUGE,
+};
+
+/* One for each name, and the last for the rest. */
+static struct {
+	struct metric sent, time, worst;
+} commands[ARRAY_LEN(command_names) + 1];
 
 static struct metric_family repeats_family = {
 	.name = "holdfast_tpm_repeats",
@@ -86,22 +129,28 @@ static void counters_register(void)
 	size_t i;
 
 	metrics_register(&commands_family);
+	metrics_register(&time_family);
+	metrics_register(&worst_family);
 	for (i = 0; i < ARRAY_LEN(commands); i++) {
-		commands[i].label = i < ARRAY_LEN(command_names) ? command_names[i].name : "other";
-		metrics_add_series(&commands_family, &commands[i]);
+		const char *name = i < ARRAY_LEN(command_names) ? command_names[i].name : "other";
+
+		commands[i].sent.label = commands[i].time.label = commands[i].worst.label = name;
+		metrics_add_series(&commands_family, &commands[i].sent);
+		metrics_add_series(&time_family, &commands[i].time);
+		metrics_add_series(&worst_family, &commands[i].worst);
 	}
 	metrics_register(&repeats_family);
 	metrics_add_series(&repeats_family, &repeats);
 }
 
-static struct metric *counter_of(uint32_t code)
+static size_t counter_of(uint32_t code)
 {
 	size_t i;
 
 	for (i = 0; i < ARRAY_LEN(command_names); i++)
 		if (command_names[i].code == code)
 			break;
-	return &commands[i];
+	return i;
 }
 
 uint64_t transport_command_count(void)
@@ -110,13 +159,13 @@ uint64_t transport_command_count(void)
 	size_t i;
 
 	for (i = 0; i < ARRAY_LEN(commands); i++)
-		sum += metric_get(&commands[i]);
+		sum += metric_get(&commands[i].sent);
 	return sum;
 }
 
 uint64_t transport_command_count_of(uint32_t code)
 {
-	return metric_get(counter_of(code));
+	return metric_get(&commands[counter_of(code)].sent);
 }
 
 static uint32_t read_u32(const uint8_t *bytes)
@@ -161,7 +210,7 @@ static TSS2_RC lower_send(struct transport *transport)
 		if (rc)
 			return lower_lost(transport, rc);
 	}
-	metric_add(counter_of(read_u32(transport->command + 6)), 1);
+	metric_add(&commands[transport->counter].sent, 1);
 	rc = Tss2_Tcti_Transmit(transport->lower, transport->command_len, transport->command);
 	return rc ? lower_lost(transport, rc) : TSS2_RC_SUCCESS;
 }
@@ -212,6 +261,14 @@ static void pause_us(uint64_t us)
 		continue;
 }
 
+static void time_taken(const struct transport *transport)
+{
+	uint64_t us = clock_monotonic_us() - transport->sent_us;
+
+	metric_add(&commands[transport->counter].time, us);
+	metric_max(&commands[transport->counter].worst, us);
+}
+
 /* Reads the answer; repeats the command as long as the chip asks for it and time is left. */
 static TSS2_RC answer_fetch(struct transport *transport)
 {
@@ -239,6 +296,8 @@ static TSS2_RC upper_transmit(TSS2_TCTI_CONTEXT *tcti, size_t size, uint8_t cons
 {
 	struct transport *transport = transport_of(tcti);
 
+	TSS2_RC rc;
+
 	if (!transport || !command)
 		return TSS2_TCTI_RC_BAD_REFERENCE;
 	if (size < TRANSPORT_HEADER || size > sizeof(transport->command))
@@ -248,25 +307,26 @@ static TSS2_RC upper_transmit(TSS2_TCTI_CONTEXT *tcti, size_t size, uint8_t cons
 	memcpy(transport->command, command, size);
 	transport->command_len = size;
 	transport->answer_len = 0;
-	return lower_send(transport);
+	transport->counter = counter_of(read_u32(command + 6));
+	transport->sent_us = clock_monotonic_us();
+	rc = lower_send(transport);
+	if (!rc)
+		rc = answer_fetch(transport);
+	if (!rc)
+		time_taken(transport);
+	return rc;
 }
 
 static TSS2_RC upper_receive(TSS2_TCTI_CONTEXT *tcti, size_t *size, uint8_t *response,
 			     int32_t timeout)
 {
 	struct transport *transport = transport_of(tcti);
-	TSS2_RC rc;
 
 	(void)timeout; /* the swtpm TCTI below blocks in any case; deadlines are the queue's */
 	if (!transport || !size)
 		return TSS2_TCTI_RC_BAD_REFERENCE;
 	if (!transport->command_len)
 		return TSS2_TCTI_RC_BAD_SEQUENCE;
-	if (!transport->answer_len) {
-		rc = answer_fetch(transport);
-		if (rc)
-			return rc;
-	}
 	if (response && *size < transport->answer_len)
 		return TSS2_TCTI_RC_INSUFFICIENT_BUFFER;
 	*size = transport->answer_len;

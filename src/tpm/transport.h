@@ -6,9 +6,11 @@
  * Transport: the way to the chip. Below it is a TCTI that Tss2_TctiLdr found; above it looks like
  * a TCTI itself, so that every command passes here, whoever built it. One command in flight.
  *
- * It counts each command by code (holdfast_tpm_commands_total), sends again with growing pauses
- * what the chip wants repeated (RETRY, YIELDED, TESTING, NV_RATE) up to the caller's deadline,
- * refuses answers that are no TPM response, and opens the device anew after it was lost.
+ * It counts each command by code (holdfast_tpm_commands_total) and times it from its sending to
+ * its whole answer (holdfast_tpm_command_microseconds_total, .._worst_microseconds), sends again
+ * with growing pauses what the chip wants repeated (RETRY, YIELDED, TESTING, NV_RATE) up to the
+ * caller's deadline, refuses answers that are no TPM response, and opens the device anew after it
+ * was lost. A device that is plainly absent fails each command at once: there is no waiting for it.
  */
 
 #include <stdbool.h>

@@ -368,12 +368,16 @@ static void test_status(void **state)
 		assert_null(status.tcti);
 		assert_int_equal(status.commands, 0);
 		assert_false(status.has_lockout);
+		assert_int_equal(status.ek_name.len, 0);
 		return;
 	}
 	assert_string_equal(ops->protection, "tpm");
 	assert_non_null(status.manufacturer);
 	assert_non_null(status.resource_manager);
 	assert_true(status.commands > 0);
+	assert_true(status.has_lockout);
+	assert_true(status.lockout_max > 0);
+	assert_int_equal(status.lockout_resets, 0);
 }
 
 static int setup(void **state)
@@ -424,6 +428,8 @@ int contract_run(struct contract_factory *factory)
 		cmocka_unit_test(contract_key_export_empty_auth),
 		cmocka_unit_test(contract_key_export_refused),
 		cmocka_unit_test(contract_key_import_refused),
+		cmocka_unit_test(contract_raw),
+		cmocka_unit_test(contract_unseal_loadable),
 	};
 
 	contract_factory = factory;

@@ -46,6 +46,8 @@ void contract_key_export_import(void **state);
 void contract_key_export_empty_auth(void **state);
 void contract_key_export_refused(void **state);
 void contract_key_import_refused(void **state);
+void contract_raw(void **state);
+void contract_unseal_loadable(void **state);
 int contract_keys_setup(void);
 void contract_keys_teardown(void);
 

@@ -12,6 +12,7 @@
 #include "base/base64.h"
 #include "crypto/cipher.h"
 #include "crypto/keyfile.h"
+#include "provider/legacy/key_cache.h"
 
 #define OBJECT_VERSION	1u
 #define SALT_SIZE	32u
@@ -30,6 +31,7 @@ enum key_flag { KEY_EXPORTABLE = 1 << 0, KEY_EMPTY_AUTH = 1 << 1 };
 struct legacy {
 	struct provider provider; /* first: what the ops are given */
 	struct secret *host_key;
+	struct key_cache keys;
 };
 
 static const struct legacy *legacy_of(const struct provider *p)
@@ -236,25 +238,39 @@ static int legacy_key_sign(struct provider *p, struct slice header, struct slice
 			   const struct sign_request *request, struct buf *ret_signature,
 			   struct err *err)
 {
-	CLEANUP(pkey_cleanup) struct pkey *pkey = NULL;
+	struct key_cache *keys = &((struct legacy *)p)->keys;
+	CLEANUP(key_cached_cleanup) struct key_cached *key = NULL;
 	const struct binding to = {.legacy = legacy_of(p), .label = LABEL_KEY, .header = header};
 	uint8_t flags = 0;
-	int r = key_open(&to, object, &pkey, &flags, err);
+	int r = key_cache_take(keys, header, object, &key, err);
 
+	if (r == 0 && !key->pkey)
+		r = key_open(&to, object, &key->pkey, &flags, err);
 	if (r < 0)
 		return r;
-	return pkey_sign(pkey, request->scheme, request->hash, request->digest, ret_signature, err);
+	r = pkey_sign(key->pkey, request->scheme, request->hash, request->digest, ret_signature,
+		      err);
+	key_cache_put(keys, TAKE(key));
+	return r;
+}
+
+/* All of them, since a key's place tells nothing of its object; to delete is rare. */
+static void legacy_forget(struct provider *p, struct slice object)
+{
+	(void)object;
+	key_cache_wipe(&((struct legacy *)p)->keys);
 }
 
 static void legacy_close(struct provider *p)
 {
 	struct legacy *legacy = (struct legacy *)p;
 
+	key_cache_wipe(&legacy->keys);
 	secret_free(legacy->host_key);
 	free(legacy);
 }
 
-/* Nothing is loaded anywhere, so there is nothing to forget; and no chip to tell about. */
+/* No chip to tell about. */
 static const struct provider_ops legacy_ops = {
 	.name = "legacy",
 	.kind = PROVIDER_SOFTWARE,
@@ -267,6 +283,7 @@ static const struct provider_ops legacy_ops = {
 	.key_import = legacy_key_import,
 	.key_export = legacy_key_export,
 	.key_sign = legacy_key_sign,
+	.forget = legacy_forget,
 	.close = legacy_close,
 };
 

@@ -6,7 +6,8 @@
  * The legacy SecurityProvider: the same operations with software keys on OpenSSL. Objects are
  * AES-256-GCM records under keys derived from one 32-byte host key, with the header as associated
  * data. It protects against whoever has the blobs but not the host's files, and no more; every
- * answer says "software". Safe for several threads: it holds no mutable state.
+ * answer says "software". Safe for several threads: all that changes is the cache of parsed keys
+ * (provider/legacy/key_cache.h), whose keys are wiped when an object is forgotten and at the end.
  */
 
 #include "base/err.h"

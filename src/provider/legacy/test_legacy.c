@@ -225,6 +225,46 @@ static void test_import_refuses(void **state)
 	assert_int_equal(key.object.len, 0);
 }
 
+static int sign(struct provider *p, struct slice header, struct slice object)
+{
+	static const uint8_t digest[32] = {1, 2, 3};
+	const struct sign_request request = {
+		.scheme = PKEY_ECDSA, .hash = HASH_SHA256, .digest = slice_of(digest, 32)};
+	CLEANUP(buf_fini) struct buf signature = BUF_INIT(512);
+	struct err err = {0};
+
+	return provider_key_sign(p, header, object, &request, &signature, &err);
+}
+
+/* A key that is at hand opens for nobody who could not have opened its object. */
+static void test_hot_key_stays_bound(void **state)
+{
+	const struct key_spec spec = {.type = PKEY_ECC_P256};
+	CLEANUP(key_result_cleanup) struct key_result key = KEY_RESULT_INIT;
+	CLEANUP(provider_cleanup) struct provider *stranger = NULL;
+	CLEANUP(secret_cleanup) struct secret *other_key = NULL;
+	struct slice header = slice_str("the header");
+	struct err err = {0};
+
+	(void)state;
+	assert_int_equal(provider_key_create(provider, header, &spec, &key, &err), 0);
+	assert_int_equal(sign(provider, header, buf_slice(&key.object)), 0);
+	assert_int_equal(sign(provider, slice_str("the headeR"), buf_slice(&key.object)),
+			 ERR_DAMAGED);
+	for (size_t i = 0; i < key.object.len; i++) {
+		key.object.data[i] ^= 0x10;
+		assert_int_equal(sign(provider, header, buf_slice(&key.object)), ERR_DAMAGED);
+		key.object.data[i] ^= 0x10;
+	}
+	assert_int_equal(sign(provider, header, slice_of(key.object.data, key.object.len - 1)),
+			 ERR_DAMAGED);
+	assert_int_equal(secret_new(32, &other_key, &err), 0);
+	assert_int_equal(legacy_open(other_key, &stranger, &err), 0);
+	assert_int_equal(sign(stranger, header, buf_slice(&key.object)), ERR_DAMAGED);
+	provider_forget(provider, buf_slice(&key.object));
+	assert_int_equal(sign(provider, header, buf_slice(&key.object)), 0);
+}
+
 /* Without a provider, and with one that can nothing: an answer, not a crash. */
 static void test_no_provider(void **state)
 {
@@ -308,6 +348,7 @@ int main(void)
 		cmocka_unit_test(test_tss2_needs_a_tpm),
 		cmocka_unit_test(test_import_is_not_exportable),
 		cmocka_unit_test(test_import_refuses),
+		cmocka_unit_test(test_hot_key_stays_bound),
 		cmocka_unit_test(test_no_provider),
 		cmocka_unit_test(test_threads),
 	};

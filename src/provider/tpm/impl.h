@@ -25,14 +25,21 @@ void random_pool_fini(struct random_pool *pool);
 int random_pool_take(struct random_pool *pool, struct engine *engine, uint8_t *ret_bytes,
 		     size_t len, struct err *err) MUST_CHECK;
 
+/* What changes in use: written by the worker after each one, read by status on any thread. */
+struct tpm_live {
+	_Atomic int fault; /* the code, while the chip does not serve */
+	_Atomic uint32_t reset_count, restart_count;
+	_Atomic uint32_t lockout_counter, lockout_max, lockout_resets;
+	_Atomic bool in_lockout, lockout_auth_refused;
+};
+
 struct tpm_provider {
 	struct provider base; /* first */
 	struct engine *engine;
 	struct secret *auth_key;
 	struct random_pool pool;
-	struct engine_facts facts;
-	_Atomic int
-		fault; /* the code, while the chip does not serve; read by status on any thread */
+	struct engine_facts facts; /* as they were at the start: what does not change */
+	struct tpm_live live;
 	char remark[384];
 };
 

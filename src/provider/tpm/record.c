@@ -100,10 +100,11 @@ int tpm_record_parse(struct slice text, struct engine_roots *ret_roots, struct e
 
 	if (r == 0)
 		r = record_read(json, &roots, err);
-	if (r < 0) {
+	/* A lack of memory says nothing about the record. */
+	if (r < 0 && r != ERR_INTERNAL)
 		err->code = ERR_DAMAGED;
+	if (r < 0)
 		return err_wrap(err, "the record of the TPM");
-	}
 	*ret_roots = roots;
 	return 0;
 }

@@ -11,6 +11,16 @@
 #include "base/json.h"
 #include "provider/tpm/impl.h"
 
+static unsigned short_at; /* allocations until the one that fails; 0 = none does */
+
+void *__real_malloc(size_t size);
+void *__wrap_malloc(size_t size);
+
+void *__wrap_malloc(size_t size)
+{
+	return short_at > 0 && --short_at == 0 ? NULL : __real_malloc(size);
+}
+
 static struct engine_roots sample(void)
 {
 	struct engine_roots roots = {.srk_handle = 0x81000001u};
@@ -70,11 +80,35 @@ static void test_bad_records(void **state)
 	assert_int_equal(roots.srk_handle, 77); /* untouched */
 }
 
+/* A lack of memory is no damage, which would keep the daemon from the chip for good. */
+static void test_memory_runs_short(void **state)
+{
+	CLEANUP(buf_fini) struct buf text = BUF_INIT(TPM_STATE_MAX);
+	struct engine_roots roots = sample(), again = {0};
+	struct err err;
+	unsigned n;
+	int r = -1;
+
+	(void)state;
+	assert_int_equal(tpm_record_write(&roots, &text, &err), 0);
+	for (n = 1; r < 0; n++) {
+		assert_true(n < 1000);
+		short_at = n;
+		r = tpm_record_parse(buf_slice(&text), &again, &err);
+		if (r < 0)
+			assert_int_equal(r, ERR_INTERNAL);
+	}
+	short_at = 0;
+	assert_true(n > 8);
+	assert_memory_equal(&again, &roots, sizeof(roots));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_round_trip),
 		cmocka_unit_test(test_bad_records),
+		cmocka_unit_test(test_memory_runs_short),
 	};
 
 	json_setup();

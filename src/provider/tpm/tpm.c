@@ -29,12 +29,28 @@ static struct engine *engine_of(struct provider *p)
 	return engine;
 }
 
+static void live_update(struct tpm_provider *tpm, int fault)
+{
+	struct tpm_live *live = &tpm->live;
+	struct engine_facts facts;
+
+	engine_facts(tpm->engine, &facts);
+	atomic_store(&live->fault, fault);
+	atomic_store(&live->reset_count, facts.reset_count);
+	atomic_store(&live->restart_count, facts.restart_count);
+	atomic_store(&live->lockout_counter, facts.lockout_counter);
+	atomic_store(&live->lockout_max, facts.lockout_max);
+	atomic_store(&live->lockout_resets, facts.lockout_resets);
+	atomic_store(&live->in_lockout, facts.in_lockout);
+	atomic_store(&live->lockout_auth_refused, facts.lockout_auth_refused);
+}
+
 /* After each use of the engine: what status tells of the chip. Hands @r on. */
 static int used(struct provider *p, int r)
 {
 	int refusal = engine_refusal(tpm_of(p)->engine);
 
-	atomic_store(&tpm_of(p)->fault, refusal ? refusal : r == ERR_TPM_FAILED ? r : 0);
+	live_update(tpm_of(p), refusal ? refusal : r == ERR_TPM_FAILED ? r : 0);
 	return r;
 }
 
@@ -299,6 +315,35 @@ static int tpm_key_sign(struct provider *p, struct slice header, struct slice ob
 	return refused_is_damaged(r, err);
 }
 
+static int tpm_unseal_loadable(struct provider *p, const struct provider_loadable *object,
+			       struct secret **ret_plain, struct err *err)
+{
+	const struct engine_roots *roots = engine_roots(tpm_of(p)->engine);
+	struct slice srk = slice_of(roots->srk.bytes, roots->srk.len);
+	bool ours =
+		object->parent_handle == roots->srk_handle && slice_equal(object->parent_name, srk);
+	const struct engine_object loaded = {
+		.parent = ours ? ENGINE_SRK : ENGINE_OTHER,
+		.other_handle = object->parent_handle,
+		.other_name = object->parent_name,
+		.public = object->public_part,
+		.private = object->private_part,
+	};
+
+	return used(p, engine_unseal(engine_of(p), &loaded, ret_plain, err));
+}
+
+static int tpm_raw(struct provider *p, struct slice command, struct buf *ret_answer,
+		   struct err *err)
+{
+	return used(p, engine_raw(engine_of(p), command, ret_answer, err));
+}
+
+static int tpm_raw_end(struct provider *p, struct err *err)
+{
+	return used(p, engine_raw_end(engine_of(p), err));
+}
+
 static void tpm_forget(struct provider *p, struct slice object)
 {
 	struct engine_object parts = {0};
@@ -315,11 +360,12 @@ static void tpm_forget(struct provider *p, struct slice object)
 		engine_forget(tpm_of(p)->engine, &parts);
 }
 
-/* Any thread: what changes after the provider was opened is atomic. */
+/* Any thread: what changes after the provider was opened is in @live. */
 static void tpm_status(struct provider *p, struct provider_status *ret_status)
 {
 	const struct engine_facts *facts = &tpm_of(p)->facts;
-	int fault = atomic_load(&tpm_of(p)->fault);
+	const struct tpm_live *live = &tpm_of(p)->live;
+	int fault = atomic_load(&live->fault);
 
 	*ret_status = (struct provider_status){
 		.manufacturer = facts->manufacturer,
@@ -327,10 +373,16 @@ static void tpm_status(struct provider *p, struct provider_status *ret_status)
 		.resource_manager = facts->manager,
 		.tcti = facts->tcti,
 		.commands = transport_command_count(),
-		.lockout_counter = facts->lockout_counter,
-		.lockout_max = facts->lockout_max,
-		.in_lockout = facts->in_lockout,
+		.reset_count = atomic_load(&live->reset_count),
+		.restart_count = atomic_load(&live->restart_count),
+		.ek_handle = facts->ek_handle,
+		.ek_name = slice_of(facts->ek.bytes, facts->ek.len),
+		.lockout_counter = atomic_load(&live->lockout_counter),
+		.lockout_max = atomic_load(&live->lockout_max),
+		.in_lockout = atomic_load(&live->in_lockout),
 		.has_lockout = true,
+		.lockout_resets = atomic_load(&live->lockout_resets),
+		.lockout_auth_refused = atomic_load(&live->lockout_auth_refused),
 		.fault = fault ? err_info(fault)->name : NULL,
 	};
 }
@@ -358,6 +410,9 @@ static const struct provider_ops tpm_ops = {
 	.key_import = tpm_key_import,
 	.key_export = tpm_key_export,
 	.key_sign = tpm_key_sign,
+	.unseal_loadable = tpm_unseal_loadable,
+	.raw = tpm_raw,
+	.raw_end = tpm_raw_end,
 	.forget = tpm_forget,
 	.status = tpm_status,
 	.close = tpm_close,
@@ -379,6 +434,7 @@ static int open_engine(struct tpm_provider *tpm, const struct tpm_options *optio
 		.hsk_handle = options->hsk_handle,
 		.encrypt = options->encrypt,
 		.owner_auth = options->owner_auth,
+		.lockout_auth = options->lockout_auth,
 		.recorded = recorded,
 	};
 	int r = tpm_object_auth(tpm->auth_key, slice_str("hsk"), &hsk_auth, err);
@@ -402,7 +458,7 @@ static int identify(struct tpm_provider *tpm, struct err *err)
 	memcpy(tpm->base.root, roots->hsk.bytes, roots->hsk.len);
 	tpm->base.root_len = roots->hsk.len;
 	engine_facts(tpm->engine, &tpm->facts);
-	atomic_store(&tpm->fault, engine_refusal(tpm->engine));
+	live_update(tpm, engine_refusal(tpm->engine));
 	snprintf(tpm->remark, sizeof(tpm->remark), "%s", engine_remark(tpm->engine));
 	return 0;
 }

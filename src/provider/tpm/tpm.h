@@ -29,7 +29,9 @@ struct tpm_options {
 	uint32_t srk_handle;	 /* where ours goes when 0x81000001 cannot be used */
 	uint32_t hsk_handle;	 /* 0 = the HSK is not made persistent */
 	bool encrypt;		 /* encrypt parameters */
-	struct slice owner_auth; /* hierarchy passwords; empty = none; borrowed for the call */
+	/* Hierarchy passwords; empty = none; borrowed for the call. */
+	struct slice owner_auth;
+	struct slice lockout_auth; /* with it the lockout counter is reset before its end */
 };
 
 /* Is there a TPM to try: a configured TCTI, or a device node? Opens nothing. */

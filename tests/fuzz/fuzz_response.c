@@ -1,0 +1,385 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * What a chip, or somebody between us and it, may answer. The input: what we ask for, how answers
+ * are framed, then the answers, each with its length in two bytes. Raw answers go up as they are.
+ * Framed ones get a header that fits, and in a session an authorisation area whose HMAC is right
+ * (the session has no key, so its HMAC is over the authValue, which the harness knows): so the
+ * parsers behind the check are reached as well. Promised: an error or a result within its limits.
+ */
+
+#include <string.h>
+
+#include "base/base64.h"
+#include "crypto/hash.h"
+#include "tests/fuzz/feed.h"
+#include "tests/fuzz/fuzz.h"
+#include "tpm/impl.h"
+
+#define AUTH	    "fuzz"
+#define SESSION	    0x02000000u
+#define ANSWERS_MAX 64u
+#define NONCE	    32u
+#define HEADER	    10u
+
+enum framing { RAW = 1, FRAMED = 2 };
+
+static struct feed {
+	struct slice rest;
+	unsigned framing;
+	unsigned given;
+} feed;
+
+static uint32_t get_u32(const uint8_t *p)
+{
+	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
+
+static void put_u32(uint8_t *p, uint32_t v)
+{
+	p[0] = (uint8_t)(v >> 24);
+	p[1] = (uint8_t)(v >> 16);
+	p[2] = (uint8_t)(v >> 8);
+	p[3] = (uint8_t)v;
+}
+
+static size_t take_answer(uint8_t *out, size_t max)
+{
+	struct slice *rest = &feed.rest;
+	size_t len;
+
+	if (rest->len < 2)
+		return 0;
+	len = (size_t)rest->data[0] << 8 | rest->data[1];
+	len = len > rest->len - 2 ? rest->len - 2 : len;
+	len = len > max ? max : len;
+	memcpy(out, rest->data + 2, len);
+	rest->data += 2 + len;
+	rest->len -= 2 + len;
+	return len;
+}
+
+/* Handles in the answer: those commands that give one. */
+static size_t handle_size(uint32_t code)
+{
+	switch (code) {
+	case TPM2_CC_CreatePrimary:
+	case TPM2_CC_Load:
+	case TPM2_CC_StartAuthSession:
+	case TPM2_CC_ContextLoad:
+		return 4;
+	default:
+		return 0;
+	}
+}
+
+/* nonceTPM, attributes, HMAC: Part 1, "Response HMAC"; the key is the authValue alone. */
+static size_t put_session(const uint8_t *command, uint32_t code, struct slice parameters,
+			  uint8_t *out)
+{
+	size_t handles = handle_size(code) && code != TPM2_CC_ContextLoad ? 1 : 0, at;
+	uint8_t digest[HASH_MAX_SIZE], nonce_tpm[NONCE] = {1}, cc[4], zero[4] = {0}, attributes;
+	struct slice rp[3], parts[4];
+	struct err err = {0};
+
+	if (code == TPM2_CC_Create || code == TPM2_CC_Unseal || code == TPM2_CC_Sign)
+		handles = 1;
+	if (code == TPM2_CC_ObjectChangeAuth || code == TPM2_CC_EvictControl)
+		handles = 2;
+	if (code == TPM2_CC_StartAuthSession || code == TPM2_CC_GetRandom)
+		handles = 0;
+	at = HEADER + handles * 4 + 4; /* the first session: its handle, nonce, attributes */
+	attributes = command[at + 4 + 2 + NONCE];
+	put_u32(cc, code);
+	rp[0] = slice_of(zero, 4);
+	rp[1] = slice_of(cc, 4);
+	rp[2] = parameters;
+	FUZZ_REQUIRE(hash_digest(HASH_SHA256, rp, 3, digest, &err) == 0);
+	parts[0] = slice_of(digest, 32);
+	parts[1] = slice_of(nonce_tpm, NONCE);
+	parts[2] = slice_of(command + at + 4 + 2, NONCE);
+	parts[3] = slice_of(&attributes, 1);
+	out[0] = 0;
+	out[1] = NONCE;
+	memcpy(out + 2, nonce_tpm, NONCE);
+	out[2 + NONCE] = attributes;
+	out[3 + NONCE] = 0;
+	out[4 + NONCE] = 32;
+	FUZZ_REQUIRE(hash_hmac(HASH_SHA256,
+			       slice_str(code == TPM2_CC_Unseal || code == TPM2_CC_Sign ||
+							 code == TPM2_CC_ObjectChangeAuth
+						 ? AUTH
+						 : ""),
+			       parts, 4, out + 5 + NONCE, &err) == 0);
+	return 5 + NONCE + 32;
+}
+
+static size_t frame(const uint8_t *command, uint8_t *out, size_t max)
+{
+	uint32_t code = get_u32(command + 6);
+	bool sessions = command[1] == 2;
+	size_t head = HEADER + handle_size(code) + (sessions ? 4 : 0), len;
+
+	len = take_answer(out + head, max - head - 128);
+	memset(out, 0, head);
+	out[0] = 0x80;
+	out[1] = command[1];
+	if (handle_size(code))
+		put_u32(out + HEADER, code == TPM2_CC_StartAuthSession ? SESSION : 0x80000000u);
+	if (sessions) {
+		put_u32(out + head - 4, (uint32_t)len);
+		len += put_session(command, code, slice_of(out + head, len), out + head + len);
+	}
+	put_u32(out + 2, (uint32_t)(head + len));
+	return head + len;
+}
+
+__attribute__((visibility("default"))) size_t fuzz_feed(const uint8_t *command, size_t len,
+							uint8_t *answer, size_t max)
+{
+	(void)len;
+	if (feed.given++ >= ANSWERS_MAX || feed.rest.len == 0)
+		return SIZE_MAX;
+	return feed.framing == RAW ? take_answer(answer, max) : frame(command, answer, max);
+}
+
+/* --- what is asked for --- */
+
+static struct engine_name NAME = {.bytes = {0x00, 0x0b, 1, 2, 3}, .len = 34};
+static const struct root ROOT = {.handle = 0x81000001, .name = {.bytes = {0, 0x0b, 1}, .len = 34}};
+
+static void ask_start(struct engine *engine)
+{
+	(void)chip_startup(engine);
+	if (chip_facts(engine) == TSS2_RC_SUCCESS)
+		FUZZ_REQUIRE(memchr(engine->facts.manufacturer, 0, 5));
+	(void)chip_flush_group(engine, GROUP_TRANSIENT, NULL);
+	(void)chip_flush_group(engine, GROUP_SAVED_SESSION, NULL);
+	(void)chip_lockout(engine);
+}
+
+static void ask_public(struct engine *engine)
+{
+	CLEANUP(buf_fini) struct buf bytes = BUF_INIT(ENGINE_PUBLIC_MAX);
+	struct engine_public parsed = {0};
+	struct engine_name name;
+	TPM2B_PUBLIC public = {0};
+	struct err err = {0};
+
+	if (chip_read_public(engine, 0x81000001, &public))
+		return;
+	(void)public_unfit_srk(&public);
+	if (public_name(&public, &name, &err) == 0)
+		FUZZ_REQUIRE(name.len <= ENGINE_NAME_MAX);
+	if (public_marshal(&public, &bytes, &err) < 0)
+		return;
+	if (engine_public_parse(buf_slice(&bytes), &parsed, &err) == 0)
+		pkey_free(parsed.key);
+}
+
+static void ask_load(struct engine *engine)
+{
+	TPM2B_PRIVATE private = {.size = 4};
+	TPM2B_PUBLIC public;
+	struct root loaded = {0};
+
+	public_sealed(&public);
+	if (!chip_load(engine, &ROOT, slice_of(NULL, 0), &public, &private, &loaded))
+		FUZZ_REQUIRE(loaded.name.len <= ENGINE_NAME_MAX);
+}
+
+static void ask_create(struct engine *engine)
+{
+	CLEANUP(engine_made_cleanup) struct engine_made made = ENGINE_MADE_INIT;
+	TPM2B_PUBLIC template, public = {0};
+	TPM2B_PRIVATE private = {0};
+	struct chip_create create = {
+		.parent = &ROOT, .template = &template, .auth = slice_str(AUTH)};
+	struct root root = {0};
+	struct err err = {0};
+
+	public_sealed(&template);
+	if (!chip_create(engine, &create, &public, &private)) {
+		FUZZ_EITHER(public_marshal(&public, &made.public, &err));
+		FUZZ_EITHER(private_marshal(&private, &made.private, &err));
+	}
+	(void)chip_create_srk(engine, &template, &root, &public);
+	(void)chip_persist(engine, &ROOT, 0x81000101);
+	(void)chip_flush(engine, 0x80000000);
+}
+
+/* A key that a salt can be sent to: the curve's own point, a modulus that is one by its size. */
+static void salt_key(enum pkey_type type, TPM2B_PUBLIC *ret_public)
+{
+	static const char G[] = "6b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a13945d898c296"
+				"4fe342e2fe1a7f9b8ee7eb4a7c0f9e162bce33576b315ececbb6406837bf51f5";
+	TPMU_PUBLIC_ID *unique = &ret_public->publicArea.unique;
+	struct err err = {0};
+
+	FUZZ_REQUIRE(public_storage(type, ret_public, &err) == 0);
+	if (type == PKEY_RSA_2048) {
+		unique->rsa.size = 256;
+		memset(unique->rsa.buffer, 0xc5, 256);
+		return;
+	}
+	unique->ecc.x.size = 32;
+	unique->ecc.y.size = 32;
+	FUZZ_REQUIRE(hex_decode(slice_of(G, 64), unique->ecc.x.buffer, 32));
+	FUZZ_REQUIRE(hex_decode(slice_of(G + 64, 64), unique->ecc.y.buffer, 32));
+}
+
+static void ask_session(struct engine *engine)
+{
+	TPM2B_PUBLIC public = {0};
+
+	(void)chip_start_session(engine, NULL, NULL);
+	salt_key(PKEY_ECC_P256, &public);
+	(void)chip_start_session(engine, &ROOT, &public);
+	salt_key(PKEY_RSA_2048, &public);
+	(void)chip_start_session(engine, &ROOT, &public);
+	if (!chip_read_public(engine, 0x81000001, &public))
+		(void)chip_start_session(engine, &ROOT, &public);
+}
+
+/* Public and private parts as they come from files, without a chip. */
+static void ask_bytes(struct engine *engine)
+{
+	CLEANUP(buf_fini) struct buf again = BUF_INIT(4096);
+	struct engine_public parsed = {0};
+	struct slice bytes = feed.rest;
+	TPM2B_PRIVATE private;
+	TPM2B_PUBLIC public;
+	struct err err = {0};
+
+	(void)engine;
+	if (private_unmarshal(bytes, &private, &err) == 0) {
+		FUZZ_REQUIRE(private_marshal(&private, &again, &err) == 0);
+		FUZZ_REQUIRE(slice_equal(buf_slice(&again), bytes));
+		buf_reset(&again);
+	}
+	if (engine_public_parse(bytes, &parsed, &err) == 0) {
+		FUZZ_REQUIRE(parsed.key && parsed.name.len <= ENGINE_NAME_MAX);
+		pkey_free(parsed.key);
+	}
+	if (public_unmarshal(bytes, &public, &err) == 0) {
+		(void)public_unfit_srk(&public);
+		if (public_marshal(&public, &again, &err) == 0)
+			FUZZ_REQUIRE(again.len <= bytes.len);
+	}
+}
+
+/* A ready engine with an unsalted session, as after a good start. */
+static void make_ready(struct engine *engine)
+{
+	uint8_t nonce[NONCE] = {2};
+	struct err err = {0};
+
+	FUZZ_REQUIRE(session_begin(&engine->line.session, SESSION, slice_of(NULL, 0),
+				   slice_of(nonce, NONCE), slice_of(nonce, NONCE), &err) == 0);
+	engine->ready = true;
+	engine->facts.object_slots = 3;
+	engine->srk = ROOT;
+	engine->hsk = ROOT;
+	engine->roots.srk = NAME;
+	engine->roots.hsk = NAME;
+}
+
+static struct engine_object object_of(struct buf *public, struct buf *private, bool key)
+{
+	TPM2B_PRIVATE bytes = {.size = 8};
+	TPM2B_PUBLIC template;
+	struct err err = {0};
+
+	public_sealed(&template);
+	if (key)
+		FUZZ_REQUIRE(public_signing(PKEY_ECC_P256, &template, &err) == 0);
+	FUZZ_REQUIRE(public_marshal(&template, public, &err) == 0);
+	FUZZ_REQUIRE(private_marshal(&bytes, private, &err) == 0);
+	return (struct engine_object){.parent = ENGINE_HSK,
+				      .public = buf_slice(public),
+				      .private = buf_slice(private),
+				      .auth = slice_str(AUTH)};
+}
+
+static void ask_unseal(struct engine *engine)
+{
+	CLEANUP(buf_fini) struct buf public = BUF_INIT(1024), private = BUF_INIT(1024);
+	CLEANUP(secret_cleanup) struct secret *plain = NULL;
+	struct engine_object object = object_of(&public, &private, false);
+	uint8_t random[32];
+	struct err err = {0};
+
+	if (engine_unseal(engine, &object, &plain, &err) == 0)
+		FUZZ_REQUIRE(secret_size(plain) <= 256);
+	FUZZ_EITHER(engine_random(engine, random, sizeof(random), &err));
+}
+
+static void ask_sign(struct engine *engine)
+{
+	CLEANUP(buf_fini) struct buf public = BUF_INIT(1024), private = BUF_INIT(1024);
+	CLEANUP(buf_fini) struct buf signature = BUF_INIT(1024), changed = BUF_INIT(2048);
+	struct engine_object object = object_of(&public, &private, true);
+	uint8_t digest[32] = {0};
+	struct engine_sign request = {
+		.scheme = PKEY_ECDSA, .hash = HASH_SHA256, .digest = slice_of(digest, 32)};
+	struct err err = {0};
+
+	FUZZ_EITHER(engine_sign(engine, &object, &request, &signature, &err));
+	FUZZ_EITHER(engine_change_auth(engine, &object, slice_str("new"), &changed, &err));
+}
+
+static void ask_contexts(struct engine *engine)
+{
+	CLEANUP(buf_fini) struct buf context = BUF_INIT(SLOTS_CONTEXT_MAX);
+	uint32_t handle = 0;
+
+	if (!chip_context_save(engine, 0x80000000, &context))
+		(void)chip_context_load(engine, buf_slice(&context), &handle);
+	if (session_park(engine))
+		(void)session_unpark(engine);
+}
+
+static void ask_raw(struct engine *engine)
+{
+	static const uint8_t command[] = {0x80, 1, 0, 0, 0, 12, 0, 0, 1, 0x7b, 0, 8};
+	CLEANUP(buf_fini) struct buf answer = BUF_INIT(TRANSPORT_BUFFER);
+	struct err err = {0};
+
+	if (engine_raw(engine, slice_of(command, sizeof(command)), &answer, &err) == 0)
+		FUZZ_REQUIRE(answer.len >= HEADER);
+	FUZZ_EITHER(engine_raw_end(engine, &err) == 0);
+}
+
+static const struct {
+	void (*ask)(struct engine *engine);
+	bool ready;
+} asks[] = {
+	{ask_start, false},   {ask_public, false},   {ask_load, false},	   {ask_create, false},
+	{ask_session, false}, {ask_load, true},	     {ask_create, true},   {ask_unseal, true},
+	{ask_sign, true},     {ask_contexts, false}, {ask_contexts, true}, {ask_raw, true},
+	{ask_bytes, false},
+};
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct engine engine = {.parked = BUF_INIT(SLOTS_CONTEXT_MAX)};
+	struct err err = {0};
+	size_t which;
+
+	if (size < 4)
+		return 0;
+	which = data[0] % ARRAY_LEN(asks);
+	feed = (struct feed){.rest = slice_of(data + 2, size - 2),
+			     .framing = data[1] & 1 ? RAW : FRAMED};
+	FUZZ_REQUIRE(line_open(FEED_TCTI, &engine.line, &err) == 0);
+	engine.line.encrypt = data[1] & 2;
+	/* Else a chip that asks for patience gets half a minute of it. */
+	engine_set_deadline(&engine, 1);
+	if (asks[which].ready)
+		make_ready(&engine);
+	asks[which].ask(&engine);
+	line_close(&engine.line);
+	slots_reset(&engine.slots);
+	buf_fini(&engine.parked);
+	return 0;
+}
