@@ -11,7 +11,7 @@ BUILD_PACKAGES=(
 	swtpm openssl curl jq
 )
 TEST_PACKAGES=(
-	bats tpm2-tools tpm2-openssl strace socat procps python3 python3-yaml git
+	bats tpm2-tools tpm2-openssl python3-tpm2-pytss strace socat procps python3 python3-yaml git
 	clang-format clang-tidy
 )
 
@@ -53,7 +53,7 @@ do_deps() {
 # Meson puts a program where its source is; people look for it in the build folder itself.
 link_programs() { # build folder
 	local program path
-	for program in holdfastd holdfast; do
+	for program in holdfastd holdfast holdfast-fapi; do
 		path=$(find "$1/src/cmd" -type f -name "$program" -perm -u+x | head -n 1)
 		[ -n "$path" ] || die "the build made no $program"
 		ln -sfn "${path#"$1"/}" "$1/$program"
@@ -75,5 +75,5 @@ do_build() {
 	[ $# -eq 0 ] || die "build takes no argument"
 	need_packages "${BUILD_PACKAGES[@]}"
 	compile "$build"
-	say "Built: build/holdfastd, build/holdfast"
+	say "Built: build/holdfastd, build/holdfast, build/holdfast-fapi"
 }

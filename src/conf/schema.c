@@ -27,7 +27,7 @@ const struct schema_section SCHEMA_SECTIONS[SCHEMA_SECTION_COUNT] = {
 	[SCHEMA_TPM] = {.name = "tpm", .parent = SCHEMA_ROOT},
 	[SCHEMA_PATHS] = {.name = "paths", .parent = SCHEMA_ROOT},
 	[SCHEMA_DEVICE] = {.name = "device", .parent = SCHEMA_ROOT, .unused = true},
-	[SCHEMA_FAPI] = {.name = "fapi", .parent = SCHEMA_ROOT, .unused = true},
+	[SCHEMA_FAPI] = {.name = "fapi", .parent = SCHEMA_ROOT},
 	[SCHEMA_TENANT] = {.name = "tenant", .parent = SCHEMA_ROOT, .titled = true, .unused = true},
 	[SCHEMA_TPM2] = {.name = "tpm2", .parent = SCHEMA_ROOT, .unused = true},
 	[SCHEMA_TPM2_ABRMD] = {.name = "abrmd", .parent = SCHEMA_TPM2},

@@ -94,7 +94,6 @@ void conf_unused_keys(const struct conf *conf, void (*visit)(void *arg, const ch
 {
 	const struct unused_key tpm[] = {
 		{"endorsement_auth_file", conf->tpm.endorsement_auth_file[0] == '\0'},
-		{"lockout_auth_file", conf->tpm.lockout_auth_file[0] == '\0'},
 	};
 	CLEANUP(conf_tenant_cleanup) struct conf_tenant *def = NULL;
 	struct err ignored;

@@ -78,17 +78,21 @@ static void put_headers(struct http_request *request, const char *type)
  * Without memory for the answer there is no response, and the library is told to close the
  * connection: a client never takes a part for the whole.
  */
-static void answer(struct http_request *request, unsigned status, const char *type,
-		   struct slice body)
+void http_answer_with(struct http_request *request, unsigned status, const char *type,
+		      struct MHD_Response *response)
 {
 	assert(request->state != HTTP_ANSWERED);
 	request->state = HTTP_ANSWERED;
 	request->status = status;
-	if (!request->gone) {
-		request->response = response_new(body);
-		put_headers(request, type);
-	}
+	request->response = response;
+	put_headers(request, type);
 	http_request_unpark(request);
+}
+
+static void answer(struct http_request *request, unsigned status, const char *type,
+		   struct slice body)
+{
+	http_answer_with(request, status, type, request->gone ? NULL : response_new(body));
 }
 
 void http_answer_json(struct http_request *request, unsigned status, const struct json_t *json)

@@ -174,7 +174,7 @@ static int read_query(struct http_request *request, struct err *err)
 
 static int check_type(struct http_request *request, const struct head *head, struct err *err)
 {
-	bool octets_too = request->route->body == HTTP_BODY_OCTETS_OR_JSON;
+	bool octets_too = request->route->body >= HTTP_BODY_OCTETS_OR_JSON;
 	const char *type = head->fields[TYPE].value;
 
 	request->json = !type || http_media_is(type, "application/json");
@@ -184,9 +184,29 @@ static int check_type(struct http_request *request, const struct head *head, str
 	return 0;
 }
 
+/* How much of the body is kept in memory, and what becomes of the rest. */
+static void plan_body(struct http_request *request, const char *length, uint64_t announced)
+{
+	const struct http_route *route = request->route;
+	bool streams = route->body == HTTP_BODY_STREAM_OR_JSON;
+
+	if (request->json) {
+		request->body.max = request->conn->http->limits.json_max;
+		return;
+	}
+	request->body.max = route->octets_max;
+	request->may_stream = streams && !length;
+	request->in.on = streams && announced > route->octets_max;
+	request->in.length = request->in.on ? announced : 0;
+	if (request->may_stream || request->in.on)
+		request->body.max = HTTP_STREAM_BUFFER;
+}
+
 static int check_body(struct http_request *request, const struct head *head, struct err *err)
 {
 	const char *length = head->fields[LENGTH].value;
+	uint64_t announced = length ? strtoull(length, NULL, 10) : 0;
+	size_t max;
 	int r;
 
 	if (request->route->body == HTTP_BODY_NONE) {
@@ -197,12 +217,11 @@ static int check_body(struct http_request *request, const struct head *head, str
 	r = check_type(request, head, err);
 	if (r < 0)
 		return r;
-	request->body.max =
-		request->json ? request->conn->http->limits.json_max : request->route->octets_max;
+	plan_body(request, length, announced);
+	max = request->in.on ? request->route->stream_max : request->body.max;
 	/* The library has checked that it is a number; an overflow saturates. */
-	if (length && strtoull(length, NULL, 10) > request->body.max)
-		return err_set(err, ERR_TOO_LARGE, "the body is longer than %zu bytes",
-			       request->body.max);
+	if (announced > max)
+		return err_set(err, ERR_TOO_LARGE, "the body is longer than %zu bytes", max);
 	return 0;
 }
 

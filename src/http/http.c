@@ -3,8 +3,8 @@
  * The library, its connections and their deadlines.
  *
  * A few requests the library refuses before we see them, in HTML of its own, and then closes the
- * connection: a header over POOL_SIZE (431), and a Content-Length that is no number (400, whose
- * status line and header it sends twice). Neither is counted or recorded.
+ * connection: a header over HTTP_POOL_SIZE (431), and a Content-Length that is no number (400,
+ * whose status line and header it sends twice). Neither is counted or recorded.
  *
  * The library runs with an epoll set of its own, whose descriptor the loop watches. Whatever gives
  * it work (that descriptor, a new connection, an answer) sets a timer of zero, so that it runs
@@ -24,9 +24,6 @@
 
 #include "http/impl.h"
 
-/* Per connection, for header and the body on its way. Twice our header limit must fit, so that
- * the refusal is ours and not the library's. */
-#define POOL_SIZE (32u * 1024u)
 /* Runs of the library in one turn of the loop, so that others get their turn. */
 #define RUNS_MAX 8u
 
@@ -71,12 +68,17 @@ void http_conn_cut(struct http_conn *conn)
 	(void)shutdown(conn->fd, SHUT_RDWR);
 }
 
-void http_conn_deadline(struct http_conn *conn, unsigned seconds)
+void http_conn_deadline_us(struct http_conn *conn, uint64_t delay_us)
 {
 	struct err ignored;
 
-	if (loop_timer_set(&conn->deadline, (uint64_t)seconds * 1000000u, &ignored) < 0)
+	if (loop_timer_set(&conn->deadline, delay_us, &ignored) < 0)
 		http_conn_cut(conn);
+}
+
+void http_conn_deadline(struct http_conn *conn, unsigned seconds)
+{
+	http_conn_deadline_us(conn, (uint64_t)seconds * 1000000u);
 }
 
 void http_conn_no_deadline(struct http_conn *conn)
@@ -215,7 +217,7 @@ static struct MHD_Daemon *daemon_new(struct http *http)
 		MHD_OPTION_NOTIFY_CONNECTION, on_connection, http, MHD_OPTION_NOTIFY_COMPLETED,
 		on_completed, http, MHD_OPTION_UNESCAPE_CALLBACK, on_unescape, NULL,
 		MHD_OPTION_CONNECTION_LIMIT, http->limits.connections,
-		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)POOL_SIZE,
+		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HTTP_POOL_SIZE,
 		MHD_OPTION_CONNECTION_TIMEOUT, 0u, MHD_OPTION_STRICT_FOR_CLIENT, 0, MHD_OPTION_END);
 }
 
@@ -297,6 +299,12 @@ int http_add(struct http *http, int fd, void *peer, struct err *err)
 	conn = conn_new(http, fd, peer);
 	if (!conn)
 		return err_set(err, ERR_INTERNAL, "memory is short");
+	/* First, as the library may hand on a request of any connection that it was given. */
+	r = loop_watch(http->loop, fd, EPOLLIN | EPOLLET, on_activity, conn, &conn->watch, err);
+	if (r < 0) {
+		conn_free(conn);
+		return r;
+	}
 	http_conn_deadline(conn, http->limits.request_s);
 	/* From here on it is the library's to close, whatever happens. */
 	owned = -1;
@@ -308,11 +316,6 @@ int http_add(struct http *http, int fd, void *peer, struct err *err)
 		return err_set(err, ERR_INTERNAL, "cannot take one more connection");
 	}
 	http_wake(http);
-	r = loop_watch(http->loop, fd, EPOLLIN | EPOLLET, on_activity, conn, &conn->watch, err);
-	if (r < 0) {
-		http_conn_cut(conn);
-		return r;
-	}
 	conn->known = true;
 	return 0;
 }

@@ -10,7 +10,9 @@
  *
  * Deadlines per connection, in seconds: a request must be whole (header and body) `request_s`
  * after its first byte or the connection's accept; an idle keep-alive connection is closed after
- * `idle_s`; an answer must be taken within `answer_s`. A client that drips is thus closed.
+ * `idle_s`; an answer must be taken within `answer_s`. A client that drips is thus closed. A
+ * stream may take longer, but each HTTP_PACE bytes of it no longer than that; the time in which
+ * the client waits for us does not count.
  */
 
 #include <stdbool.h>
@@ -31,6 +33,8 @@ struct json_t;
 #define HTTP_HEADER_MAX	  (8u * 1024u)
 #define HTTP_SEGMENTS_MAX 8u
 #define HTTP_SEGMENT_MAX  128u
+#define HTTP_PIECE	  (128u * 1024u)  /* bytes of a stream that are handed on at once */
+#define HTTP_PACE	  (1024u * 1024u) /* bytes that a deadline is for */
 
 enum http_method { HTTP_GET, HTTP_POST, HTTP_PUT, HTTP_DELETE, HTTP_METHODS };
 
@@ -39,6 +43,7 @@ enum http_body {
 	HTTP_BODY_NONE,
 	HTTP_BODY_JSON,		  /* Content-Type application/json (or none given) */
 	HTTP_BODY_OCTETS_OR_JSON, /* either, told apart by http_request_is_json() */
+	HTTP_BODY_STREAM_OR_JSON, /* the same, but many octets come as a stream, see below */
 };
 
 typedef void (*http_handler)(struct http_request *request, void *app);
@@ -50,6 +55,7 @@ struct http_route {
 	enum http_body body;
 	size_t octets_max; /* limit of an octet-stream body; JSON has its own */
 	http_handler handler;
+	size_t stream_max; /* limit of a stream; 0 for the other kinds of body */
 };
 
 struct http_limits {
@@ -143,6 +149,51 @@ void http_answer_error(struct http_request *request, const struct err *err);
 
 /* Adds a header to the answer still to come (Location, Cache-Control, ..); constants or copies. */
 void http_request_add_header(struct http_request *request, const char *name, const char *value);
+
+/*
+ * Streams: bodies too large to be held. Octets for HTTP_BODY_STREAM_OR_JSON are a stream when
+ * Content-Length says more than octets_max, or when a chunked body outgrows HTTP_PIECE. The handler
+ * is then called before the body is whole, as soon as that is known; there is no
+ * http_request_body(). It either answers at once, or calls http_request_suspend() and, then or
+ * later, pulls the body piece by piece until the last or until it answers. Between two pulls the
+ * client waits. An answer before the last piece goes out at once when nothing was pulled; later
+ * the library can send it only behind the body, so what remains of that is read and dropped.
+ *
+ * A client that leaves, or is too slow, while a piece is pulled ends the request: gone() must
+ * answer before it returns (to nobody, as ever).
+ *
+ * A chunked stream's client must not end its own direction (a half-close) before it has the answer.
+ */
+bool http_request_is_stream(const struct http_request *request);
+/* How long a stream may be: its Content-Length, or the route's stream_max when it is chunked. */
+uint64_t http_request_length(const struct http_request *request);
+
+/*
+ * Asks for the next piece. @piece gets it once, later or before this returns, borrowed for the
+ * call: HTTP_PIECE bytes with at least one more to come, or what is left (1 to HTTP_PIECE bytes)
+ * and @last. Chunked streams may be longer than stream_max: the handler counts.
+ */
+typedef void (*http_piece_fn)(void *arg, struct slice bytes, bool last);
+void http_request_pull(struct http_request *request, http_piece_fn piece, void *arg);
+
+/* Where a long answer comes from. */
+struct http_source {
+	/* The next bytes are wanted: http_answer_piece() or http_answer_cut(), now or later. */
+	void (*more)(void *arg);
+	/* Everything was sent, or nobody takes it: the last call, and the request is gone. */
+	void (*end)(void *arg);
+};
+
+/*
+ * The answer 200 with exactly @length bytes that are made while they are sent. Unlike after other
+ * answers, the request lives on until end().
+ */
+void http_answer_stream(struct http_request *request, const char *content_type, uint64_t length,
+			const struct http_source *source, void *arg);
+/* 1 byte or more, once per more(); borrowed until the next more() or end(). */
+void http_answer_piece(struct http_request *request, struct slice bytes);
+/* No more is to be had: closes the connection, so that nobody takes a part for the whole. */
+void http_answer_cut(struct http_request *request);
 
 /*
  * Pure pieces, tested without I/O.

@@ -11,6 +11,10 @@
  * at once, or the connection is parked (suspended in the library) until the answer comes. So a
  * request that is at work can be ended by http_free() only, and everything borrowed from it or
  * from its connection stays valid until the handler answers, even when the client has left.
+ *
+ * A stream (stream.c) is with its handler while its body is read. Its connection is parked exactly
+ * while the handler has not asked for more. While it is not, the library may end the request at any
+ * time; the handler has nothing running then and is told to answer at once.
  */
 
 #include <stdbool.h>
@@ -29,6 +33,14 @@ struct MHD_Response;
 #define HTTP_QUERY_MAX	 8u /* parameters of one request */
 #define HTTP_HEADERS_MAX 8u /* that a handler may add to its answer */
 #define HTTP_ALLOW_SIZE	 32u
+
+/* Per connection, for header and the body on its way. Twice our header limit must fit, so that
+ * the refusal is ours and not the library's. */
+#define HTTP_POOL_SIZE (32u * 1024u)
+/* A piece, and what the library may still hand over when it was told to stop. */
+#define HTTP_STREAM_BUFFER (HTTP_PIECE + 2u * HTTP_POOL_SIZE)
+/* What a refused body may still send before it is cut, so that its client sees the answer. */
+#define HTTP_SURPLUS_MAX (1024u * 1024u)
 
 struct http_conn {
 	struct http *http;
@@ -60,10 +72,45 @@ struct http {
 };
 
 enum http_state {
-	HTTP_READING,  /* header seen, body on its way */
-	HTTP_WHOLE,    /* to be dispatched when the library asks again */
-	HTTP_WORKING,  /* with its handler */
-	HTTP_ANSWERED, /* the answer waits for the library, or is on its way */
+	HTTP_READING,	/* header seen, body on its way */
+	HTTP_STREAMING, /* with its handler, who takes the body as it comes */
+	HTTP_WHOLE,	/* to be dispatched when the library asks again */
+	HTTP_WORKING,	/* with its handler */
+	HTTP_ANSWERED,	/* the answer waits for the library, or is on its way */
+};
+
+/*
+ * How fast the other side must be: HTTP_PACE bytes in each window. The clock stands still while it
+ * waits for us.
+ */
+struct http_pace {
+	uint64_t window_us;
+	uint64_t left_us;  /* of this window, when the clock last stood still */
+	uint64_t since_us; /* .. and runs on since then; 0 while it stands */
+	size_t moved;	   /* bytes in this window */
+};
+
+/* A stream's body on its way in; its bytes are in the request's body. */
+struct http_inflow {
+	bool on;	 /* the request is a stream */
+	bool at_head;	 /* the library waits before the body: an answer goes out at once */
+	bool whole;	 /* the library has reported the end */
+	bool wanted;	 /* a pull is outstanding */
+	bool delivering; /* the handler has a piece in its hands */
+	uint64_t length; /* Content-Length; 0 when chunked */
+	uint64_t received;
+	http_piece_fn piece;
+	void *arg;
+};
+
+/* A stream on its way out. Belongs to the library's response, which may outlive the request. */
+struct http_outflow {
+	struct http_request *request; /* NULL when that has ended */
+	struct slice rest;	      /* of the source's piece */
+	bool asked;		      /* more() was called */
+	bool cut;
+	void *block; /* the library's buffer, to be wiped */
+	size_t block_len;
 };
 
 struct http_pair {
@@ -88,7 +135,14 @@ struct http_request {
 	struct http_pair query[HTTP_QUERY_MAX];
 	size_t query_count;
 	struct buf body;
-	size_t surplus; /* bytes of body read and dropped after the refusal */
+	bool may_stream; /* chunked: becomes a stream when it outgrows a piece */
+	size_t surplus;	 /* bytes of body read and dropped after the refusal */
+	struct http_inflow in;
+	bool paced; /* its deadline is one of pace .. */
+	struct http_pace pace;
+	const struct http_source *source; /* of its answer; NULL when that is no stream */
+	void *source_arg;
+	struct http_outflow *out; /* NULL when there is no response */
 	struct http_pair headers[HTTP_HEADERS_MAX];
 	size_t header_count;
 	unsigned status;
@@ -101,6 +155,7 @@ struct http_request {
 void http_wake(struct http *http);
 /* (Re)arms the connection's deadline. */
 void http_conn_deadline(struct http_conn *conn, unsigned seconds);
+void http_conn_deadline_us(struct http_conn *conn, uint64_t delay_us);
 void http_conn_no_deadline(struct http_conn *conn);
 /* Ends both directions; the library notices and closes. */
 void http_conn_cut(struct http_conn *conn);
@@ -119,10 +174,48 @@ struct http_step {
 bool http_request_step(struct http_conn *conn, const struct http_step *step);
 /* The library is done with it, or its connection ends: tells ops.finished and frees it. */
 void http_request_end(struct http_request *request);
-/* Its client left: tells the handler, once. */
+/* Its client left while it was parked: tells the handler, once. */
 void http_request_lose(struct http_request *request);
+/* Keeps the library from the connection, within one of its callbacks only. */
+void http_request_park(struct http_request *request);
 /* Lets the library go on with a parked connection. */
 void http_request_unpark(struct http_request *request);
+/* Gives the answer to the library, which keeps its own reference. False: close the connection. */
+bool http_request_send(struct http_request *request);
+/* Answers without its handler. */
+void http_request_refuse(struct http_request *request, const struct err *err);
+/* Calls its handler, who answers or suspends. */
+void http_request_handle(struct http_request *request);
+
+/* --- answer.c --- */
+
+/* Takes @response over; NULL when memory was short. */
+void http_answer_with(struct http_request *request, unsigned status, const char *type,
+		      struct MHD_Response *response);
+
+/* --- stream.c --- */
+
+/* The library's steps of a request that is a stream. */
+bool http_stream_begin(struct http_request *request);
+bool http_stream_body(struct http_request *request, struct slice bytes);
+bool http_stream_rest(struct http_request *request);
+/* The request ends: the handler of a body and the source of an answer learn it. */
+void http_stream_end(struct http_request *request);
+/* A new pace: @seconds for each HTTP_PACE bytes. The clock runs unless it is parked. */
+void http_pace_begin(struct http_request *request, unsigned seconds);
+void http_pace_end(struct http_request *request);
+/* Around parking; without a pace they do nothing. */
+void http_pace_pause(struct http_request *request);
+void http_pace_resume(struct http_request *request);
+
+/* --- pace.c --- */
+
+void http_pace_init(struct http_pace *pace, uint64_t window_us);
+/* The clock runs; returns after how long the other side is too slow. */
+uint64_t http_pace_start(struct http_pace *pace, uint64_t now_us);
+void http_pace_stop(struct http_pace *pace, uint64_t now_us);
+/* @bytes went through; true when that begins a new window. */
+bool http_pace_moved(struct http_pace *pace, size_t bytes, uint64_t now_us);
 
 /* --- head.c --- */
 

@@ -20,9 +20,6 @@
 #include "base/secret.h"
 #include "http/impl.h"
 
-/* What a refused body may still send before it is cut, so that its client sees the answer. */
-#define SURPLUS_MAX (1024u * 1024u)
-
 static struct http_request *request_new(struct http_conn *conn)
 {
 	struct http_request *request = calloc(1, sizeof(*request));
@@ -64,6 +61,7 @@ void http_request_end(struct http_request *request)
 	struct http *http = conn->http;
 
 	conn->request = NULL;
+	http_stream_end(request);
 	if (request->admitted)
 		http->ops.finished(http->app, conn->peer, request->route);
 	request_free(request);
@@ -73,18 +71,26 @@ void http_request_end(struct http_request *request)
 		http_conn_cut(conn);
 }
 
+void http_request_park(struct http_request *request)
+{
+	MHD_suspend_connection(request->conn->mhd);
+	request->parked = true;
+	http_pace_pause(request);
+}
+
 void http_request_unpark(struct http_request *request)
 {
 	if (!request->parked)
 		return;
 	request->parked = false;
 	MHD_resume_connection(request->conn->mhd);
+	http_pace_resume(request);
 	http_wake(request->conn->http);
 }
 
 void http_request_lose(struct http_request *request)
 {
-	if (!request->parked || request->gone)
+	if (!request->parked || request->gone || request->state == HTTP_ANSWERED)
 		return;
 	request->gone = true;
 	if (request->on_gone)
@@ -93,22 +99,26 @@ void http_request_lose(struct http_request *request)
 
 /* --- the library's steps --- */
 
-/* Gives the answer to the library, which keeps its own reference. */
-static bool send_answer(struct http_request *request)
+bool http_request_send(struct http_request *request)
 {
 	struct MHD_Response *response = TAKE(request->response);
+	unsigned answer_s = request->conn->http->limits.answer_s;
 	enum MHD_Result queued;
 
+	http_pace_end(request);
+	buf_fini(&request->body);
 	if (!response)
 		return false;
-	http_conn_deadline(request->conn, request->conn->http->limits.answer_s);
+	if (request->source)
+		http_pace_begin(request, answer_s);
+	else
+		http_conn_deadline(request->conn, answer_s);
 	queued = MHD_queue_response(request->conn->mhd, request->status, response);
 	MHD_destroy_response(response);
 	return queued == MHD_YES;
 }
 
-/* Without its handler. */
-static void refuse(struct http_request *request, const struct err *err)
+void http_request_refuse(struct http_request *request, const struct err *err)
 {
 	const struct http *http = request->conn->http;
 
@@ -124,10 +134,12 @@ static bool step_head(struct http_conn *conn, const struct http_step *step)
 
 	if (!request)
 		return false;
-	if (http_head_read(request, step, &err) == 0)
-		return true;
-	refuse(request, &err);
-	return request->body_due ? send_answer(request) : true;
+	if (http_head_read(request, step, &err) == 0) {
+		request->in.at_head = request->in.on;
+		return request->in.on ? http_stream_begin(request) : true;
+	}
+	http_request_refuse(request, &err);
+	return request->body_due ? http_request_send(request) : true;
 }
 
 static bool step_body(struct http_request *request, const struct http_step *step)
@@ -136,42 +148,48 @@ static bool step_body(struct http_request *request, const struct http_step *step
 	struct err err;
 
 	*step->data_len = 0;
+	if (request->in.on)
+		return http_stream_body(request, piece);
 	if (request->state == HTTP_ANSWERED) {
 		request->surplus += piece.len;
-		return request->surplus <= SURPLUS_MAX;
+		return request->surplus <= HTTP_SURPLUS_MAX;
 	}
 	buf_put(&request->body, piece);
 	/* The library's buffer, which it only moves within and never wipes. */
 	wipe((void *)(uintptr_t)piece.data, piece.len);
 	if (buf_ok(&request->body))
-		return true;
+		return request->may_stream && request->body.len > HTTP_PIECE
+			       ? http_stream_begin(request)
+			       : true;
 	if (piece.len > request->body.max - request->body.len)
 		(void)err_set(&err, ERR_TOO_LARGE, "the body is longer than %zu bytes",
 			      request->body.max);
 	else
 		(void)err_set(&err, ERR_INTERNAL, "memory is short");
 	buf_fini(&request->body);
-	refuse(request, &err);
+	http_request_refuse(request, &err);
 	return true;
+}
+
+void http_request_handle(struct http_request *request)
+{
+	struct err err;
+
+	request->route->handler(request, request->conn->http->app);
+	if (request->state == HTTP_ANSWERED || request->suspended)
+		return;
+	(void)err_set(&err, ERR_INTERNAL, "the operation gave no answer");
+	http_answer_error(request, &err);
 }
 
 static bool dispatch(struct http_request *request)
 {
-	const struct http_route *route = request->route;
-	struct err err;
-
 	request->state = HTTP_WORKING;
-	route->handler(request, request->conn->http->app);
+	http_request_handle(request);
 	if (request->state == HTTP_ANSWERED)
-		return send_answer(request);
-	if (request->suspended) {
-		MHD_suspend_connection(request->conn->mhd);
-		request->parked = true;
-		return true;
-	}
-	(void)err_set(&err, ERR_INTERNAL, "the operation gave no answer");
-	http_answer_error(request, &err);
-	return send_answer(request);
+		return http_request_send(request);
+	http_request_park(request);
+	return true;
 }
 
 static bool step_whole(struct http_request *request)
@@ -184,20 +202,23 @@ static bool step_whole(struct http_request *request)
 	case HTTP_WHOLE:
 		return dispatch(request);
 	case HTTP_ANSWERED:
-		return send_answer(request);
+		return http_request_send(request);
+	case HTTP_STREAMING:
 	case HTTP_WORKING:
-		break; /* parked, so it is not asked for */
+		break; /* a stream's steps are others; parked, so it is not asked for */
 	}
 	return false;
 }
 
 bool http_request_step(struct http_conn *conn, const struct http_step *step)
 {
-	if (!conn->request)
+	struct http_request *request = conn->request;
+
+	if (!request)
 		return step_head(conn, step);
 	if (*step->data_len > 0)
-		return step_body(conn->request, step);
-	return step_whole(conn->request);
+		return step_body(request, step);
+	return request->in.on ? http_stream_rest(request) : step_whole(request);
 }
 
 /* --- what a handler may ask --- */

@@ -155,8 +155,11 @@ int http_routes_check(const struct http_route *routes, size_t count, struct err 
 	size_t i, j;
 
 	for (i = 0; i < count; i++) {
+		bool streams = routes[i].body == HTTP_BODY_STREAM_OR_JSON;
+
 		if (!pattern_is_sound(routes[i].path) || !routes[i].handler ||
-		    routes[i].method >= HTTP_METHODS)
+		    routes[i].method >= HTTP_METHODS ||
+		    streams != (routes[i].stream_max > routes[i].octets_max))
 			return err_set(err, ERR_INTERNAL, "route %zu is malformed", i);
 		for (j = 0; j < i; j++)
 			if (routes[i].method == routes[j].method &&

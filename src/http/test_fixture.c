@@ -118,18 +118,28 @@ static void handle_later(struct http_request *request, void *app)
 	http_request_suspend(request, on_gone, f);
 }
 
+static void handle_stream(struct http_request *request, void *app)
+{
+	struct fixture *f = app;
+
+	f->handled++;
+	f->on_stream(request, f);
+}
+
 static const struct http_route ROUTES[] = {
-	{HTTP_GET, "/v1/status", 1, HTTP_BODY_NONE, 0, handle_status},
-	{HTTP_POST, "/v1/echo", 1, HTTP_BODY_JSON, 0, handle_echo},
+	{HTTP_GET, "/v1/status", 1, HTTP_BODY_NONE, 0, handle_status, 0},
+	{HTTP_POST, "/v1/echo", 1, HTTP_BODY_JSON, 0, handle_echo, 0},
 	{HTTP_PUT, "/v1/secrets/{name}", 1, HTTP_BODY_OCTETS_OR_JSON, FIXTURE_OCTETS_MAX,
-	 handle_put},
-	{HTTP_GET, "/v1/secrets/{name}", 1, HTTP_BODY_NONE, 0, handle_get},
-	{HTTP_DELETE, "/v1/secrets/{name}", 1, HTTP_BODY_NONE, 0, handle_delete},
-	{HTTP_GET, "/v1/fail", 1, HTTP_BODY_NONE, 0, handle_fail},
-	{HTTP_GET, "/v1/big", 1, HTTP_BODY_NONE, 0, handle_big},
-	{HTTP_GET, "/v1/silent", 1, HTTP_BODY_NONE, 0, handle_silent},
-	{HTTP_POST, "/v1/later", 1, HTTP_BODY_JSON, 0, handle_later},
-	{HTTP_POST, "/v1/forbidden", RIGHT_NOBODY, HTTP_BODY_JSON, 0, handle_echo},
+	 handle_put, 0},
+	{HTTP_GET, "/v1/secrets/{name}", 1, HTTP_BODY_NONE, 0, handle_get, 0},
+	{HTTP_DELETE, "/v1/secrets/{name}", 1, HTTP_BODY_NONE, 0, handle_delete, 0},
+	{HTTP_GET, "/v1/fail", 1, HTTP_BODY_NONE, 0, handle_fail, 0},
+	{HTTP_GET, "/v1/big", 1, HTTP_BODY_NONE, 0, handle_big, 0},
+	{HTTP_GET, "/v1/silent", 1, HTTP_BODY_NONE, 0, handle_silent, 0},
+	{HTTP_POST, "/v1/later", 1, HTTP_BODY_JSON, 0, handle_later, 0},
+	{HTTP_POST, "/v1/stream", 1, HTTP_BODY_STREAM_OR_JSON, FIXTURE_OCTETS_MAX, handle_stream,
+	 FIXTURE_STREAM_MAX},
+	{HTTP_POST, "/v1/forbidden", RIGHT_NOBODY, HTTP_BODY_JSON, 0, handle_echo, 0},
 };
 
 static int admit(void *app, void *peer, const struct http_route *route, struct err *err)

@@ -18,6 +18,7 @@
 #include "http/http.h"
 
 #define FIXTURE_OCTETS_MAX (256u * 1024u)
+#define FIXTURE_STREAM_MAX (1024u * 1024u)
 #define FIXTURE_JSON_MAX   1000u
 #define FIXTURE_BIG	   (8u * 1024u * 1024u)
 #define FIXTURE_CLIENTS	   8u /* and the limit of connections */
@@ -44,7 +45,8 @@ struct fixture {
 	size_t client_count;
 	struct http_request *parked[FIXTURE_CLIENTS];
 	bool answer_when_gone;
-	unsigned parked_count; /* ever, so far as the test does not take some off */
+	http_handler on_stream; /* of POST /v1/stream, with the fixture */
+	unsigned parked_count;	/* ever, so far as the test does not take some off */
 	unsigned handled, admitted, refused, finished, added, closed, gone;
 	int refusal;   /* the last one's code */
 	bool no_route; /* .. and it had none */

@@ -111,6 +111,16 @@ static void test_tables(void **state)
 		ROUTE(HTTP_GET, "/1/2/3/4/5/6/7/8/9"),
 		ROUTE(HTTP_METHODS, "/v1"),
 		{.method = HTTP_GET, .path = "/v1"},
+		{.method = HTTP_GET,
+		 .path = "/v1",
+		 .handler = handle,
+		 .body = HTTP_BODY_STREAM_OR_JSON,
+		 .octets_max = 1},
+		{.method = HTTP_GET,
+		 .path = "/v1",
+		 .handler = handle,
+		 .body = HTTP_BODY_OCTETS_OR_JSON,
+		 .stream_max = 1},
 	};
 	static const struct http_route CLASHING[][2] = {
 		{ROUTE(HTTP_GET, "/v1"), ROUTE(HTTP_GET, "/v1")},

@@ -19,13 +19,19 @@
 #include "base/err.h"
 #include "base/secret.h"
 #include "base/slice.h"
+#include "crypto/stream.h"
 #include "provider/blob.h"
 #include "provider/provider.h"
 #include "store/store.h"
 
-/* Until streams exist, plaintexts up to this size. */
+/* Plaintexts that are held whole: named secrets, and all that is as small. */
 #define KEYSTORE_PLAIN_MAX (1024u * 1024u)
 #define KEYSTORE_BLOB_MAX  (KEYSTORE_PLAIN_MAX + BLOB_OVERHEAD + 17u * 16u)
+
+/* Stateless blobs that pass through as streams; chunks are of 64 KiB, with 16 bytes for each tag.
+ */
+#define KEYSTORE_STREAM_MAX	 (64u * 1024u * 1024u)
+#define KEYSTORE_STREAM_BLOB_MAX (KEYSTORE_STREAM_MAX + BLOB_OVERHEAD + 1024u * 16u)
 
 struct keystore_tenant {
 	char name[64];
@@ -74,6 +80,42 @@ int keystore_open_object(struct provider *p, const struct keystore_target *targe
 			 struct err *err) MUST_CHECK;
 int keystore_open_finish(struct slice blob, const struct secret *key, struct secret **ret_plain,
 			 struct err *err) MUST_CHECK;
+
+/*
+ * The same for what is too large to be held (stream.c). Sealing: the provider half seals a fresh
+ * key, whatever the plaintext will be; the crypto half gives the bytes before the stream and then
+ * seals piece by piece. A piece is whole chunks (STREAM_CHUNK), but for the last. The blob is the
+ * same as above for every plaintext of more than PROVIDER_SEAL_MAX bytes.
+ */
+int keystore_seal_key(struct provider *p, const struct keystore_target *target,
+		      struct keystore_sealing *ret_sealing, struct err *err) MUST_CHECK;
+int keystore_seal_start(const struct keystore_sealing *sealing, struct stream **ret_stream,
+			struct buf *ret_blob, struct err *err) MUST_CHECK;
+int keystore_seal_piece(struct stream *stream, struct slice plain, bool last, struct buf *ret_blob,
+			struct err *err) MUST_CHECK;
+
+/* The beginning of a blob, up to its stream. */
+struct keystore_opening {
+	struct buf bytes;
+	struct blob blob; /* borrows from bytes; without a body */
+};
+void keystore_opening_fini(struct keystore_opening *opening);
+
+/* From the first BLOB_OVERHEAD bytes of a blob or more. Errors as blob_parse(). */
+int keystore_open_start(struct slice first, struct keystore_opening *ret_opening, struct err *err)
+	MUST_CHECK;
+/* Of a blob of @blob_len bytes the plaintext's length. ERR_DAMAGED, ERR_INVALID, ERR_TOO_LARGE. */
+int keystore_open_length(const struct keystore_opening *opening, uint64_t blob_len,
+			 uint64_t *ret_plain, struct err *err) MUST_CHECK;
+/* The provider half. */
+int keystore_open_key(struct provider *p, const struct keystore_target *target,
+		      const struct keystore_opening *opening, struct secret **ret_key,
+		      struct err *err) MUST_CHECK;
+/* The crypto half; the second appends. A stream can be opened again from the start. */
+int keystore_open_stream(const struct keystore_opening *opening, const struct secret *key,
+			 struct stream **ret_stream, struct err *err) MUST_CHECK;
+int keystore_open_piece(struct stream *stream, struct slice sealed, bool last,
+			struct buf *ret_plain, struct err *err) MUST_CHECK;
 
 /* Keys. Records hold a blob of kind BLOB_KEY whose body is the public part. */
 struct keystore_key {

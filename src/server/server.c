@@ -31,6 +31,7 @@ struct listener {
 	struct tenant *tenant;
 	int fd;
 	int dir; /* where its name stands; -1 when the name is not ours */
+	const char *name;
 	struct loop_fd *watch;
 	struct listener *next;
 };
@@ -184,20 +185,17 @@ static void listener_free(struct listener *listener)
 	free(listener);
 }
 
-/* Takes both descriptors over when it returns 0. */
-static int add_listener(struct server *server, int fd, int dir, struct tenant *tenant,
-			struct err *err)
+/* Takes the descriptors of @of over when it returns 0. */
+static int add_listener(struct server *server, const struct listener *of, struct err *err)
 {
 	CLEANUP(mem_free_cleanup) struct listener *listener = calloc(1, sizeof(*listener));
 	int r;
 
 	if (!listener)
 		return err_set(err, ERR_INTERNAL, "memory is short");
-	*listener = (struct listener){.server = server,
-				      .tenant = tenant,
-				      .fd = fd,
-				      .dir = dir,
-				      .next = server->listeners};
+	*listener = *of;
+	listener->server = server;
+	listener->next = server->listeners;
 	r = resume(listener, err);
 	if (r < 0)
 		return r;
@@ -246,31 +244,48 @@ static int open_run_dir(const char *path, int *ret_dir, struct err *err)
 	return 0;
 }
 
-int server_listen(struct server *server, const char *run_dir, struct tenant *tenant,
-		  struct err *err)
+static int listen_as(struct server *server, const char *run_dir, struct tenant *tenant,
+		     enum socket_access access, struct err *err)
 {
+	static const char *const NAMES[] = {
+		[SOCKET_GROUP] = SERVER_SOCKET, [SOCKET_OWNER] = SERVER_ADMIN_SOCKET};
 	CLEANUP(fd_close_cleanup) int dir = -1;
 	CLEANUP(fd_close_cleanup) int fd = -1;
+	const char *name = NAMES[access];
 	int r;
 
 	r = open_run_dir(run_dir, &dir, err);
 	if (r < 0)
 		return r;
-	r = socket_listen(dir, run_dir, SERVER_SOCKET, &fd, err);
+	r = socket_listen(dir, run_dir, name, access, &fd, err);
 	if (r < 0)
 		return r;
-	r = add_listener(server, fd, dir, tenant, err);
+	r = add_listener(server,
+			 &(struct listener){.tenant = tenant, .fd = fd, .dir = dir, .name = name},
+			 err);
 	if (r < 0) {
-		(void)unlinkat(dir, SERVER_SOCKET, 0);
+		(void)unlinkat(dir, name, 0);
 		return r;
 	}
 	fd = dir = -1;
 	return 0;
 }
 
+int server_listen(struct server *server, const char *run_dir, struct tenant *tenant,
+		  struct err *err)
+{
+	return listen_as(server, run_dir, tenant, SOCKET_GROUP, err);
+}
+
+int server_listen_admin(struct server *server, const char *run_dir, struct tenant *tenant,
+			struct err *err)
+{
+	return listen_as(server, run_dir, tenant, SOCKET_OWNER, err);
+}
+
 int server_adopt(struct server *server, int fd, struct tenant *tenant, struct err *err)
 {
-	return add_listener(server, fd, -1, tenant, err);
+	return add_listener(server, &(struct listener){.tenant = tenant, .fd = fd, .dir = -1}, err);
 }
 
 void server_stop(struct server *server)
@@ -281,7 +296,7 @@ void server_stop(struct server *server)
 	for (listener = server->listeners; listener; listener = listener->next) {
 		loop_unwatch(TAKE(listener->watch));
 		if (listener->dir >= 0 && listener->fd >= 0)
-			(void)unlinkat(listener->dir, SERVER_SOCKET, 0);
+			(void)unlinkat(listener->dir, listener->name, 0);
 		fd_close_cleanup(&listener->fd);
 		listener->fd = -1;
 	}

@@ -15,6 +15,7 @@
 #include "tenant/tenant.h"
 
 #define SERVER_SOCKET	       "holdfast.sock"
+#define SERVER_ADMIN_SOCKET    "admin.sock"
 #define SERVER_GROUP	       "holdfast"
 #define SERVER_CONNECTIONS_MAX 1024u
 
@@ -34,6 +35,10 @@ MEM_DEFINE_CLEANUP(server)
  */
 int server_listen(struct server *server, const char *run_dir, struct tenant *tenant,
 		  struct err *err) MUST_CHECK;
+
+/* The same for SERVER_ADMIN_SOCKET, 0600 and our own user's; @tenant's peers narrow it further. */
+int server_listen_admin(struct server *server, const char *run_dir, struct tenant *tenant,
+			struct err *err) MUST_CHECK;
 
 /* Takes over a socket that listens already; it is not removed at the end. */
 int server_adopt(struct server *server, int fd, struct tenant *tenant, struct err *err) MUST_CHECK;

@@ -17,8 +17,7 @@
 
 #include "server/server.h"
 
-#define BACKLOG	    128
-#define SOCKET_MODE 0660
+#define BACKLOG 128
 
 static int address_of(const char *path, const char *name, struct sockaddr_un *ret_addr,
 		      struct err *err)
@@ -77,8 +76,10 @@ static void give_to_group(int dir, const char *name)
 		errno = 0;
 }
 
-int socket_listen(int dir, const char *path, const char *name, int *ret_fd, struct err *err)
+int socket_listen(int dir, const char *path, const char *name, enum socket_access access,
+		  int *ret_fd, struct err *err)
 {
+	static const mode_t MODES[] = {[SOCKET_GROUP] = 0660, [SOCKET_OWNER] = 0600};
 	CLEANUP(fd_close_cleanup) int fd = -1;
 	struct sockaddr_un addr = {.sun_family = AF_UNIX};
 	int r;
@@ -95,9 +96,10 @@ int socket_listen(int dir, const char *path, const char *name, int *ret_fd, stru
 	/* The umask of a daemon makes it 0700, so nobody connects before it is given away. */
 	if (bind(fd, (const struct sockaddr *)&addr, sizeof(addr)) < 0)
 		return err_set_errno(err, ERR_INTERNAL, errno, "cannot make the socket %s", name);
-	give_to_group(dir, name);
-	if (fchmodat(dir, name, SOCKET_MODE, 0) < 0 || listen(fd, BACKLOG) < 0) {
-		r = err_set_errno(err, ERR_INTERNAL, errno, "cannot listen on %s", name);
+	if (access == SOCKET_GROUP)
+		give_to_group(dir, name);
+	if (fchmodat(dir, name, MODES[access], 0) < 0 || listen(fd, BACKLOG) < 0) {
+		r = err_set_errno(err, ERR_INTERNAL, errno, "cannot listen on a socket");
 		(void)unlinkat(dir, name, 0);
 		return r;
 	}

@@ -7,11 +7,14 @@
 #include "base/err.h"
 #include "base/mem.h"
 
+/* Who may connect: the owner and the group SERVER_GROUP (0660), or the owner alone (0600). */
+enum socket_access { SOCKET_GROUP, SOCKET_OWNER };
+
 /*
  * Listens on @name in the open folder @dir, whose path is @path. Errors: ERR_INVALID (the path is
  * too long for a socket), ERR_CONFLICT (a live process answers there, or it is no socket).
  */
-int socket_listen(int dir, const char *path, const char *name, int *ret_fd, struct err *err)
-	MUST_CHECK;
+int socket_listen(int dir, const char *path, const char *name, enum socket_access access,
+		  int *ret_fd, struct err *err) MUST_CHECK;
 
 #endif

@@ -88,16 +88,21 @@ static int fixture_remove(void **state)
 	return 0;
 }
 
-static int dial(const struct fixture *fixture)
+static int dial_name(const struct fixture *fixture, const char *name)
 {
 	struct sockaddr_un addr = {.sun_family = AF_UNIX};
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	(void)snprintf(addr.sun_path, sizeof(addr.sun_path), "%s/" SERVER_SOCKET, fixture->run);
+	(void)snprintf(addr.sun_path, sizeof(addr.sun_path), "%.80s/%.20s", fixture->run, name);
 	if (connect(fd, (const struct sockaddr *)&addr, sizeof(addr)) == 0)
 		return fd;
 	close(fd);
 	return -1;
+}
+
+static int dial(const struct fixture *fixture)
+{
+	return dial_name(fixture, SERVER_SOCKET);
 }
 
 struct reading {
@@ -241,6 +246,37 @@ static void test_rate(void **state)
 	close(fd);
 }
 
+/* Beside the other one, with a tenant of its own; both go at the stop. */
+static void test_admin(void **state)
+{
+	struct fixture *fixture = *state;
+	struct tenant admin = {.name = "admin", .connections_max = 1, .rights = TENANT_SEAL};
+	char path[160];
+	struct err err = {0};
+	struct stat st;
+	int fd;
+
+	assert_int_equal(server_listen_admin(fixture->server, fixture->run, &admin, &err), 0);
+	(void)snprintf(path, sizeof(path), "%s/" SERVER_ADMIN_SOCKET, fixture->run);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0600);
+	fd = dial(fixture);
+	assert_int_equal(ask(fixture, fd, "/sealed"), 403);
+	close(fd);
+	fd = dial_name(fixture, SERVER_ADMIN_SOCKET);
+	assert_int_equal(ask(fixture, fd, "/sealed"), 204);
+	assert_int_equal(admin.connections, 1);
+	server_stop(fixture->server);
+	assert_int_equal(access(path, F_OK), -1);
+	(void)snprintf(path, sizeof(path), "%s/" SERVER_SOCKET, fixture->run);
+	assert_int_equal(access(path, F_OK), -1);
+	/* The tenant must outlive its connections. */
+	http_free(fixture->http);
+	fixture->http = NULL;
+	assert_int_equal(admin.connections, 0);
+	close(fd);
+}
+
 static void test_stop(void **state)
 {
 	struct fixture *fixture = *state;
@@ -300,6 +336,7 @@ int main(void)
 						fixture_remove),
 		cmocka_unit_test_setup_teardown(test_too_many_requests, fixture_make,
 						fixture_remove),
+		cmocka_unit_test_setup_teardown(test_admin, fixture_make, fixture_remove),
 		cmocka_unit_test_setup_teardown(test_stop, fixture_make, fixture_remove),
 		cmocka_unit_test_setup_teardown(test_peers, fixture_make, fixture_remove),
 		cmocka_unit_test_setup_teardown(test_rate, fixture_make, fixture_remove),

@@ -64,7 +64,7 @@ static void test_listens(void **state)
 	struct stat st;
 	int fd = -1, client;
 
-	assert_int_equal(socket_listen(folder->fd, folder->path, NAME, &fd, &err), 0);
+	assert_int_equal(socket_listen(folder->fd, folder->path, NAME, SOCKET_GROUP, &fd, &err), 0);
 	assert_int_equal(fstatat(folder->fd, NAME, &st, AT_SYMLINK_NOFOLLOW), 0);
 	assert_true(S_ISSOCK(st.st_mode));
 	assert_int_equal(st.st_mode & 07777, 0660);
@@ -76,16 +76,34 @@ static void test_listens(void **state)
 	close(fd);
 }
 
+/* Nobody but the owner, and no other group than his. */
+static void test_for_the_owner_alone(void **state)
+{
+	const struct folder *folder = *state;
+	struct err err = {0};
+	struct stat st;
+	int fd = -1;
+
+	assert_int_equal(socket_listen(folder->fd, folder->path, NAME, SOCKET_OWNER, &fd, &err), 0);
+	assert_int_equal(fstatat(folder->fd, NAME, &st, AT_SYMLINK_NOFOLLOW), 0);
+	assert_int_equal(st.st_mode & 07777, 0600);
+	assert_int_equal(st.st_uid, geteuid());
+	assert_int_equal(st.st_gid, getegid());
+	close(fd);
+}
+
 static void test_replaces_what_nobody_listens_on(void **state)
 {
 	const struct folder *folder = *state;
 	struct err err = {0};
 	int first = -1, second = -1;
 
-	assert_int_equal(socket_listen(folder->fd, folder->path, NAME, &first, &err), 0);
+	assert_int_equal(socket_listen(folder->fd, folder->path, NAME, SOCKET_GROUP, &first, &err),
+			 0);
 	close(first);
 	assert_true(dial(folder) < 0);
-	assert_int_equal(socket_listen(folder->fd, folder->path, NAME, &second, &err), 0);
+	assert_int_equal(socket_listen(folder->fd, folder->path, NAME, SOCKET_GROUP, &second, &err),
+			 0);
 	close(second);
 }
 
@@ -95,8 +113,9 @@ static void test_leaves_a_live_one(void **state)
 	struct err err = {0};
 	int first = -1, second = -1, client;
 
-	assert_int_equal(socket_listen(folder->fd, folder->path, NAME, &first, &err), 0);
-	assert_int_equal(socket_listen(folder->fd, folder->path, NAME, &second, &err),
+	assert_int_equal(socket_listen(folder->fd, folder->path, NAME, SOCKET_GROUP, &first, &err),
+			 0);
+	assert_int_equal(socket_listen(folder->fd, folder->path, NAME, SOCKET_GROUP, &second, &err),
 			 ERR_CONFLICT);
 	assert_int_equal(second, -1);
 	client = dial(folder);
@@ -113,7 +132,8 @@ static void test_leaves_another_file(void **state)
 	int fd = -1;
 
 	close(openat(folder->fd, NAME, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
-	assert_int_equal(socket_listen(folder->fd, folder->path, NAME, &fd, &err), ERR_CONFLICT);
+	assert_int_equal(socket_listen(folder->fd, folder->path, NAME, SOCKET_GROUP, &fd, &err),
+			 ERR_CONFLICT);
 	assert_int_equal(fstatat(folder->fd, NAME, &st, 0), 0);
 	assert_true(S_ISREG(st.st_mode));
 }
@@ -129,10 +149,12 @@ static void test_long_path(void **state)
 	memset(path, 'x', sizeof(path));
 	path[sizeof(path) - 1 - strlen("/" NAME)] = '\0';
 	/* It fits now, but is no folder. */
-	assert_int_equal(socket_listen(folder->fd, path, NAME, &fd, &err), ERR_INTERNAL);
+	assert_int_equal(socket_listen(folder->fd, path, NAME, SOCKET_GROUP, &fd, &err),
+			 ERR_INTERNAL);
 	path[strlen(path)] = 'x';
 	path[sizeof(path) - 1] = '\0';
-	assert_int_equal(socket_listen(folder->fd, path, NAME, &fd, &err), ERR_INVALID);
+	assert_int_equal(socket_listen(folder->fd, path, NAME, SOCKET_GROUP, &fd, &err),
+			 ERR_INVALID);
 	assert_int_equal(fd, -1);
 }
 
@@ -140,6 +162,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_listens, folder_make, folder_remove),
+		cmocka_unit_test_setup_teardown(test_for_the_owner_alone, folder_make,
+						folder_remove),
 		cmocka_unit_test_setup_teardown(test_replaces_what_nobody_listens_on, folder_make,
 						folder_remove),
 		cmocka_unit_test_setup_teardown(test_leaves_a_live_one, folder_make, folder_remove),

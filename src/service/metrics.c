@@ -25,6 +25,13 @@ static struct metric requests[METRICS_OPERATIONS] = {
 	[METRICS_KEY_LIST] = {.label = "key.list"},
 	[METRICS_KEY_SIGN] = {.label = "key.sign"},
 	[METRICS_KEY_EXPORT] = {.label = "key.export"},
+	[METRICS_TPM_ACCEPT] = {.label = "tpm.accept"},
+	[METRICS_FAPI_OBJECT] = {.label = "fapi.object"},
+	[METRICS_FAPI_PROBE] = {.label = "fapi.probe"},
+	[METRICS_FAPI_PROVISION] = {.label = "fapi.provision"},
+	[METRICS_FAPI_SEAL] = {.label = "fapi.seal"},
+	[METRICS_FAPI_LIST] = {.label = "fapi.list"},
+	[METRICS_FAPI_DELETE] = {.label = "fapi.delete"},
 };
 
 static struct metric errors[ERRORS_MAX]; /* in the order of err_table() */

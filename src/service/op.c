@@ -19,16 +19,19 @@
 #define STARTING_RETRY_S  1u
 #define CACHED_RECORD_MAX (16u * 1024u) /* larger ones would push many small ones out */
 
-static void op_free(struct op *op)
+void op_free(struct op *op)
 {
+	struct service *service = op->service;
+	struct provider *p = op->provider;
+
 	if (op->kind->fini)
 		op->kind->fini(op);
 	buf_fini(&op->record);
 	free(op);
+	service_drop(service, p);
 }
 
-static struct op *op_new(struct service *service, struct http_request *request,
-			 const struct op_kind *kind)
+struct op *op_new(struct service *service, struct http_request *request, const struct op_kind *kind)
 {
 	struct op *op = calloc(1, kind->size);
 	const struct tenant_peer *peer = http_request_peer(request);
@@ -43,8 +46,10 @@ static struct op *op_new(struct service *service, struct http_request *request,
 	op->peer = *peer;
 	op->tenant = tenant->owner;
 	op->store = service->store;
-	op->provider = service->provider;
+	if (kind->needs != OP_NEEDS_NOTHING)
+		op_hold_provider(op);
 	op->started_us = clock_monotonic_us();
+	op->plan.lane = tenant->tenant.number;
 	op->record = (struct buf)BUF_INIT(STORE_CONTENT_MAX);
 	op_deadline(op, DEADLINE_S);
 	return op;
@@ -67,7 +72,7 @@ static void audit(const struct op *op, int code, bool late)
 	audit_write(&event);
 }
 
-static void op_fail(struct op *op, const struct err *err)
+void op_fail(struct op *op, const struct err *err)
 {
 	op->failed = true;
 	metrics_count_error(err->code);
@@ -76,6 +81,28 @@ static void op_fail(struct op *op, const struct err *err)
 	    err->origin_kind != ERR_ORIGIN_NONE)
 		log_err(LOG_LEVEL_WARNING, err, "%s", metrics_operation_name(op->kind->operation));
 	http_answer_error(TAKE(op->request), err);
+}
+
+void op_succeed(struct op *op)
+{
+	audit(op, 0, false);
+}
+
+void op_note_chip(const struct op *op)
+{
+	if (op->used_chip && op->provider == op->service->provider)
+		op->service->provider_status = op->provider_status;
+}
+
+void op_drop_provider(struct op *op)
+{
+	op->used_chip = false;
+	service_drop(op->service, TAKE(op->provider));
+}
+
+void op_hold_provider(struct op *op)
+{
+	op->provider = service_hold(op->service, op->service->provider);
 }
 
 static void op_done(void *arg, const struct err *err)
@@ -87,7 +114,7 @@ static void op_done(void *arg, const struct err *err)
 		op_fail(op, err);
 		return;
 	}
-	audit(op, 0, false);
+	op_succeed(op);
 	op->kind->answer(op);
 }
 
@@ -96,8 +123,7 @@ static void op_release(void *arg)
 	struct op *op = arg;
 	struct service *service = op->service;
 
-	if (op->used_chip && op->provider == service->provider)
-		service->provider_status = op->provider_status;
+	op_note_chip(op);
 	if (op->changes)
 		keystore_cache_drop(service->cache, &op->id);
 	else if (op->id.name && !op->cached && op->record.len > 0 &&
@@ -121,7 +147,7 @@ static void op_gone(void *arg)
 
 /* --- the start --- */
 
-static int gate(const struct op *op, struct err *err)
+int op_gate(const struct op *op, struct err *err)
 {
 	const struct service *service = op->service;
 
@@ -145,9 +171,10 @@ static int gate(const struct op *op, struct err *err)
 
 static int start(struct op *op, struct err *err)
 {
-	int r;
+	int r = 0;
 
-	r = gate(op, err);
+	if (op->kind->needs != OP_NEEDS_NOTHING)
+		r = op_gate(op, err);
 	if (r < 0)
 		return r;
 	r = op->kind->prepare(op, err);
@@ -159,7 +186,15 @@ static int start(struct op *op, struct err *err)
 	if (op->changes)
 		keystore_cache_drop(op->service->cache, &op->id);
 	http_request_suspend(op->request, op_gone, op);
-	return jobs_submit(op->service->jobs, &op->plan, &op->job, err);
+	if (op->kind->launch)
+		return op->kind->launch(op, err);
+	return service_submit(op->service, &op->plan, &op->job, err);
+}
+
+void op_finish(struct op *op, const struct err *err)
+{
+	op_done(op, err);
+	op_release(op);
 }
 
 void op_run(struct service *service, struct http_request *request, const struct op_kind *kind)

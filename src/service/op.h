@@ -30,13 +30,22 @@
 struct json_t;
 struct op;
 
-enum op_needs { OP_NEEDS_STORE, OP_NEEDS_PROVIDER };
+enum op_needs {
+	OP_NEEDS_STORE,
+	OP_NEEDS_PROVIDER,
+	OP_NEEDS_NOTHING, /* works in every state, and gets no provider */
+};
 
 struct op_kind {
 	enum metrics_operation operation;
 	enum op_needs needs;
 	size_t size; /* of the struct that begins with a struct op */
 	int (*prepare)(struct op *op, struct err *err);
+	/*
+	 * Instead of steps: begins what somebody else does, who ends it by op_finish(). NULL for
+	 * all others.
+	 */
+	int (*launch)(struct op *op, struct err *err);
 	void (*answer)(struct op *op);
 	/* On the loop, once the record was changed, also when nobody waited for it; may be NULL. */
 	void (*changed)(struct op *op);
@@ -55,7 +64,7 @@ struct op {
 	/* What steps use. */
 	struct keystore_tenant tenant;
 	struct store *store;
-	struct provider *provider;     /* NULL when there is none */
+	struct provider *provider;     /* held; NULL when there is none */
 	char name[STORE_NAME_MAX + 1]; /* of the object, or "" */
 	_Atomic uint64_t tpm_commands;
 	struct provider_status provider_status; /* .. after the op's last call, */
@@ -74,6 +83,36 @@ struct op {
 
 /* A handler's whole body. */
 void op_run(struct service *service, struct http_request *request, const struct op_kind *kind);
+
+/* The end of what launch() began; @err is NULL when it succeeded. The op is gone afterwards. */
+void op_finish(struct op *op, const struct err *err);
+
+/*
+ * Keeps @p, the service's or an op's, from being taken away until it is dropped, once, on the loop.
+ * An op holds its own. NULL is allowed.
+ */
+struct provider *service_hold(struct service *service, struct provider *p);
+void service_drop(struct service *service, struct provider *p);
+
+/* --- op_run() in parts, for an op of several jobs (flow.c) --- */
+
+/* NULL when memory was short. Nothing is counted yet. */
+struct op *op_new(struct service *service, struct http_request *request,
+		  const struct op_kind *kind);
+void op_free(struct op *op);
+/* May it start, as the service is now? */
+int op_gate(const struct op *op, struct err *err) MUST_CHECK;
+/* Records the outcome; the second also answers. */
+void op_succeed(struct op *op);
+void op_fail(struct op *op, const struct err *err);
+/* After a job with a provider's step. */
+void op_note_chip(const struct op *op);
+/*
+ * For an op that waits for its client: it lets its provider go while no job uses it, and holds the
+ * service's again once op_gate() allows.
+ */
+void op_drop_provider(struct op *op);
+void op_hold_provider(struct op *op);
 
 /* --- for prepare --- */
 

@@ -145,7 +145,8 @@ struct delete_op {
 #define FORGET_S 30u
 
 struct forgetting {
-	struct provider *p;
+	struct service *service;
+	struct provider *p; /* held */
 	uint64_t deadline_us;
 	struct buf object;
 };
@@ -169,9 +170,12 @@ static void forget_done(void *arg, const struct err *err)
 static void forget_release(void *arg)
 {
 	struct forgetting *forgetting = arg;
+	struct service *service = forgetting->service;
+	struct provider *p = forgetting->p;
 
 	buf_fini(&forgetting->object);
 	free(forgetting);
+	service_drop(service, p);
 }
 
 /* Without memory the object stays loaded until its slot is needed. */
@@ -187,7 +191,8 @@ static void forget_later(struct op *op)
 	forgetting = calloc(1, sizeof(*forgetting));
 	if (!forgetting)
 		return;
-	forgetting->p = op->provider;
+	forgetting->service = op->service;
+	forgetting->p = service_hold(op->service, op->provider);
 	forgetting->deadline_us = clock_monotonic_us() + FORGET_S * 1000000u;
 	forgetting->object = delete->object;
 	delete->object = (struct buf)BUF_INIT(0);
@@ -197,6 +202,7 @@ static void forget_later(struct op *op)
 					   .done = forget_done,
 					   .release = forget_release,
 					   .arg = forgetting,
+					   .lane = op->plan.lane,
 					   .deadline_us = forgetting->deadline_us},
 			&job, &err) < 0)
 		forget_release(forgetting);

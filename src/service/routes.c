@@ -10,16 +10,23 @@
 		.octets_max = (limit), .handler = (does)                                           \
 	}
 
+/* Octets over @limit come as a stream. */
+#define STREAM(verb, where, limit, most, does)                                                     \
+	{                                                                                          \
+		.method = (verb), .path = (where), .right = TENANT_SEAL,                           \
+		.body = HTTP_BODY_STREAM_OR_JSON, .octets_max = (limit), .stream_max = (most),     \
+		.handler = (does)                                                                  \
+	}
+
 static const struct http_route ROUTES[] = {
 	ROUTE(HTTP_GET, "/v1/status", TENANT_NO_JOB, HTTP_BODY_NONE, 0, service_status),
 	ROUTE(HTTP_GET, "/metrics", TENANT_HOST_ONLY | TENANT_NO_JOB, HTTP_BODY_NONE, 0,
 	      service_metrics),
 	ROUTE(HTTP_POST, "/v1/random", TENANT_RANDOM, HTTP_BODY_JSON, 0, service_random),
 
-	ROUTE(HTTP_POST, "/v1/seal", TENANT_SEAL, HTTP_BODY_OCTETS_OR_JSON, KEYSTORE_PLAIN_MAX,
-	      service_seal),
-	ROUTE(HTTP_POST, "/v1/unseal", TENANT_SEAL, HTTP_BODY_OCTETS_OR_JSON, KEYSTORE_BLOB_MAX,
-	      service_unseal),
+	STREAM(HTTP_POST, "/v1/seal", KEYSTORE_PLAIN_MAX, KEYSTORE_STREAM_MAX, service_seal),
+	STREAM(HTTP_POST, "/v1/unseal", KEYSTORE_PLAIN_MAX, KEYSTORE_STREAM_BLOB_MAX,
+	       service_unseal),
 
 	ROUTE(HTTP_GET, "/v1/secrets", TENANT_SEAL, HTTP_BODY_NONE, 0, service_secret_list),
 	ROUTE(HTTP_PUT, "/v1/secrets/{name}", TENANT_SEAL, HTTP_BODY_OCTETS_OR_JSON,
@@ -35,6 +42,21 @@ static const struct http_route ROUTES[] = {
 	ROUTE(HTTP_POST, "/v1/keys/{name}/sign", TENANT_SIGN, HTTP_BODY_JSON, 0, service_key_sign),
 	ROUTE(HTTP_POST, "/v1/keys/{name}/export", TENANT_EXPORT, HTTP_BODY_JSON, 0,
 	      service_key_export),
+
+	ROUTE(HTTP_GET, "/v1/fapi/object", TENANT_HOST_ONLY | TENANT_SEAL, HTTP_BODY_NONE, 0,
+	      service_fapi_object),
+
+	ROUTE(HTTP_POST, "/v1/admin/tpm/accept", TENANT_ADMIN, HTTP_BODY_JSON, 0,
+	      service_tpm_accept),
+	ROUTE(HTTP_POST, "/v1/admin/fapi/probe", TENANT_ADMIN, HTTP_BODY_JSON, 0,
+	      service_fapi_probe),
+	ROUTE(HTTP_POST, "/v1/admin/fapi/provision", TENANT_ADMIN, HTTP_BODY_JSON, 0,
+	      service_fapi_provision),
+	ROUTE(HTTP_POST, "/v1/admin/fapi/seal", TENANT_ADMIN, HTTP_BODY_JSON, 0, service_fapi_seal),
+	ROUTE(HTTP_GET, "/v1/admin/fapi/objects", TENANT_ADMIN, HTTP_BODY_NONE, 0,
+	      service_fapi_list),
+	ROUTE(HTTP_DELETE, "/v1/admin/fapi/object", TENANT_ADMIN, HTTP_BODY_NONE, 0,
+	      service_fapi_delete),
 };
 
 const struct http_route *service_routes(size_t *ret_count)

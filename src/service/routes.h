@@ -21,5 +21,12 @@ void service_key_delete(struct http_request *request, void *app);
 void service_key_list(struct http_request *request, void *app);
 void service_key_sign(struct http_request *request, void *app);
 void service_key_export(struct http_request *request, void *app);
+void service_fapi_object(struct http_request *request, void *app);
+void service_tpm_accept(struct http_request *request, void *app);
+void service_fapi_probe(struct http_request *request, void *app);
+void service_fapi_provision(struct http_request *request, void *app);
+void service_fapi_seal(struct http_request *request, void *app);
+void service_fapi_list(struct http_request *request, void *app);
+void service_fapi_delete(struct http_request *request, void *app);
 
 #endif

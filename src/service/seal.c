@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Stateless sealing: data in, blob out, and back. What the provider seals itself is finished in
- * the same step; an envelope's stream is left to the pool, so that the chip's worker goes on.
+ * the same step; an envelope's stream is left to the pool, so that the chip's worker goes on. What
+ * is too large to be held is flow.c's.
  */
 #include <jansson.h>
 
 #include "base/json.h"
 #include "provider/envelope.h"
+#include "service/flow.h"
 #include "service/op.h"
 #include "service/routes.h"
 
@@ -99,7 +101,10 @@ static const struct op_kind SEAL = {
 
 void service_seal(struct http_request *request, void *app)
 {
-	op_run(app, request, &SEAL);
+	if (http_request_is_stream(request))
+		flow_seal(app, request);
+	else
+		op_run(app, request, &SEAL);
 }
 
 /* --- unseal --- */
@@ -203,5 +208,8 @@ static const struct op_kind UNSEAL = {
 
 void service_unseal(struct http_request *request, void *app)
 {
-	op_run(app, request, &UNSEAL);
+	if (http_request_is_stream(request))
+		flow_unseal(app, request);
+	else
+		op_run(app, request, &UNSEAL);
 }

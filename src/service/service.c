@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/loop.h"
+#include "service/op.h"
 
 int service_new(struct jobs *jobs, struct store *store, const char *version,
 		struct service **ret_service, struct err *err)
@@ -35,8 +36,24 @@ void service_free(struct service *service)
 	free(service);
 }
 
+void service_stop(struct service *service)
+{
+	if (service)
+		service->jobs = NULL;
+}
+
+int service_submit(struct service *service, const struct job_plan *plan, struct job **ret_job,
+		   struct err *err)
+{
+	if (!service->jobs)
+		return err_set(err, ERR_INTERNAL, "the service is stopping");
+	return jobs_submit(service->jobs, plan, ret_job, err);
+}
+
 static void set_state(struct service *service, enum service_state state, const char *reason)
 {
+	service->taken.p = NULL;
+	service->taken.idle = NULL;
 	service->state = state;
 	service->provider = NULL;
 	service->provider_status = (struct provider_status){.manufacturer = NULL};
@@ -61,4 +78,69 @@ void service_set_refusal(struct service *service, enum service_state state,
 {
 	set_state(service, state, refusal->text);
 	service->refusal = *refusal;
+}
+
+/* --- taking it away --- */
+
+static void tell_idle(struct service *service)
+{
+	if (service->users == 0 && service->taken.idle)
+		TAKE(service->taken.idle)(service->taken.arg);
+}
+
+void service_take_provider(struct service *service, const char *reason, void (*idle)(void *arg),
+			   void *arg)
+{
+	struct provider *p = service->provider;
+	struct provider_status status = service->provider_status;
+	char why[SERVICE_REASON_MAX];
+
+	(void)snprintf(why, sizeof(why), "%s", service->reason);
+	service_set_deciding(service, reason);
+	service->taken.p = p;
+	service->taken.status = status;
+	(void)snprintf(service->taken.reason, sizeof(service->taken.reason), "%s", why);
+	service->taken.idle = idle;
+	service->taken.arg = arg;
+	tell_idle(service);
+}
+
+void service_give_back(struct service *service)
+{
+	const struct provider_status status = service->taken.status;
+	char why[SERVICE_REASON_MAX];
+
+	(void)snprintf(why, sizeof(why), "%s", service->taken.reason);
+	service_set_provider(service, service->taken.p, &status, why);
+}
+
+struct provider *service_hold(struct service *service, struct provider *p)
+{
+	service->users += p != NULL;
+	return p;
+}
+
+void service_drop(struct service *service, struct provider *p)
+{
+	if (!p)
+		return;
+	service->users--;
+	tell_idle(service);
+}
+
+void service_set_admin(struct service *service, const struct service_admin *admin)
+{
+	service->admin = *admin;
+}
+
+void service_set_fapi(struct service *service, const struct service_fapi *fapi)
+{
+	service->fapi = *fapi;
+}
+
+void service_set_probe(struct service *service, enum service_probe probe, const char *detail)
+{
+	service->probe = probe;
+	(void)snprintf(service->probe_detail, sizeof(service->probe_detail), "%s",
+		       detail ? detail : "");
 }

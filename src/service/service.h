@@ -18,12 +18,17 @@
 #include "jobs/jobs.h"
 #include "keystore/keystore.h"
 #include "provider/provider.h"
+#include "service/fapi.h"
 #include "store/store.h"
 #include "tenant/tenant.h"
 
 #define SERVICE_CACHE_MAX  (256u * 1024u)
 #define SERVICE_JSON_MAX   (1024u * 1024u)
 #define SERVICE_REASON_MAX 256u
+
+/* Large data at work, which lie in the state folder meanwhile: four requests of a tenant. */
+#define SERVICE_SPOOL_MAX	 (8ull * KEYSTORE_STREAM_BLOB_MAX)
+#define SERVICE_SPOOL_TENANT_MAX (4ull * KEYSTORE_STREAM_BLOB_MAX)
 
 enum service_state {
 	SERVICE_DECIDING, /* only status and metrics answer; the rest is `starting` */
@@ -36,12 +41,44 @@ enum service_state {
 struct service_tenant {
 	struct tenant tenant;
 	struct keystore_tenant owner;
+	uint64_t spooled; /* bytes of its large data at work, at most */
 };
 
+#define SERVICE_NAME_MAX (2u * PROVIDER_ROOT_MAX + 1u)
+
+/* A chip that was taken in the place of the recorded one. Names in hex. */
+struct service_accepted {
+	char previous_srk[SERVICE_NAME_MAX]; /* "" = the record could not be read */
+	char previous_hsk[SERVICE_NAME_MAX];
+	char srk[SERVICE_NAME_MAX];
+	char hsk[SERVICE_NAME_MAX];
+	char kept_as[STORE_NAME_MAX + 1]; /* the old record; "" = there was none to keep */
+	uint64_t commands;
+};
+
+/* What only the program that puts the parts together can do. */
+struct service_admin {
+	/*
+	 * Takes the present chip in the place of the recorded one. When it returned 0, done() is
+	 * called once, with @accepted or with @err.
+	 */
+	int (*accept)(void *arg,
+		      void (*done)(void *op, const struct service_accepted *accepted,
+				   const struct err *err),
+		      void *op, struct err *err);
+	void *arg;
+};
+
+/* How FAPI's probe ended, or that it was not asked. */
+enum service_probe { SERVICE_PROBE_OFF, SERVICE_PROBE_SUCCEEDED, SERVICE_PROBE_FAILED };
+
+#define SERVICE_DETAIL_MAX 192u
+
 struct service {
-	struct jobs *jobs;
+	struct jobs *jobs; /* NULL once there are none any more */
 	struct store *store;
 	struct keystore_cache *cache; /* owned */
+	uint64_t spooled;	      /* of all tenants */
 	const char *version;
 	uint64_t started_us; /* CLOCK_MONOTONIC */
 	enum service_state state;
@@ -51,6 +88,18 @@ struct service {
 	struct provider_status provider_status;
 	char reason[SERVICE_REASON_MAX]; /* why this provider, or why none */
 	struct err refusal;		 /* what operations answer in NONE and LOCKED */
+	struct service_admin admin;
+	struct service_fapi fapi;
+	enum service_probe probe;
+	char probe_detail[SERVICE_DETAIL_MAX]; /* which step failed and how, or "" */
+	size_t users; /* operations and jobs that may still use a provider */
+	struct {
+		struct provider *p; /* NULL = none was taken away */
+		struct provider_status status;
+		char reason[SERVICE_REASON_MAX];
+		void (*idle)(void *arg);
+		void *arg;
+	} taken;
 };
 
 /* What is given is borrowed for the service's life. It begins in SERVICE_DECIDING. */
@@ -66,6 +115,29 @@ void service_set_provider(struct service *service, struct provider *p,
 /* @state is SERVICE_NONE or SERVICE_LOCKED. */
 void service_set_refusal(struct service *service, enum service_state state,
 			 const struct err *refusal);
+
+/*
+ * Takes the provider away, as in DECIDING: no operation begins to use it. idle() is called once
+ * nobody uses it any more, perhaps before this returns. service_give_back() undoes it, also
+ * before that.
+ */
+void service_take_provider(struct service *service, const char *reason, void (*idle)(void *arg),
+			   void *arg);
+void service_give_back(struct service *service);
+
+/* Copied. Without them the routes that need them answer `not_supported`. */
+void service_set_fapi(struct service *service, const struct service_fapi *fapi);
+void service_set_admin(struct service *service, const struct service_admin *admin);
+
+/* For status; @detail may be NULL. */
+void service_set_probe(struct service *service, enum service_probe probe, const char *detail);
+
+/* The jobs are about to end, or have: from now on every operation is refused. NULL is allowed. */
+void service_stop(struct service *service);
+
+/* jobs_submit(), or ERR_INTERNAL after service_stop(). */
+int service_submit(struct service *service, const struct job_plan *plan, struct job **ret_job,
+		   struct err *err) MUST_CHECK;
 
 /* The route table with the right that each route needs; `app` of its handlers is the service. */
 const struct http_route *service_routes(size_t *ret_count);

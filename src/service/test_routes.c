@@ -30,6 +30,13 @@ static const struct {
 	{HTTP_DELETE, "/v1/keys/{name}", TENANT_KEY},
 	{HTTP_POST, "/v1/keys/{name}/sign", TENANT_SIGN},
 	{HTTP_POST, "/v1/keys/{name}/export", TENANT_EXPORT},
+	{HTTP_GET, "/v1/fapi/object", TENANT_HOST_ONLY | TENANT_SEAL},
+	{HTTP_POST, "/v1/admin/tpm/accept", TENANT_ADMIN},
+	{HTTP_POST, "/v1/admin/fapi/probe", TENANT_ADMIN},
+	{HTTP_POST, "/v1/admin/fapi/provision", TENANT_ADMIN},
+	{HTTP_POST, "/v1/admin/fapi/seal", TENANT_ADMIN},
+	{HTTP_GET, "/v1/admin/fapi/objects", TENANT_ADMIN},
+	{HTTP_DELETE, "/v1/admin/fapi/object", TENANT_ADMIN},
 };
 
 static void test_rights(void **state)
@@ -52,6 +59,18 @@ static void test_rights(void **state)
 	}
 }
 
+/* What begins with /v1/admin is the administrator's, and nothing else is. */
+static void test_admin(void **state)
+{
+	size_t count, i;
+	const struct http_route *routes = service_routes(&count);
+
+	(void)state;
+	for (i = 0; i < count; i++)
+		assert_int_equal((routes[i].right & TENANT_ADMIN) != 0,
+				 strncmp(routes[i].path, "/v1/admin/", 10) == 0);
+}
+
 /* A limit where octets are taken, and nowhere else. */
 static void test_bodies(void **state)
 {
@@ -59,15 +78,20 @@ static void test_bodies(void **state)
 	const struct http_route *routes = service_routes(&count);
 
 	(void)state;
-	for (i = 0; i < count; i++)
+	for (i = 0; i < count; i++) {
+		bool streams = routes[i].body == HTTP_BODY_STREAM_OR_JSON;
+
 		assert_int_equal(routes[i].octets_max > 0,
-				 routes[i].body == HTTP_BODY_OCTETS_OR_JSON);
+				 routes[i].body == HTTP_BODY_OCTETS_OR_JSON || streams);
+		assert_int_equal(routes[i].stream_max > routes[i].octets_max, streams);
+	}
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rights),
+		cmocka_unit_test(test_admin),
 		cmocka_unit_test(test_bodies),
 	};
 

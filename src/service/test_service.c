@@ -1,18 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * The whole service over one connection, with a provider that plays a chip: it lives on the
- * worker, counts its calls as commands and "seals" by copying.
- */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+/* The service over one connection, on a chip that is played. */
+#include "service/test_fixture.h"
 
-#include <cmocka.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -20,268 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/json.h"
 #include "service/metrics.h"
 #include "service/op.h"
-#include "service/service.h"
-
-#define GIVE_UP_US 10000000u
-#define ANSWER_MAX 8192u
-
-/* --- the chip --- */
-
-struct chip {
-	struct provider provider;
-	_Atomic unsigned calls;
-	_Atomic unsigned forgotten;
-	_Atomic bool deadline_missing;
-	_Atomic int fails_with; /* enum err_code, 0 = works */
-};
-
-static int chip_call(struct provider *p, struct err *err)
-{
-	struct chip *chip = (struct chip *)p;
-
-	chip->calls++;
-	chip->deadline_missing |= p->deadline_us == 0;
-	return chip->fails_with ? err_set(err, chip->fails_with, "as told") : 0;
-}
-
-static int chip_random(struct provider *p, uint8_t *ret_bytes, size_t len, struct err *err)
-{
-	memset(ret_bytes, 'r', len);
-	return chip_call(p, err);
-}
-
-static int chip_seal(struct provider *p, struct slice header, const struct secret *plain,
-		     struct buf *ret_object, struct err *err)
-{
-	(void)header;
-	buf_put(ret_object, secret_slice(plain));
-	return chip_call(p, err);
-}
-
-static int chip_unseal(struct provider *p, struct slice header, struct slice object,
-		       struct secret **ret_plain, struct err *err)
-{
-	int r = chip_call(p, err);
-
-	(void)header;
-	return r < 0 ? r : secret_copy(object, ret_plain, err);
-}
-
-static void chip_forget(struct provider *p, struct slice object)
-{
-	(void)object;
-	((struct chip *)p)->forgotten++;
-}
-
-static void chip_status(struct provider *p, struct provider_status *ret_status)
-{
-	*ret_status = (struct provider_status){.manufacturer = "TEST",
-					       .commands = ((struct chip *)p)->calls};
-}
-
-static const struct provider_ops CHIP = {
-	.name = "tpm",
-	.kind = PROVIDER_TPM,
-	.protection = "tpm",
-	.on_chip = true,
-	.random = chip_random,
-	.seal = chip_seal,
-	.unseal = chip_unseal,
-	.forget = chip_forget,
-	.status = chip_status,
-};
-
-/* --- one connection --- */
-
-struct fixture {
-	char path[64];
-	struct loop *loop;
-	struct loop_timer give_up;
-	struct jobs *jobs;
-	struct store *store;
-	struct service *service;
-	struct http *http;
-	struct service_tenant tenant;
-	struct tenant_peer peer;
-	struct chip chip;
-	int client;
-	struct loop_fd *watch;
-	char answer[ANSWER_MAX];
-	size_t len;
-};
-
-static int admit(void *app, void *peer, const struct http_route *route, struct err *err)
-{
-	(void)app;
-	return tenant_permits(((struct tenant_peer *)peer)->tenant, route->right, err);
-}
-
-static void finished(void *app, void *peer, const struct http_route *route)
-{
-	(void)app;
-	(void)peer;
-	(void)route;
-}
-
-static void closed(void *app, void *peer)
-{
-	(void)app;
-	(void)peer;
-}
-
-/* Whole when the header ended and as many bytes as it announced followed. */
-static bool is_whole(const struct fixture *fixture)
-{
-	const char *end = strstr(fixture->answer, "\r\n\r\n");
-	const char *length = strstr(fixture->answer, "Content-Length: ");
-
-	if (!end)
-		return false;
-	if (!length || length > end)
-		return true;
-	return strlen(end + 4) >= (size_t)strtoul(length + 16, NULL, 10);
-}
-
-static void on_answer(void *arg, uint32_t events)
-{
-	struct fixture *fixture = arg;
-	ssize_t n = recv(fixture->client, fixture->answer + fixture->len,
-			 sizeof(fixture->answer) - 1 - fixture->len, MSG_DONTWAIT);
-
-	(void)events;
-	fixture->len += n > 0 ? (size_t)n : 0;
-	fixture->answer[fixture->len] = '\0';
-	if (n <= 0 || is_whole(fixture))
-		loop_stop(fixture->loop);
-}
-
-static void give_up(void *arg)
-{
-	loop_stop(((struct fixture *)arg)->loop);
-}
-
-static void connect_client(struct fixture *fixture)
-{
-	struct err err;
-	int fds[2];
-
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds),
-			 0);
-	assert_int_equal(http_add(fixture->http, fds[1], &fixture->peer, &err), 0);
-	fixture->client = fds[0];
-	assert_int_equal(loop_watch(fixture->loop, fds[0], EPOLLIN, on_answer, fixture,
-				    &fixture->watch, &err),
-			 0);
-}
-
-static const struct http_limits LIMITS = {
-	.json_max = SERVICE_JSON_MAX,
-	.request_s = 10,
-	.idle_s = 10,
-	.answer_s = 10,
-	.connections = 4,
-};
-static const struct http_ops OPS = {.admit = admit, .finished = finished, .closed = closed};
-
-static int fixture_make(void **state)
-{
-	struct fixture *fixture = calloc(1, sizeof(*fixture));
-	CLEANUP(secret_cleanup) struct secret *key = NULL;
-	const struct http_route *routes;
-	struct err err;
-	size_t count;
-
-	json_setup();
-	metrics_setup("1.2.3");
-	(void)snprintf(fixture->path, sizeof(fixture->path), "/tmp/hf-service-XXXXXX");
-	assert_non_null(mkdtemp(fixture->path));
-	fixture->chip.provider.ops = &CHIP;
-	fixture->chip.provider.root_len = 4;
-	fixture->tenant.tenant = (struct tenant){.name = "host", .rights = UINT32_MAX};
-	fixture->peer.tenant = &fixture->tenant.tenant;
-	assert_int_equal(loop_new(&fixture->loop, &err), 0);
-	loop_timer_init(&fixture->give_up, fixture->loop, give_up, fixture);
-	assert_int_equal(jobs_new(fixture->loop, &fixture->jobs, &err), 0);
-	assert_int_equal(store_open(fixture->path, &fixture->store, &err), 0);
-	assert_int_equal(secret_new(32, &key, &err), 0);
-	assert_int_equal(store_set_key(fixture->store, key, &err), 0);
-	assert_int_equal(keystore_tenant_open(fixture->store, "host", &fixture->tenant.owner, &err),
-			 0);
-	assert_int_equal(
-		service_new(fixture->jobs, fixture->store, "1.2.3", &fixture->service, &err), 0);
-	routes = service_routes(&count);
-	assert_int_equal(http_new(fixture->loop, routes, count, &LIMITS, &OPS, fixture->service,
-				  &fixture->http, &err),
-			 0);
-	connect_client(fixture);
-	*state = fixture;
-	return 0;
-}
-
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	(void)st;
-	(void)type;
-	(void)ftw;
-	return remove(path);
-}
-
-static int fixture_remove(void **state)
-{
-	struct fixture *fixture = *state;
-
-	assert_true(jobs_free(fixture->jobs, GIVE_UP_US));
-	loop_unwatch(fixture->watch);
-	close(fixture->client);
-	http_free(fixture->http);
-	service_free(fixture->service);
-	store_free(fixture->store);
-	loop_free(fixture->loop);
-	(void)nftw(fixture->path, remove_one, 8, FTW_DEPTH | FTW_PHYS);
-	free(fixture);
-	return 0;
-}
-
-/* The status of the answer; its text is left in fixture->answer. */
-static int ask(struct fixture *fixture, const char *method, const char *path, const char *body)
-{
-	char request[1024];
-	struct err err;
-	int len;
-
-	len = snprintf(request, sizeof(request),
-		       "%s %s HTTP/1.1\r\nHost: h\r\n%sContent-Length: %zu\r\n\r\n%s", method, path,
-		       body ? "Content-Type: application/json\r\n" : "", body ? strlen(body) : 0,
-		       body ? body : "");
-	fixture->len = 0;
-	fixture->answer[0] = '\0';
-	assert_int_equal(send(fixture->client, request, (size_t)len, MSG_NOSIGNAL), len);
-	assert_int_equal(loop_timer_set(&fixture->give_up, GIVE_UP_US, &err), 0);
-	assert_int_equal(loop_run(fixture->loop, &err), 0);
-	loop_timer_clear(&fixture->give_up);
-	if (strncmp(fixture->answer, "HTTP/1.1 ", 9) != 0)
-		return 0;
-	return (int)strtol(fixture->answer + 9, NULL, 10);
-}
-
-static void use_chip(struct fixture *fixture)
-{
-	struct provider_status status;
-
-	chip_status(&fixture->chip.provider, &status);
-	service_set_provider(fixture->service, &fixture->chip.provider, &status, "a test");
-}
-
-static void answer_has(const struct fixture *fixture, const char *text)
-{
-	if (!strstr(fixture->answer, text))
-		fail_msg("no '%s' in: %s", text, fixture->answer);
-}
-
-/* --- tests --- */
 
 enum mood { DECIDING, NONE, LOCKED, READY };
 
@@ -604,26 +335,6 @@ static void let_go(void *arg)
 		(void)eventfd_write(slow.go, 1);
 }
 
-/* Standard error, where the audit goes, into @text while the loop runs. */
-static void run_and_listen(struct fixture *fixture, char *text, size_t size)
-{
-	FILE *file = tmpfile();
-	int saved = dup(STDERR_FILENO);
-	struct err err;
-	ssize_t n;
-
-	assert_non_null(file);
-	dup2(fileno(file), STDERR_FILENO);
-	assert_int_equal(loop_timer_set(&fixture->give_up, GIVE_UP_US, &err), 0);
-	assert_int_equal(loop_run(fixture->loop, &err), 0);
-	loop_timer_clear(&fixture->give_up);
-	dup2(saved, STDERR_FILENO);
-	close(saved);
-	n = pread(fileno(file), text, size - 1, 0);
-	text[n > 0 ? n : 0] = '\0';
-	fclose(file);
-}
-
 static void test_late_change(void **state)
 {
 	static const struct http_route ROUTE = {
@@ -663,8 +374,6 @@ static void test_late_change(void **state)
 	assert_non_null(strstr(first, "\"late\":true"));
 	connect_client(fixture);
 }
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_make, fixture_remove)
 
 int main(void)
 {

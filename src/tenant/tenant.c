@@ -76,12 +76,18 @@ int tenant_permits(const struct tenant *tenant, uint32_t right, struct err *err)
 
 	if (missing == 0)
 		return 0;
+	if (missing & TENANT_ADMIN) {
+		(void)err_set(err, ERR_FORBIDDEN, "only the administrator may do that");
+		return err_add_remedy(err,
+				      "Send it to admin.sock beside this socket, as root or as "
+				      "the user of the service.");
+	}
 	for (i = 0; i < ARRAY_LEN(WORDS); i++)
 		if (missing & WORDS[i].right)
 			return err_set(err, ERR_FORBIDDEN,
 				       "tenant %s has no right to the operation '%s'", tenant->name,
 				       WORDS[i].word);
-	return err_set(err, ERR_FORBIDDEN, "only the tenant host may do that");
+	return err_set(err, ERR_FORBIDDEN, "only the host may do that");
 }
 
 int tenant_has_room(const struct tenant *tenant, struct err *err)

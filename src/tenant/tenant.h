@@ -29,16 +29,22 @@ enum tenant_right {
 	TENANT_DEVICE_SIGN = 1 << 10,
 	TENANT_DEVICE_TLS = 1 << 11,
 	TENANT_DEVICE_RAW = 1 << 12,
-	TENANT_HOST_ONLY = 1 << 16, /* metrics: the tenant `host` and no other */
+	TENANT_HOST_ONLY = 1 << 16, /* host and admin alone: not what a container may ask */
 	/* No right but a mark of routes that are answered at once: they take no place in flight, so
 	 * that they answer while all places wait for the chip. */
 	TENANT_NO_JOB = 1 << 17,
+	TENANT_ADMIN = 1 << 18, /* the admin socket and no other; no tenant is ever given it */
 };
 
 #define TENANT_IN_FLIGHT_MAX 64u
 
+/* Numbers of tenants: the lanes of their jobs. */
+#define TENANT_NUMBER_HOST  0u
+#define TENANT_NUMBER_ADMIN 1u
+
 struct tenant {
 	char name[64];
+	uint32_t number; /* unlike any other tenant's */
 	uint32_t rights; /* enum tenant_right */
 	unsigned connections_max;
 	unsigned connections; /* open now */

@@ -20,10 +20,15 @@ static const struct {
 	{"has another", TENANT_KEY, TENANT_SEAL, "'seal'"},
 	{"has one of two", TENANT_KEY, TENANT_KEY | TENANT_IMPORT, "'import'"},
 	{"names the last word", 0, TENANT_DEVICE_RAW, "'device-raw'"},
-	{"all words do not make a host", TENANT_HOST_ONLY - 1, TENANT_HOST_ONLY, "tenant host"},
+	{"all words do not make a host", TENANT_HOST_ONLY - 1, TENANT_HOST_ONLY, "the host"},
 	{"host", TENANT_HOST_ONLY, TENANT_HOST_ONLY, NULL},
+	{"nor does a host make an administrator", (TENANT_ADMIN - 1), TENANT_ADMIN,
+	 "administrator"},
+	{"admin", TENANT_ADMIN | TENANT_HOST_ONLY, TENANT_ADMIN, NULL},
+	{"an administrator has no tenant's rights", TENANT_ADMIN | TENANT_HOST_ONLY,
+	 TENANT_HOST_ONLY | TENANT_SEAL, "'seal'"},
 	{"no job is no right", 0, TENANT_NO_JOB, NULL},
-	{"no job beside a right", 0, TENANT_HOST_ONLY | TENANT_NO_JOB, "tenant host"},
+	{"no job beside a right", 0, TENANT_HOST_ONLY | TENANT_NO_JOB, "the host"},
 };
 
 static void test_permits(void **state)

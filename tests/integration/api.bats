@@ -466,7 +466,7 @@ importing() {
 
 @test "what is refused before any operation is audited and counted" {
 	on legacy
-	head -c 1048577 /dev/zero >"$T/big"
+	head -c 67108865 /dev/zero >"$T/big"
 	api_file POST /v1/seal "$T/big"
 	expect 413 too_large
 	api GET /v1/nothing

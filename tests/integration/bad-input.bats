@@ -167,12 +167,15 @@ ROWS
 @test "a body over the limit is 413, by its length and when it is chunked" {
 	on legacy
 	put keep kept
-	head -c 1048577 /dev/zero >"$T/big"
+	head -c 67108865 /dev/zero >"$T/big"
 	api_file POST /v1/seal "$T/big"
 	expect 413 too_large
+	api_file POST /v1/seal "$T/big" -H 'Transfer-Encoding: chunked'
+	expect 413 too_large
+	head -c 1048577 /dev/zero >"$T/big"
 	api_file PUT /v1/secrets/big "$T/big"
 	expect 413 too_large
-	api_file POST /v1/seal "$T/big" -H 'Transfer-Encoding: chunked'
+	api_file PUT /v1/secrets/big "$T/big" -H 'Transfer-Encoding: chunked'
 	expect 413 too_large
 	{
 		printf '{"data":"'

@@ -44,13 +44,17 @@ works_on_the_chip() {
 	expect 201
 }
 
+works_on_the_chip_still() {
+	api_file POST /v1/unseal "$T/blob"
+	expect 200
+	[[ $(cat "$T/body") == works ]]
+}
+
 survives_a_restart() {
 	stop_daemon
 	[[ $DAEMON_STATUS == 0 ]]
 	start_daemon
-	api_file POST /v1/unseal "$T/blob"
-	expect 200
-	[[ $(cat "$T/body") == works ]]
+	works_on_the_chip_still
 }
 
 @test "an empty chip: the SRK is made with the template that tpm2_createprimary gives" {
@@ -204,6 +208,28 @@ survives_a_restart() {
 	start_daemon
 	works_on_the_chip
 	[[ $(jq -r .tpm.lockout.in_lockout "$T/status") == true ]]
+}
+
+@test "a failure that the chip counts is seen in status at once, and no other" {
+	start_swtpm
+	start_daemon
+	works_on_the_chip
+	stop_daemon
+	for lockable in '' '|noda'; do
+		tools tpm2_create -Q -C 0x81000001 -G ecc256 -u "$T/u" -r "$T/r" -p right \
+			-a "fixedtpm|fixedparent|sensitivedataorigin|userwithauth|sign$lockable"
+		tools tpm2_encodeobject -C 0x81000001 -u "$T/u" -r "$T/r" -p -o "$T/key$lockable.pem"
+	done
+	start_daemon
+	printf wrong >"$T/wrong"
+	export HOLDFAST_SOCKET=$SOCK
+	refute "$(program holdfast)" key import a --in "$T/key|noda.pem" --passphrase-file "$T/wrong"
+	api GET /v1/status
+	[[ $(field .tpm.lockout.counter) == 0 ]]
+	refute "$(program holdfast)" key import a --in "$T/key.pem" --passphrase-file "$T/wrong"
+	api GET /v1/status
+	[[ $(field .tpm.lockout.counter) == 1 ]]
+	works_on_the_chip_still
 }
 
 @test "objects and sessions that a killed owner left are flushed" {

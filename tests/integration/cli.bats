@@ -114,7 +114,7 @@ people() {
 		grep -Eq '^  TPM maker +[^ ]' "$T/out"
 		grep -Eq '^  resource manager +none$' "$T/out"
 		grep -Eq '^  TPM commands +[0-9]+$' "$T/out"
-		grep -Eq '^  lockout +no, 0 of [0-9]+ failed attempts \(at the start\)$' "$T/out"
+		grep -Eq '^  lockout +no, 0 of [0-9]+ failed attempts$' "$T/out"
 	else
 		refute grep -q TPM "$T/out"
 	fi
@@ -122,8 +122,6 @@ people() {
 	ends 0 seal --in "$T/most" --out "$T/blob"
 	hf unseal --in "$T/blob" | cmp - "$T/most"
 	printf 'x' >>"$T/most"
-	ends 1 seal --in "$T/most" --out "$T/blob"
-	grep -q "^holdfast: too_large: .*1 MiB of plaintext" "$T/err"
 	ends 1 seal --name s --in "$T/most"
 	grep -q "1 MiB of plaintext" "$T/err"
 }

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Lines that every configuration of a file has beside its own are in its FILE_CONFIG.
 # What every suite needs: a private folder, a TPM of its own, a daemon, and requests to it.
 # Waiting is polling with a limit; nothing sleeps for a fixed time to be "surely ready".
 
@@ -19,11 +20,13 @@ setup() {
 	# Short, because paths of sockets are.
 	T=$(mktemp -d /tmp/hd-XXXXXX)
 	SOCK=$T/run/holdfast.sock
+	ADMIN=$T/run/admin.sock
 	DAEMON_PID=
 	SWTPM_PID=
 	TCTI=
 	WRAP=()
 	HELPERS=()
+	CONFIG=("${FILE_CONFIG[@]}")
 	unset SECURITY_PROVIDER NOTIFY_SOCKET LISTEN_FDS LISTEN_PID
 }
 
@@ -113,7 +116,7 @@ write_config() {
 	{
 		printf 'paths { state = "%s"  run = "%s" }\n' "$T/state" "$T/run"
 		printf 'tpm { tcti = "%s"  wait = 0 }\n' "${TCTI:-}"
-		printf '%s\n' "$@"
+		printf '%s\n' "$@" "${CONFIG[@]}"
 	} >"$T/conf"
 }
 
@@ -177,6 +180,12 @@ api() {
 	shift 2
 	CODE=$(curl -s -m 60 --path-as-is --unix-socket "$SOCK" -X "$method" -D "$T/head" \
 		-o "$T/body" -w '%{http_code}' "$@" "http://h$path") || true
+}
+
+# admin METHOD PATH [CURL OPTION..]: the same on the administrator's socket.
+admin() {
+	local SOCK=$ADMIN
+	api "$@"
 }
 
 # api_json METHOD PATH JSON [CURL OPTION..]

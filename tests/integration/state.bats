@@ -142,22 +142,29 @@ counted() {
 	local i pids=()
 	on tpm
 	hold_chip
-	for i in {1..64}; do
-		background $i '{"data":"aGk="}' /v1/seal
+	another() {
+		background ${#pids[@]} '{"data":"aGk="}' /v1/seal
 		pids+=($!)
+	}
+	for i in {1..64}; do
+		another
 	done
+	# A look takes a place too: whoever came just then was refused, and is replaced.
 	full() {
 		api GET /v1/secrets
-		[[ $CODE == 429 ]]
+		[[ $CODE == 429 ]] || { another && false; }
 	}
 	wait_until 20 full
 	expect 429 quota
 	grep -qi '^retry-after: [1-9]' "$T/head"
 	release_chip
-	for i in {1..64}; do
-		wait "${pids[i - 1]}"
-		[[ $(cat "$T/code.$i") == 200 ]]
+	local done=0
+	for i in "${!pids[@]}"; do
+		wait "${pids[i]}"
+		[[ $(cat "$T/code.$i") == @(200|429) ]]
+		[[ $(cat "$T/code.$i") == 429 ]] || done=$((done + 1))
 	done
+	[[ $done == 64 ]]
 	api GET /v1/status
 	expect 200
 }
@@ -475,7 +482,8 @@ full_disk() {
 }
 
 @test "--check refuses a run folder whose socket cannot be bound" {
-	local fits=/run/$(printf 'x%.0s' {1..88})
+	# The longest is that of FAPI's helper.
+	local fits=/run/$(printf 'x%.0s' {1..83})
 	write_config
 	sed -i "s|run = \"[^\"]*\"|run = \"$fits\"|" "$T/conf"
 	run "$HOLDFASTD" --check --config "$T/conf"

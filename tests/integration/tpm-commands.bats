@@ -5,12 +5,21 @@
 bats_require_minimum_version 1.5.0
 load helpers
 
+# The probe's commands and what it costs afterwards are counted in a test of their own.
+FILE_CONFIG=('fapi { probe = false }')
+
 # cost COMMAND..: how many TPM commands it took.
 cost() {
 	local before
 	before=$(commands_sent)
 	"$@" >/dev/null
 	COST=$(($(commands_sent) - before))
+}
+
+# sent COMMAND: how many of these the chip has got since the start.
+sent() {
+	curl -s --unix-socket "$SOCK" http://h/metrics |
+		awk -v c="$1" '$1 == "holdfast_tpm_commands_total{command=\"" c "\"}" { print $2 }'
 }
 
 setup_file() {
@@ -93,6 +102,54 @@ sign() {
 	done
 }
 
+@test "12 keys in turn, round after round: each context is saved once, then 3 each" {
+	on tpm
+	for i in {1..12}; do
+		api_json POST /v1/keys "{\"name\":\"k$i\",\"type\":\"ecc-p256\"}"
+		expect 201
+	done
+	for i in {1..12} {1..12} {1..12} {1..12}; do
+		cost sign "k$i"
+		[[ $COST -le 4 ]]
+	done
+	before=$(sent ContextSave)
+	[[ $before == 12 ]]
+	for i in {1..12} {1..12}; do
+		cost sign "k$i"
+		[[ $COST == 3 ]]
+	done
+	[[ $(sent ContextSave) == "$before" ]]
+}
+
+@test "40 keys, each once: never more than 3, and nothing is saved" {
+	on tpm
+	for i in {1..40}; do
+		api_json POST /v1/keys "{\"name\":\"k$i\",\"type\":\"ecc-p256\"}"
+		expect 201
+	done
+	for i in {1..40}; do
+		cost sign "k$i"
+		[[ $COST -le 3 ]]
+	done
+	[[ $(sent ContextSave) == 0 ]]
+}
+
+@test "a seal beside two loaded objects: one of them goes first" {
+	on tpm
+	for i in 1 2; do
+		api_json POST /v1/keys "{\"name\":\"k$i\",\"type\":\"ecc-p256\"}"
+		sign "k$i"
+	done
+	printf secret >"$T/plain"
+	cost api_file POST /v1/seal "$T/plain"
+	expect 200
+	[[ $COST == 2 ]]
+	cost api_file POST /v1/seal "$T/plain"
+	[[ $COST == 1 ]]
+	cost sign k2
+	[[ $COST == 1 ]]
+}
+
 @test "random: 0 from the seeded pool, at most 1 ever" {
 	on tpm
 	cost api_json POST /v1/random '{"bytes":32}'
@@ -101,6 +158,19 @@ sign() {
 	cost api_json POST /v1/random '{"bytes":65536}'
 	expect 200
 	[[ $COST == 0 ]]
+}
+
+@test "after the probe of FAPI the first one pays for a new session, the others do not" {
+	CONFIG=()
+	on tpm
+	[[ $(jq -r .fapi.probe "$T/status") == succeeded ]]
+	printf secret >"$T/plain"
+	cost api_file POST /v1/seal "$T/plain"
+	expect 200
+	[[ $COST -le 3 ]]
+	cost api_file POST /v1/seal "$T/plain"
+	expect 200
+	[[ $COST == 1 ]]
 }
 
 @test "verify in the client: 0" {

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * look > (wait > look ..) > open > decide. Seconds of waiting count from the machine's start, so
- * a daemon that is restarted later does not wait again. Nothing is polled where no TPM can come.
+ * look > (wait > look ..) > open > probe > decide. Seconds of waiting count from the machine's
+ * start, so a daemon that is restarted later does not wait again. Nothing is polled where no TPM
+ * can come. To accept another TPM is to take the provider away, to wait until nobody uses it, and
+ * to open once more.
  */
 #include "cmd/holdfastd/choice.h"
 
@@ -15,23 +17,38 @@
 
 #include "base/log.h"
 #include "cmd/holdfastd/opening.h"
+#include "cmd/holdfastd/probe.h"
 #include "provider/legacy/legacy.h"
 #include "provider/tpm/tpm.h"
 
 #define LOOK_US	 250000u
 #define RETRY_US 10000000u
 
+#define CLOSE_S	    10u
+#define PATIENCE_US 10000000u /* for operations at work, before another TPM is accepted */
+
 struct choice {
 	struct daemon *daemon;
 	struct loop_timer again;
-	bool opening; /* a job of it is not ended */
+	bool opening; /* an opening's job is not ended */
 	bool stopped;
-	bool retrying;	       /* in the background, after a first decision */
-	char failure[192];     /* which TPM did not open and why, when it did not */
-	struct err failed_for; /* the same, whole, for the log */
+	bool retrying;		     /* in the background, after a first decision */
+	char failure[192];	     /* which TPM did not open and why, when it did not */
+	struct err failed_for;	     /* the same, whole, for the log */
+	bool no_fallback;	     /* a TPM was to be accepted: software is no answer any more */
+	bool probing;		     /* a probe's job is not ended */
+	struct opening_result found; /* what is being probed */
+	struct {
+		/* NULL = nobody asks for it */
+		void (*done)(void *op, const struct service_accepted *accepted,
+			     const struct err *err);
+		void *op;
+		struct loop_timer patience;
+	} accepting;
 };
 
 static void look(void *arg);
+static void out_of_patience(void *arg);
 
 int choice_new(struct daemon *daemon, struct choice **ret_choice, struct err *err)
 {
@@ -41,6 +58,7 @@ int choice_new(struct daemon *daemon, struct choice **ret_choice, struct err *er
 		return err_set(err, ERR_INTERNAL, "memory is short");
 	choice->daemon = daemon;
 	loop_timer_init(&choice->again, daemon->loop, look, choice);
+	loop_timer_init(&choice->accepting.patience, daemon->loop, out_of_patience, choice);
 	*ret_choice = choice;
 	return 0;
 }
@@ -57,6 +75,8 @@ void choice_stop(struct choice *choice)
 {
 	choice->stopped = true;
 	loop_timer_clear(&choice->again);
+	if (choice->accepting.done && !choice->opening)
+		out_of_patience(choice);
 }
 
 /* --- facts of the machine --- */
@@ -192,8 +212,12 @@ static void keep_failure(struct choice *choice, const struct err *err)
 	(void)snprintf(choice->failure, sizeof(choice->failure), "%s", kept->text);
 }
 
+/* Whether FAPI has a say, and which; choice->failure tells why it did not connect. */
+enum verdict { NOT_ASKED, CONNECTS, DOES_NOT_CONNECT };
+
 /* @opened is NULL when there is no TPM, or when it failed (choice->failure). */
-static void decide(struct choice *choice, bool present, const struct opening_result *opened)
+static void decide(struct choice *choice, bool present, const struct opening_result *opened,
+		   enum verdict fapi)
 {
 	const struct daemon *daemon = choice->daemon;
 	const struct select_facts facts = {
@@ -202,7 +226,8 @@ static void decide(struct choice *choice, bool present, const struct opening_res
 		.device_present = present,
 		.device_opens = opened != NULL,
 		.failure = choice->failure[0] != '\0' ? choice->failure : NULL,
-		.probe_enabled = false,
+		.probe_enabled = fapi != NOT_ASKED,
+		.probe_succeeded = fapi == CONNECTS,
 	};
 	struct select_decision decision;
 	struct err refusal;
@@ -218,6 +243,8 @@ static void decide(struct choice *choice, bool present, const struct opening_res
 			log_notice("TPM: %s", opened->remark);
 		return;
 	case SELECT_USE_LEGACY:
+		if (opened)
+			opening_close(daemon->jobs, opened->p, CLOSE_S, NULL, NULL);
 		use_legacy(choice, &decision);
 		return;
 	case SELECT_USE_NONE:
@@ -226,6 +253,76 @@ static void decide(struct choice *choice, bool present, const struct opening_res
 		try_again(choice);
 		return;
 	}
+}
+
+/* --- FAPI --- */
+
+/* A probe that failed and decides nothing is a warning of its own. */
+static void conclude_probe(struct choice *choice, bool own_files, const struct err *err)
+{
+	const struct opening_result found = choice->found;
+	struct daemon *daemon = choice->daemon;
+	/* A changed chip is not taken for one that FAPI cannot reach, nor is our own full disk. */
+	bool has_say = !own_files && !found.status.fault && !choice->no_fallback;
+
+	service_set_probe(daemon->service, err ? SERVICE_PROBE_FAILED : SERVICE_PROBE_SUCCEEDED,
+			  err ? err->text : NULL);
+	choice->failure[0] = '\0';
+	if (err)
+		(void)snprintf(choice->failure, sizeof(choice->failure), "%s", err->text);
+	if (err && (!has_say || daemon->wish == SELECT_TPM))
+		log_err(LOG_LEVEL_WARNING, err, "the probe of FAPI failed");
+	else if (err)
+		log_err(LOG_LEVEL_INFO, err, "FAPI");
+	if (err && err->remedy)
+		log_notice("FAPI: %s", err->remedy);
+	decide(choice, true, &found, !has_say ? NOT_ASKED : err ? DOES_NOT_CONNECT : CONNECTS);
+}
+
+static void probed(void *arg, bool own_files, const struct provider_status *status,
+		   const struct err *err)
+{
+	struct choice *choice = arg;
+
+	if (status)
+		choice->found.status = *status;
+	if (choice->stopped)
+		choice->daemon->provider = choice->found.p;
+	else
+		conclude_probe(choice, own_files, err);
+	choice->found.p = NULL;
+}
+
+static void probe_ended(void *arg)
+{
+	((struct choice *)arg)->probing = false;
+}
+
+/* The TPM opened: FAPI is asked where it has a say. */
+static void found(struct choice *choice, const struct opening_result *result)
+{
+	struct daemon *daemon = choice->daemon;
+	const struct probe probe = {
+		.jobs = daemon->jobs,
+		.fapi = &daemon->fapi.fapi,
+		.p = result->p,
+		.done = probed,
+		.ended = probe_ended,
+		.arg = choice,
+	};
+	struct err err;
+
+	service_set_probe(daemon->service, SERVICE_PROBE_OFF, NULL);
+	if (!daemon->conf->fapi_probe || result->status.fault) {
+		decide(choice, true, result, NOT_ASKED);
+		return;
+	}
+	choice->found = *result;
+	choice->probing = true;
+	if (probe_start(&probe, &err) == 0)
+		return;
+	choice->probing = false;
+	probed(choice, true, NULL, &err);
 }
 
 /* --- looking and opening --- */
@@ -240,7 +337,7 @@ static void opened(void *arg, const struct opening_result *result, const struct 
 		return;
 	}
 	if (!err) {
-		decide(choice, true, result);
+		found(choice, result);
 		return;
 	}
 	if (choice->stopped)
@@ -253,12 +350,17 @@ static void opened(void *arg, const struct opening_result *result, const struct 
 		return;
 	}
 	keep_failure(choice, err);
+	if (choice->no_fallback) {
+		use_none(choice, &choice->failed_for);
+		try_again(choice);
+		return;
+	}
 	/* While the machine comes up, a device may be there before it answers. */
 	if (is_unreachable(err->code) && may_still_come(daemon)) {
 		look_again(choice, LOOK_US);
 		return;
 	}
-	decide(choice, true, NULL);
+	decide(choice, true, NULL, NOT_ASKED);
 }
 
 static void opening_ended(void *arg)
@@ -266,26 +368,33 @@ static void opening_ended(void *arg)
 	((struct choice *)arg)->opening = false;
 }
 
-static void open_tpm(struct choice *choice)
+static int start_opening(struct choice *choice, struct opening *opening, struct err *err)
 {
 	const struct daemon *daemon = choice->daemon;
-	const struct opening opening = {
-		.jobs = daemon->jobs,
-		.store = daemon->state.store,
-		.conf = daemon->conf,
-		.auth_key = daemon->state.auth_key,
-		.done = opened,
-		.ended = opening_ended,
-		.arg = choice,
-	};
+	int r;
+
+	opening->loop = daemon->loop;
+	opening->jobs = daemon->jobs;
+	opening->store = daemon->state.store;
+	opening->conf = daemon->conf;
+	opening->auth_key = daemon->state.auth_key;
+	opening->ended = opening_ended;
+	opening->arg = choice;
+	choice->opening = true;
+	r = opening_start(opening, err);
+	if (r < 0)
+		choice->opening = false;
+	return r;
+}
+
+static void open_tpm(struct choice *choice)
+{
 	const struct opening_result none = {.own_files = true};
+	struct opening opening = {.done = opened};
 	struct err err;
 
-	choice->opening = true;
-	if (opening_start(&opening, &err) == 0)
-		return;
-	choice->opening = false;
-	opened(choice, &none, &err);
+	if (start_opening(choice, &opening, &err) < 0)
+		opened(choice, &none, &err);
 }
 
 static void look(void *arg)
@@ -294,15 +403,152 @@ static void look(void *arg)
 	const struct daemon *daemon = choice->daemon;
 	bool present = tpm_device_present(daemon->conf->tpm.tcti);
 
-	if (choice->opening) /* an attempt that hangs keeps the worker */
+	if (choice->opening || choice->probing) /* an attempt that hangs keeps the worker */
 		look_again(choice, RETRY_US);
-	else if (present)
+	else if (present || choice->no_fallback)
 		open_tpm(choice);
 	else if (may_still_come(daemon))
 		look_again(choice, LOOK_US);
 	else
-		decide(choice, false, NULL);
+		decide(choice, false, NULL, NOT_ASKED);
 }
+
+/* --- accepting --- */
+
+static void end_accepting(struct choice *choice, const struct service_accepted *accepted,
+			  const struct err *err)
+{
+	loop_timer_clear(&choice->accepting.patience);
+	TAKE(choice->accepting.done)(choice->accepting.op, accepted, err);
+}
+
+static int nothing_to_accept(struct err *err)
+{
+	(void)err_set(err, ERR_CONFLICT, "the TPM is the recorded one: there is nothing to accept");
+	return err_add_remedy(err, "Nothing needs to be done: the keys of this device work with "
+				   "this TPM.");
+}
+
+/* On a chip that stays the same FAPI has said what it has to say; its no had no say, or nobody
+ * would be here. */
+static enum verdict verdict_of(const struct service *service)
+{
+	return service->probe == SERVICE_PROBE_SUCCEEDED ? CONNECTS : NOT_ASKED;
+}
+
+/* As after any opening; but where this fails there is no software to fall back to. */
+static void accept_opened(void *arg, const struct opening_result *result, const struct err *err)
+{
+	struct choice *choice = arg;
+	struct err refusal;
+
+	if (!err) {
+		choice->daemon->state.tpm_fault = (struct err){.code = 0};
+		choice->failure[0] = '\0';
+	}
+	choice->retrying = false;
+	if (err || choice->stopped) {
+		opened(choice, result, err);
+	} else if (result->is_recorded) {
+		decide(choice, true, result, verdict_of(choice->daemon->service));
+	} else {
+		service_set_probe(choice->daemon->service, SERVICE_PROBE_OFF,
+				  "not asked since a TPM was accepted");
+		decide(choice, true, result, NOT_ASKED);
+	}
+	if (err) /* The recorded one may serve again at once. */
+		look_again(choice, LOOK_US);
+	if (!err && result->is_recorded) {
+		(void)nothing_to_accept(&refusal);
+		err = &refusal;
+	}
+	if (!err)
+		log_notice("another TPM was accepted; the record of the one before is %s",
+			   result->accepted.kept_as);
+	end_accepting(choice, err ? NULL : &result->accepted, err);
+}
+
+/* Nobody uses the provider that is to be closed. */
+static void begin_accepting(void *arg)
+{
+	struct choice *choice = arg;
+	struct daemon *daemon = choice->daemon;
+	struct opening opening = {.accept = true, .old = daemon->provider, .done = accept_opened};
+	struct err err;
+
+	loop_timer_clear(&choice->accepting.patience);
+	if (start_opening(choice, &opening, &err) == 0) {
+		daemon->provider = NULL;
+		return;
+	}
+	if (daemon->provider)
+		service_give_back(daemon->service);
+	else
+		look_again(choice, LOOK_US);
+	end_accepting(choice, NULL, &err);
+}
+
+/* An operation hangs in the chip, or the daemon stops. */
+static void out_of_patience(void *arg)
+{
+	struct choice *choice = arg;
+	struct err err;
+
+	service_give_back(choice->daemon->service);
+	(void)err_set(&err, ERR_TPM_BUSY, "the TPM is at work for others");
+	end_accepting(choice, NULL, &err);
+}
+
+static int check_accept(const struct choice *choice, struct err *err)
+{
+	const struct daemon *daemon = choice->daemon;
+	const struct provider *p = daemon->provider;
+
+	if (daemon->state.fault.code != 0) {
+		*err = daemon->state.fault;
+		return err->code;
+	}
+	if (daemon->wish == SELECT_LEGACY || (p && !p->ops->on_chip)) {
+		(void)err_set(err, ERR_TPM_REQUIRED, "the legacy provider is in use, not a TPM");
+		return err_add_remedy(err,
+				      "Start the service with its TPM in use, then accept it.");
+	}
+	if (choice->opening || choice->probing || choice->stopped || choice->accepting.done) {
+		(void)err_set(err, ERR_TPM_BUSY, "the TPM is being opened");
+		err->retry_after = 1;
+		return err->code;
+	}
+	if (daemon->service->state == SERVICE_DECIDING)
+		return err_set(err, ERR_STARTING, "%s", daemon->service->reason);
+	return 0;
+}
+
+int choice_accept(void *arg,
+		  void (*done)(void *op, const struct service_accepted *accepted,
+			       const struct err *err),
+		  void *op, struct err *err)
+{
+	struct choice *choice = arg;
+	struct daemon *daemon = choice->daemon;
+	int r = check_accept(choice, err);
+
+	if (r == 0 && daemon->provider)
+		r = loop_timer_set(&choice->accepting.patience, PATIENCE_US, err);
+	if (r < 0)
+		return r;
+	loop_timer_clear(&choice->again);
+	choice->no_fallback = true;
+	choice->accepting.done = done;
+	choice->accepting.op = op;
+	if (daemon->provider)
+		service_take_provider(daemon->service, "another TPM is being accepted",
+				      begin_accepting, choice);
+	else
+		begin_accepting(choice);
+	return 0;
+}
+
+/* --- the start --- */
 
 void choice_start(struct choice *choice)
 {
@@ -310,7 +556,7 @@ void choice_start(struct choice *choice)
 	const struct select_facts facts = {.wish = daemon->wish};
 
 	if (select_skips_tpm(&facts))
-		decide(choice, false, NULL);
+		decide(choice, false, NULL, NOT_ASKED);
 	else if (daemon->state.tpm_fault.code != 0)
 		use_none_for_files(choice, &daemon->state.tpm_fault);
 	else

@@ -4,8 +4,8 @@
 
 /*
  * Choice: which SecurityProvider, found while the API listens already. Waits for a TPM that the
- * machine expects, opens it as a job, lets select_provider() decide and tells the service. Where
- * a TPM is demanded and fails, it is tried again in the background. Loop only.
+ * machine expects, opens it as a job, asks FAPI, lets select_provider() decide and tells the
+ * service. Where a TPM is demanded and fails, it is tried again in the background. Loop only.
  */
 
 #include <stdbool.h>
@@ -20,6 +20,17 @@ void choice_free(struct choice *choice);
 
 /* Begins; ends with daemon->provider set, or the service told why there is none. */
 void choice_start(struct choice *choice);
+
+/*
+ * Takes the chip that answers in the place of the recorded one (service_admin.accept; @arg is the
+ * choice). Operations answer `starting` meanwhile. ERR_CONFLICT: it is the recorded one;
+ * ERR_TPM_REQUIRED: software is in use. It never ends in software: when it fails, the recorded chip
+ * is looked for again.
+ */
+int choice_accept(void *arg,
+		  void (*done)(void *op, const struct service_accepted *accepted,
+			       const struct err *err),
+		  void *op, struct err *err) MUST_CHECK;
 
 /* Waits and retries no more. */
 void choice_stop(struct choice *choice);

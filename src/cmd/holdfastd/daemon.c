@@ -3,7 +3,9 @@
  * start: state, tenant, sockets, ready; then the provider is chosen while requests are answered.
  * stop: no more connections, requests at work are finished, the provider is closed where it
  * lives, and only then the threads end. Each part of the stop has a limit: requests that do not end
- * are answered as timed out, and a step that hangs in the kernel is left behind by _exit(1).
+ * are answered as timed out. A step that hangs in the kernel, as in reading from a TPM that does
+ * not answer, cannot be interrupted and is left behind by _exit(): what was acknowledged is durable
+ * since it was. That is an orderly stop unless a request was cut off by it.
  */
 #include "cmd/holdfastd/daemon.h"
 
@@ -23,12 +25,16 @@
 #define REQUEST_S	 30u
 #define IDLE_S		 120u
 #define ANSWER_S	 30u
-#define DRAIN_US	 5000000u
+#define DRAIN_US	 5000000u /* for requests at work */
+#define OWN_US		 1000000u /* for work that nobody waits for, after the last request */
 #define DRAIN_LOOK_US	 20000u
 #define LAST_US		 1000000u
-#define CLOSE_S		 5u
-#define GRACE_US	 5000000u
+#define CLOSE_S		 2u
+#define GRACE_US	 500000u
 #define HOST_CONNECTIONS 256u
+
+#define ADMIN_TENANT	  "admin"
+#define ADMIN_CONNECTIONS 16u
 
 _Static_assert(TENANT_RANDOM == (int)CONF_OP_RANDOM && TENANT_SEAL == (int)CONF_OP_SEAL &&
 		       TENANT_KEY == (int)CONF_OP_KEY && TENANT_SIGN == (int)CONF_OP_SIGN &&
@@ -77,6 +83,7 @@ static int init_host(struct daemon *daemon, struct err *err)
 	int r = 0;
 
 	(void)snprintf(tenant->name, sizeof(tenant->name), STATE_TENANT);
+	tenant->number = TENANT_NUMBER_HOST;
 	tenant->rights = (TENANT_DEVICE_RAW << 1) - 1;
 	tenant->rights &= ~(uint32_t)TENANT_DEVICE_RAW;
 	tenant->connections_max = HOST_CONNECTIONS;
@@ -93,13 +100,46 @@ static int init_host(struct daemon *daemon, struct err *err)
 	return r;
 }
 
+/* --- the tenant admin --- */
+
+/* It owns nothing in the keystore. */
+static void init_admin(struct daemon *daemon)
+{
+	struct tenant *tenant = &daemon->admin.tenant;
+
+	(void)snprintf(tenant->name, sizeof(tenant->name), ADMIN_TENANT);
+	tenant->number = TENANT_NUMBER_ADMIN;
+	tenant->rights = TENANT_ADMIN | TENANT_HOST_ONLY;
+	tenant->connections_max = ADMIN_CONNECTIONS;
+	daemon->admin_peers[0] = 0;
+	daemon->admin_peers[1] = geteuid();
+	tenant->peers = daemon->admin_peers;
+	tenant->peer_count = ARRAY_LEN(daemon->admin_peers);
+}
+
 /* --- stopping --- */
 
-static void closed(void *arg)
+static void provider_closed(void *arg, bool closed)
 {
 	struct daemon *daemon = arg;
 
+	daemon->hangs = !closed;
 	loop_stop(daemon->loop);
+}
+
+/*
+ * In a job, as a chip that hangs must not hold the stop up. The worker may have been cancelled with
+ * all the others, and then there is another one for this.
+ */
+static void close_provider(struct daemon *daemon)
+{
+	struct err err;
+
+	if (!daemon->provider || (!daemon->jobs && jobs_new(daemon->loop, &daemon->jobs, &err) < 0))
+		loop_stop(daemon->loop);
+	else
+		opening_close(daemon->jobs, TAKE(daemon->provider), CLOSE_S, provider_closed,
+			      daemon);
 }
 
 /* The answers to what was cancelled leave; who does not take them is not waited for. */
@@ -107,16 +147,23 @@ static void answered(struct daemon *daemon)
 {
 	struct err err;
 
-	if (http_drain(daemon->http) == 0 || clock_monotonic_us() >= daemon->drain_until_us ||
-	    loop_timer_set(&daemon->drain, DRAIN_LOOK_US, &err) < 0)
+	if (http_drain(daemon->http) > 0 && clock_monotonic_us() < daemon->drain_until_us &&
+	    loop_timer_set(&daemon->drain, DRAIN_LOOK_US, &err) == 0)
+		return;
+	if (!jobs_free(daemon->jobs, GRACE_US)) {
 		loop_stop(daemon->loop);
+		return;
+	}
+	daemon->jobs = NULL;
+	close_provider(daemon);
 }
 
-/* Requests did not end in time; the provider is closed after the threads. */
+/* Requests, or what nobody waits for, did not end in time. */
 static void cancel(struct daemon *daemon)
 {
 	daemon->cancelled = true;
 	daemon->drain_until_us = clock_monotonic_us() + LAST_US;
+	service_stop(daemon->service);
 	if (jobs_free(daemon->jobs, 0))
 		daemon->jobs = NULL;
 	answered(daemon);
@@ -125,23 +172,28 @@ static void cancel(struct daemon *daemon)
 static void drained(void *arg)
 {
 	struct daemon *daemon = arg;
+	uint64_t now = clock_monotonic_us();
 	struct err err;
-	bool idle;
+	bool requests, jobs;
 
 	if (daemon->cancelled) {
 		answered(daemon);
 		return;
 	}
-	idle = http_drain(daemon->http) == 0 && jobs_count(daemon->jobs) == 0;
-	if (!idle && clock_monotonic_us() < daemon->drain_until_us &&
+	requests = http_drain(daemon->http) > 0;
+	jobs = jobs_count(daemon->jobs) > 0;
+	if (requests)
+		daemon->own_until_us = now + OWN_US;
+	if ((requests || jobs) &&
+	    now < (requests ? daemon->drain_until_us : daemon->own_until_us) &&
 	    loop_timer_set(&daemon->drain, DRAIN_LOOK_US, &err) == 0)
 		return;
-	if (!idle)
+	/* A client that takes its time is not cut off by what hangs. */
+	daemon->cut_off = requests && jobs;
+	if (requests || jobs)
 		cancel(daemon);
-	else if (daemon->provider)
-		opening_close(daemon->jobs, TAKE(daemon->provider), CLOSE_S, closed, daemon);
 	else
-		loop_stop(daemon->loop);
+		close_provider(daemon);
 }
 
 static void stop(void *arg, uint32_t signo)
@@ -155,8 +207,10 @@ static void stop(void *arg, uint32_t signo)
 	log_notice("stopping");
 	tell_manager("STOPPING=1");
 	choice_stop(daemon->choice);
+	fapi_setup_stop(&daemon->fapi);
 	server_stop(daemon->server);
 	daemon->drain_until_us = clock_monotonic_us() + DRAIN_US;
+	daemon->own_until_us = clock_monotonic_us() + OWN_US;
 	drained(daemon);
 }
 
@@ -223,9 +277,24 @@ static int start_http(struct daemon *daemon, struct err *err)
 	return server_new(daemon->loop, daemon->http, &daemon->server, err);
 }
 
-static int listen_for_host(struct daemon *daemon, struct err *err)
+static int listen_for_admin(struct daemon *daemon, struct err *err)
 {
-	struct tenant *tenant = &daemon->host.tenant;
+	return server_listen_admin(daemon->server, daemon->conf->run_dir, &daemon->admin.tenant,
+				   err);
+}
+
+/* A service manager that gives us the host's socket need not let us make others beside it. */
+static int adopt(struct daemon *daemon, int fd, struct err *err)
+{
+	int r = server_adopt(daemon->server, fd, &daemon->host.tenant, err);
+
+	if (r == 0 && listen_for_admin(daemon, err) < 0)
+		log_err(LOG_LEVEL_WARNING, err, "no admin socket");
+	return r;
+}
+
+static int listen_for_all(struct daemon *daemon, struct err *err)
+{
 	int fd = -1;
 	int r;
 
@@ -233,8 +302,9 @@ static int listen_for_host(struct daemon *daemon, struct err *err)
 	if (r < 0)
 		return r;
 	if (fd >= 0)
-		return server_adopt(daemon->server, fd, tenant, err);
-	return server_listen(daemon->server, daemon->conf->run_dir, tenant, err);
+		return adopt(daemon, fd, err);
+	r = server_listen(daemon->server, daemon->conf->run_dir, &daemon->host.tenant, err);
+	return r < 0 ? r : listen_for_admin(daemon, err);
 }
 
 static int build(struct daemon *daemon, struct err *err)
@@ -262,13 +332,20 @@ static int build(struct daemon *daemon, struct err *err)
 	r = init_host(daemon, err);
 	if (r < 0)
 		return r;
+	init_admin(daemon);
+	r = fapi_setup_init(&daemon->fapi, daemon->conf, err);
+	if (r < 0)
+		return r;
+	service_set_fapi(daemon->service, &daemon->fapi.fapi);
 	r = start_http(daemon, err);
 	if (r < 0)
 		return r;
 	r = choice_new(daemon, &daemon->choice, err);
 	if (r < 0)
 		return r;
-	return listen_for_host(daemon, err);
+	service_set_admin(daemon->service,
+			  &(struct service_admin){.accept = choice_accept, .arg = daemon->choice});
+	return listen_for_all(daemon, err);
 }
 
 /* A state that cannot be used is told to every client until somebody mends it and restarts us. */
@@ -299,18 +376,28 @@ static int serve(struct daemon *daemon, struct err *err)
 	return loop_run(daemon->loop, err);
 }
 
-static void release(struct daemon *daemon)
+/* The threads live on, so nothing of what they use may be taken down. */
+static void leave(const struct daemon *daemon, int status)
 {
-	if (!jobs_free(daemon->jobs, GRACE_US)) {
-		log_error("a step did not end; leaving without it");
-		_exit(1);
-	}
+	if (daemon->cut_off)
+		log_error("a request did not end; leaving without it");
+	else
+		log_warning("the TPM or the disk does not answer; leaving without it");
+	_exit(daemon->cut_off ? 1 : status);
+}
+
+static void release(struct daemon *daemon, int status)
+{
+	service_stop(daemon->service);
+	if (!jobs_free(daemon->jobs, daemon->hangs ? 0 : GRACE_US))
+		leave(daemon, status);
 	provider_free(daemon->provider);
 	server_free(daemon->server);
 	http_free(daemon->http);
 	choice_free(daemon->choice);
 	service_free(daemon->service);
 	free(daemon->host_peers);
+	fapi_setup_fini(&daemon->fapi);
 	state_fini(&daemon->state);
 	loop_free(daemon->loop);
 }
@@ -323,6 +410,6 @@ int daemon_run(struct daemon *daemon)
 	r = serve(daemon, &err);
 	if (r < 0)
 		log_err(LOG_LEVEL_ERROR, &err, "cannot run");
-	release(daemon);
+	release(daemon, r < 0 ? 1 : 0);
 	return r < 0 ? 1 : 0;
 }

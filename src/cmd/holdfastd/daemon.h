@@ -11,6 +11,7 @@
 
 #include "base/err.h"
 #include "base/loop.h"
+#include "cmd/holdfastd/fapi_setup.h"
 #include "cmd/holdfastd/state.h"
 #include "conf/conf.h"
 #include "http/http.h"
@@ -35,19 +36,26 @@ struct daemon {
 	struct server *server;
 	struct service_tenant host;
 	uid_t *host_peers; /* what host.tenant.peers borrows; NULL = everybody */
+	struct service_tenant admin;
+	uid_t admin_peers[2];
+	struct fapi_setup fapi;
 	struct choice *choice;
 	struct provider *provider; /* owned; NULL while there is none */
 
 	struct loop_timer watchdog;
 	struct loop_timer drain;
-	uint64_t drain_until_us;
+	uint64_t drain_until_us; /* requests at work may end until then .. */
+	uint64_t own_until_us;	 /* .. and what nobody waits for */
 	bool stopping;
 	bool cancelled; /* what was at work when the time to stop was over */
+	bool cut_off;	/* a request was among it */
+	bool hangs;	/* the provider did not close in time */
 };
 
 /*
  * Runs until a signal ends it; returns the exit status of the process: 0 after an orderly stop, 1
- * when it cannot run. A step that does not end, on a chip that hangs, ends the process with 1 too.
+ * when it cannot run. A step that does not end, on a chip that hangs, ends the process at once:
+ * with 1 when a request was cut off by that, else with 0.
  */
 int daemon_run(struct daemon *daemon);
 

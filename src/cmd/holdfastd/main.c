@@ -22,7 +22,7 @@ static const char USAGE[] =
 	"  --check        check the configuration, name what has no effect in it, and exit\n"
 	"\n"
 	"SECURITY_PROVIDER=auto|tpm|legacy in the environment overrides the configuration.\n"
-	"Exit status: 0 after an orderly stop; 1 when it cannot run, or the TPM hung at the stop;\n"
+	"Exit status: 0 after an orderly stop; 1 when it cannot run, or a request was cut off;\n"
 	"2 for wrong options or a wrong configuration.\n";
 
 struct options {
@@ -124,10 +124,12 @@ static void tell_unused(const struct conf *conf, bool to_log)
 	conf_unused_keys(conf, tell_one, &(struct teller){"key", to_log});
 }
 
+static const char LONGEST[] = "/fapi/tpm.sock.ctrl"; /* of the sockets there */
+
 /* Known only when it is bound, but wrong in every place. */
 static bool run_dir_fits(const struct conf *conf)
 {
-	return strlen(conf->run_dir) + strlen("/" SERVER_SOCKET) <
+	return strlen(conf->run_dir) + strlen(LONGEST) <
 	       sizeof(((struct sockaddr_un *)NULL)->sun_path);
 }
 
@@ -136,7 +138,7 @@ static int print_check(const struct conf *conf, const struct options *options)
 	tell_unused(conf, false);
 	if (!run_dir_fits(conf)) {
 		(void)fprintf(stderr, "holdfastd: paths { run }: %s/%s is too long for a socket\n",
-			      conf->run_dir, SERVER_SOCKET);
+			      conf->run_dir, &LONGEST[1]);
 		return EXIT_USAGE;
 	}
 	(void)printf("%s: %s\n", options->config ? options->config : DEFAULT_CONFIG,

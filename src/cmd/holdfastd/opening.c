@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A TPM may take its time, or hang. The deadline answers for it; the step that hangs keeps its
- * job, and a provider that arrives after all is closed again.
+ * A TPM may take its time, or hang. Time is what it has as long as it answers: slow chips make an
+ * RSA key in a dozen seconds, but no command takes longer than OPENING_SILENCE_S. The deadline
+ * answers for a chip that is silent; the step that hangs keeps its job, and a provider that arrives
+ * after all is closed again.
  */
 #include "cmd/holdfastd/opening.h"
 
@@ -11,11 +13,14 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/json.h"
 #include "base/loop.h"
 #include "base/secret.h"
 #include "cmd/holdfastd/state.h"
 #include "provider/tpm/tpm.h"
+#include "tpm/transport.h"
 
+#define SECOND_US    1000000u
 #define OPEN_S	     60u
 #define CLOSE_S	     10u
 #define PASSWORD_MAX 256u
@@ -23,19 +28,24 @@
 
 struct open_job {
 	struct opening in;
-	struct tpm_options options;
 	struct secret *owner_auth;
+	struct secret *lockout_auth;
 	struct secret *recorded; /* tpm.state; NULL when nothing ever was */
 	struct buf to_record;
 	struct opening_result result;
 	_Atomic bool at_files; /* the step that runs, also when the deadline passes */
+	struct job *handle;    /* NULL once it was answered */
+	struct loop_timer look;
+	uint64_t commands; /* sent, when it was looked at last */
+	uint64_t heard_us; /* when that had changed last */
 };
 
 /* --- what is read beforehand --- */
 
-static struct slice without_newline(const struct secret *text)
+/* What an editor puts at the end of the file is no part of it. NULL is none. */
+static struct slice password(const struct secret *text)
 {
-	struct slice bytes = secret_slice(text);
+	struct slice bytes = text ? secret_slice(text) : slice_of(NULL, 0);
 
 	if (bytes.len > 0 && bytes.data[bytes.len - 1] == '\n')
 		bytes.len--;
@@ -69,11 +79,17 @@ static int read_inputs(void *arg, struct err *err)
 
 	job->at_files = true;
 	r = read_password(conf->owner_auth_file, "owner_auth_file", &job->owner_auth, err);
-	return r < 0 ? r : state_tpm_read(job->in.store, &job->recorded, err);
+	if (r == 0)
+		r = read_password(conf->lockout_auth_file, "lockout_auth_file", &job->lockout_auth,
+				  err);
+	if (r < 0)
+		return r;
+	r = state_tpm_read(job->in.store, &job->recorded, err);
+	/* Lost, torn or not to be read: that is what another chip may be accepted for, too. */
+	return r == ERR_UNREADABLE && job->in.accept ? 0 : r;
 }
 
-/* "" is the algorithm of FAPI's profile, so that both share one SRK. */
-static enum pkey_type srk_type(const struct conf *conf)
+enum pkey_type opening_srk_type(const struct conf *conf)
 {
 	const char *profile = conf->tpm2.fapi.profile_name;
 
@@ -86,25 +102,31 @@ static enum pkey_type srk_type(const struct conf *conf)
 
 /* --- the other steps --- */
 
-static int open_chip(void *arg, struct err *err)
+static int open_with(struct open_job *job, const struct secret *recorded, struct err *err)
 {
-	struct open_job *job = arg;
 	const struct conf_tpm *conf = &job->in.conf->tpm;
 	const struct tpm_options options = {
 		.tcti = conf->tcti,
-		.srk_type = srk_type(job->in.conf),
+		.srk_type = opening_srk_type(job->in.conf),
 		.srk_handle = conf->srk_handle,
 		.hsk_handle = conf->hsk_handle,
 		.encrypt = conf->encrypt,
-		.owner_auth =
-			job->owner_auth ? without_newline(job->owner_auth) : slice_of(NULL, 0),
+		.owner_auth = password(job->owner_auth),
+		.lockout_auth = password(job->lockout_auth),
 	};
-	struct slice recorded = job->recorded ? secret_slice(job->recorded) : slice_of(NULL, 0);
+
+	return tpm_provider_open(&options, job->in.auth_key,
+				 recorded ? secret_slice(recorded) : slice_of(NULL, 0),
+				 &job->result.p, &job->to_record, err);
+}
+
+static int open_chip(void *arg, struct err *err)
+{
+	struct open_job *job = arg;
 	int r;
 
 	job->at_files = false;
-	r = tpm_provider_open(&options, job->in.auth_key, recorded, &job->result.p, &job->to_record,
-			      err);
+	r = open_with(job, job->recorded, err);
 	/* Without a record there was none to make no sense, so that is the chip's. */
 	if (r == ERR_DAMAGED && job->recorded)
 		job->at_files = true;
@@ -118,6 +140,77 @@ static int record(void *arg, struct err *err)
 	job->at_files = true;
 	return state_tpm_write(job->in.store, buf_slice(&job->to_record), err);
 }
+
+/* --- accepting --- */
+
+/* Of a record as the provider writes it; both stay empty when it makes no sense. */
+static void names_of(struct slice record, char *ret_srk, char *ret_hsk)
+{
+	CLEANUP(json_cleanup) struct json_t *json = NULL;
+	const char *srk = NULL, *hsk = NULL;
+	struct err ignored;
+
+	if (json_parse(record, &json, &ignored) < 0 ||
+	    json_get_string(json, "srk_name", true, &srk, &ignored) < 0 ||
+	    json_get_string(json, "hsk_name", true, &hsk, &ignored) < 0)
+		return;
+	(void)snprintf(ret_srk, SERVICE_NAME_MAX, "%s", srk);
+	(void)snprintf(ret_hsk, SERVICE_NAME_MAX, "%s", hsk);
+}
+
+/* Whether this chip is the recorded one, as far as a record can tell. It stays open if it is. */
+static int compare_chip(struct open_job *job, struct err *err)
+{
+	struct service_accepted *accepted = &job->result.accepted;
+	struct provider_status status;
+	int r;
+
+	if (!job->recorded)
+		return 0;
+	r = open_with(job, job->recorded, err);
+	if (r == ERR_DAMAGED) /* the record makes no sense */
+		return 0;
+	if (r < 0)
+		return r;
+	provider_status(job->result.p, &status);
+	job->result.is_recorded = status.fault == NULL;
+	if (job->result.is_recorded)
+		return 0;
+	names_of(secret_slice(job->recorded), accepted->previous_srk, accepted->previous_hsk);
+	provider_free(TAKE(job->result.p));
+	return 0;
+}
+
+static int accept_chip(void *arg, struct err *err)
+{
+	struct open_job *job = arg;
+	uint64_t before = transport_command_count();
+	int r;
+
+	job->at_files = false;
+	provider_free(TAKE(job->in.old));
+	r = compare_chip(job, err);
+	if (r < 0 || job->result.is_recorded)
+		return r;
+	r = open_with(job, NULL, err);
+	job->result.accepted.commands = transport_command_count() - before;
+	return r;
+}
+
+static int replace_record(void *arg, struct err *err)
+{
+	struct open_job *job = arg;
+	struct service_accepted *accepted = &job->result.accepted;
+	struct slice record = buf_slice(&job->to_record);
+
+	if (job->result.is_recorded)
+		return 0;
+	job->at_files = true;
+	names_of(record, accepted->srk, accepted->hsk);
+	return state_tpm_replace(job->in.store, record, accepted->kept_as, err);
+}
+
+/* --- the last step --- */
 
 static int commit(void *arg, struct err *err)
 {
@@ -140,6 +233,8 @@ static void open_done(void *arg, const struct err *err)
 	struct open_job *job = arg;
 	struct opening_result result;
 
+	job->handle = NULL;
+	loop_timer_clear(&job->look);
 	if (err) {
 		result = (struct opening_result){.own_files = job->at_files};
 		job->in.done(job->in.arg, &result, err);
@@ -154,40 +249,66 @@ static void open_release(void *arg)
 {
 	struct open_job *job = arg;
 
+	if (job->in.old)
+		opening_close(job->in.jobs, job->in.old, CLOSE_S, NULL, NULL);
 	if (job->result.p)
 		opening_close(job->in.jobs, job->result.p, CLOSE_S, NULL, NULL);
 	job->in.ended(job->in.arg);
 	secret_free(job->owner_auth);
+	secret_free(job->lockout_auth);
 	secret_free(job->recorded);
 	buf_fini(&job->to_record);
 	free(job);
 }
 
+/* While it is at our files the chip has nothing to say. */
+static void look(void *arg)
+{
+	struct open_job *job = arg;
+	uint64_t commands = transport_command_count(), now = clock_monotonic_us();
+	struct err err;
+
+	if (commands != job->commands || job->at_files)
+		job->heard_us = now;
+	job->commands = commands;
+	if (now - job->heard_us >= OPENING_SILENCE_S * SECOND_US ||
+	    loop_timer_set(&job->look, SECOND_US, &err) < 0)
+		jobs_cancel(job->handle);
+}
+
 int opening_start(const struct opening *opening, struct err *err)
 {
 	struct open_job *job = calloc(1, sizeof(*job));
-	struct job *handle;
 	int r;
 
 	if (!job)
 		return err_set(err, ERR_INTERNAL, "memory is short");
 	job->in = *opening;
 	job->to_record = (struct buf)BUF_INIT(TPM_STATE_MAX);
+	job->heard_us = clock_monotonic_us();
+	loop_timer_init(&job->look, opening->loop, look, job);
+	r = loop_timer_set(&job->look, SECOND_US, err);
+	if (r < 0) {
+		free(job);
+		return r;
+	}
 	r = jobs_submit(opening->jobs,
 			&(struct job_plan){
 				.steps = {{JOB_POOL, read_inputs},
-					  {JOB_WORKER, open_chip},
-					  {JOB_POOL, record},
+					  {JOB_WORKER, opening->accept ? accept_chip : open_chip},
+					  {JOB_POOL, opening->accept ? replace_record : record},
 					  {JOB_WORKER, commit}},
 				.count = 4,
 				.done = open_done,
 				.release = open_release,
 				.arg = job,
-				.deadline_us = clock_monotonic_us() + OPEN_S * 1000000u,
+				.deadline_us = job->heard_us + OPEN_S * SECOND_US,
 			},
-			&handle, err);
-	if (r < 0)
+			&job->handle, err);
+	if (r < 0) {
+		loop_timer_clear(&job->look);
 		free(job);
+	}
 	return r;
 }
 
@@ -195,7 +316,7 @@ int opening_start(const struct opening *opening, struct err *err)
 
 struct close_job {
 	struct provider *p;
-	void (*done)(void *arg);
+	void (*done)(void *arg, bool closed);
 	void *arg;
 };
 
@@ -212,9 +333,8 @@ static void close_done(void *arg, const struct err *err)
 {
 	struct close_job *job = arg;
 
-	(void)err;
 	if (job->done)
-		job->done(job->arg);
+		job->done(job->arg, err == NULL);
 }
 
 /* One that was cancelled in the queue is closed here: its worker has ended. */
@@ -226,8 +346,8 @@ static void close_release(void *arg)
 	free(job);
 }
 
-void opening_close(struct jobs *jobs, struct provider *p, unsigned seconds, void (*done)(void *arg),
-		   void *arg)
+void opening_close(struct jobs *jobs, struct provider *p, unsigned seconds,
+		   void (*done)(void *arg, bool closed), void *arg)
 {
 	struct close_job *job = calloc(1, sizeof(*job));
 	struct job *handle;
@@ -243,7 +363,7 @@ void opening_close(struct jobs *jobs, struct provider *p, unsigned seconds, void
 					.done = close_done,
 					.release = close_release,
 					.arg = job,
-					.deadline_us = clock_monotonic_us() + seconds * 1000000u,
+					.deadline_us = clock_monotonic_us() + seconds * SECOND_US,
 				},
 				&handle, &err) == 0)
 			return;
@@ -252,5 +372,5 @@ void opening_close(struct jobs *jobs, struct provider *p, unsigned seconds, void
 	free(job);
 	provider_free(p);
 	if (done)
-		done(arg);
+		done(arg, true);
 }

@@ -5,15 +5,21 @@
 /*
  * Opening: the job that opens the TPM: read what was recorded of it and the hierarchy passwords
  * (pool), open (worker), record durably (pool), commit (worker).
+ *
+ * To accept a TPM is the same with two differences: the provider in use is closed first, and a chip
+ * that answers and is not the recorded one is opened again as if none had ever been recorded. The
+ * old record is then kept under another name.
  */
 
 #include <stdbool.h>
 
 #include "base/err.h"
+#include "base/loop.h"
 #include "base/mem.h"
 #include "conf/conf.h"
 #include "jobs/jobs.h"
 #include "provider/provider.h"
+#include "service/service.h"
 #include "store/store.h"
 
 struct opening_result {
@@ -21,13 +27,18 @@ struct opening_result {
 	struct provider *p; /* now the caller's; NULL when it failed */
 	struct provider_status status;
 	const char *remark; /* borrowed from @p; may be NULL */
+	bool is_recorded;   /* there was nothing to accept */
+	struct service_accepted accepted;
 };
 
 struct opening {
+	struct loop *loop;
 	struct jobs *jobs;
 	struct store *store;
 	const struct conf *conf;
 	const struct secret *auth_key;
+	bool accept;
+	struct provider *old; /* to be closed before; the job's from the start on, may be NULL */
 	/* Once: @err is NULL when it succeeded. */
 	void (*done)(void *arg, const struct opening_result *result, const struct err *err);
 	/* Once, after done: nothing of the job runs any more. */
@@ -35,14 +46,23 @@ struct opening {
 	void *arg;
 };
 
-/* Everything in @opening is borrowed until ended() was called. */
+/* The algorithm of a storage root key that we make: FAPI's profile names it, so both share one. */
+enum pkey_type opening_srk_type(const struct conf *conf);
+
+/*
+ * It fails with ERR_TIMEOUT when a command is not answered for OPENING_SILENCE_S, though the step
+ * that sent it still hangs, or when all takes longer than a chip with slow keys does.
+ */
+#define OPENING_SILENCE_S 20u
+
+/* Everything in @opening but @old is borrowed until ended() was called. */
 int opening_start(const struct opening *opening, struct err *err) MUST_CHECK;
 
 /*
  * Closes a provider where it lives: on the worker when it is on_chip. Takes @p over. @done may be
- * NULL; it is called once, also when the deadline @seconds passed.
+ * NULL; it is called once, also when the deadline passed: then @closed is false.
  */
-void opening_close(struct jobs *jobs, struct provider *p, unsigned seconds, void (*done)(void *arg),
-		   void *arg);
+void opening_close(struct jobs *jobs, struct provider *p, unsigned seconds,
+		   void (*done)(void *arg, bool closed), void *arg);
 
 #endif

@@ -7,6 +7,10 @@
  */
 #include "cmd/holdfastd/state.h"
 
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
 #include "crypto/cipher.h"
 
 #define RESTORE_AUTH                                                                               \
@@ -23,6 +27,8 @@
 #define RESTORE_TPM                                                                                \
 	"Restore tpm.state from a backup of the state folder. To give up what the TPM sealed, "    \
 	"remove tpm.used and tpm.used.copy as well."
+
+#define KEPT_MAX 99u
 
 #define TPM_USED_TEXT "A TPM was used with this state folder.\n"
 
@@ -63,28 +69,49 @@ static int read_key(struct store *store, const char *name, struct secret **ret_k
 	return 0;
 }
 
-/* Is a twin file there, readable or not? */
-static bool has_twin(struct store *store, const char *tenant, const char *name)
+/*
+ * Is a twin file there, readable or not? Fails when that cannot be told, for lack of memory or
+ * descriptors: neither answer may then be guessed.
+ */
+static int has_twin(struct store *store, const char *tenant, const char *name, bool *ret_there,
+		    struct err *err)
 {
 	CLEANUP(secret_cleanup) struct secret *content = NULL;
-	struct err err;
+	int r = store_twin_read(store, tenant, name, &content, err);
 
-	return store_twin_read(store, tenant, name, &content, &err) != ERR_NOT_FOUND;
+	if (r < 0 && r != ERR_NOT_FOUND && r != ERR_DAMAGED && r != ERR_UNREADABLE)
+		return r;
+	*ret_there = r != ERR_NOT_FOUND;
+	return 0;
+}
+
+/* Was a TPM ever used with this folder? */
+static int has_tpm(struct store *store, bool *ret_used, struct err *err)
+{
+	bool record = false, marker = false;
+	int r = has_twin(store, NULL, STATE_TPM, &record, err);
+
+	if (r == 0)
+		r = has_twin(store, NULL, STATE_TPM_USED, &marker, err);
+	if (r == 0)
+		*ret_used = record || marker;
+	return r;
 }
 
 /* Nothing was ever made with an auth.key here. */
 static int is_pristine(struct store *store, bool *ret_pristine, struct err *err)
 {
-	bool any = false;
+	bool any = false, used = false, id = false;
 	int r;
 
 	r = store_has_records(store, &any, err);
-	if (r < 0)
-		return r;
-	*ret_pristine = !any && !has_twin(store, NULL, STATE_TPM) &&
-			!has_twin(store, NULL, STATE_TPM_USED) &&
-			!has_twin(store, STATE_TENANT, STATE_TENANT_ID);
-	return 0;
+	if (r == 0)
+		r = has_tpm(store, &used, err);
+	if (r == 0)
+		r = has_twin(store, STATE_TENANT, STATE_TENANT_ID, &id, err);
+	if (r == 0)
+		*ret_pristine = !any && !used && !id;
+	return r;
 }
 
 /* A function may use its struct err and succeed; a fault is only what failed. */
@@ -94,11 +121,18 @@ static void set_fault(struct err *fault, const struct err *err, const char *reme
 	(void)err_add_remedy(fault, remedy);
 }
 
-/* In a new state folder. host.key may be there already, when we were killed in between. */
+/*
+ * In a new state folder. host.key may be there already, when we were killed in between; while that
+ * cannot be told there is no auth.key either, or host.key would count as lost ever after.
+ */
 static int make_keys(struct state *state, struct err *err)
 {
 	int r;
 
+	if (state->host_key_fault.code != 0 && state->host_key_fault.code != ERR_AUTH_FAILED) {
+		state->fault = state->host_key_fault;
+		return 0;
+	}
 	if (state->host_key_fault.code == ERR_AUTH_FAILED) {
 		r = make_key(state->store, STATE_HOST_KEY, &state->host_key, err);
 		if (r < 0)
@@ -144,10 +178,13 @@ static int open_keys(struct state *state, struct err *err)
 /* The keystore misses an id only where records are; a TPM was never used before there was one. */
 static int check_id(const struct state *state, struct err *err)
 {
-	if (has_twin(state->store, STATE_TENANT, STATE_TENANT_ID) ||
-	    (!has_twin(state->store, NULL, STATE_TPM) &&
-	     !has_twin(state->store, NULL, STATE_TPM_USED)))
-		return 0;
+	bool id = false, used = false;
+	int r = has_twin(state->store, STATE_TENANT, STATE_TENANT_ID, &id, err);
+
+	if (r == 0 && !id)
+		r = has_tpm(state->store, &used, err);
+	if (r < 0 || !used)
+		return r;
 	return err_set(err, ERR_UNREADABLE,
 		       "the id of the tenant is gone, and a TPM was used here");
 }
@@ -173,30 +210,96 @@ static int open_tenant(struct state *state, struct err *err)
 
 /* --- the record of the TPM --- */
 
+static int no_record(struct store *store, struct err *err)
+{
+	bool used = false;
+	int r = has_twin(store, NULL, STATE_TPM_USED, &used, err);
+
+	if (r < 0 || !used)
+		return r;
+	return err_set(err, ERR_UNREADABLE, "tpm.state is lost, and a TPM was used here");
+}
+
 int state_tpm_read(struct store *store, struct secret **ret_recorded, struct err *err)
 {
 	int r = store_twin_read(store, NULL, STATE_TPM, ret_recorded, err);
 
-	if (r == 0 || (r == ERR_NOT_FOUND && !has_twin(store, NULL, STATE_TPM_USED)))
-		return 0;
 	if (r == ERR_NOT_FOUND)
-		(void)err_set(err, ERR_UNREADABLE, "tpm.state is lost, and a TPM was used here");
-	else
+		r = no_record(store, err);
+	else if (r < 0)
 		(void)err_wrap(err, "reading the record of the TPM");
-	if (err->code == ERR_DAMAGED)
-		err->code = ERR_UNREADABLE;
-	return err->code == ERR_UNREADABLE ? err_add_remedy(err, RESTORE_TPM) : err->code;
+	if (r == ERR_DAMAGED)
+		r = err->code = ERR_UNREADABLE;
+	return r == ERR_UNREADABLE ? err_add_remedy(err, RESTORE_TPM) : r;
 }
 
 int state_tpm_write(struct store *store, struct slice record, struct err *err)
 {
+	bool used = false;
 	int r = 0;
 
 	if (record.len > 0)
 		r = store_twin_write(store, NULL, STATE_TPM, record, err);
-	if (r == 0 && !has_twin(store, NULL, STATE_TPM_USED))
+	if (r == 0)
+		r = has_twin(store, NULL, STATE_TPM_USED, &used, err);
+	if (r == 0 && !used)
 		r = store_twin_write(store, NULL, STATE_TPM_USED, slice_str(TPM_USED_TEXT), err);
 	return r < 0 ? err_wrap(err, "recording the TPM") : 0;
+}
+
+/* What no twin file has: STATE_TPM, a dot, and the time. Further ones of a second are counted. */
+static int free_name(struct store *store, char ret_name[static STORE_NAME_MAX + 1], struct err *err)
+{
+	time_t now = time(NULL);
+	bool taken = true;
+	unsigned n;
+	struct tm tm;
+	char when[32];
+	int r;
+
+	if (!gmtime_r(&now, &tm) || strftime(when, sizeof(when), "%Y%m%dT%H%M%SZ", &tm) == 0)
+		return err_set(err, ERR_INTERNAL, "the clock tells no time");
+	for (n = 1; n <= KEPT_MAX; n++) {
+		int len = snprintf(ret_name, STORE_NAME_MAX + 1, STATE_TPM ".%s", when);
+
+		if (n > 1)
+			(void)snprintf(ret_name + len, STORE_NAME_MAX + 1 - (size_t)len, "-%u", n);
+		r = has_twin(store, NULL, ret_name, &taken, err);
+		if (r < 0 || !taken)
+			return r;
+	}
+	return err_set(err, ERR_CONFLICT, "too many old records of the TPM were kept");
+}
+
+/* A record that can be read is copied, so that it stays until the new one takes its place. */
+static int keep_record(struct store *store, const char *kept, struct err *err)
+{
+	CLEANUP(secret_cleanup) struct secret *old = NULL;
+	int r = store_twin_read(store, NULL, STATE_TPM, &old, err);
+
+	if (r == 0)
+		return store_twin_write(store, NULL, kept, secret_slice(old), err);
+	if (r == ERR_DAMAGED || r == ERR_UNREADABLE)
+		return store_twin_set_aside(store, STATE_TPM, kept, err);
+	return r;
+}
+
+int state_tpm_replace(struct store *store, struct slice record,
+		      char ret_kept[static STORE_NAME_MAX + 1], struct err *err)
+{
+	char kept[STORE_NAME_MAX + 1] = "";
+	int r = free_name(store, kept, err);
+
+	if (r == 0)
+		r = keep_record(store, kept, err);
+	if (r == ERR_NOT_FOUND)
+		kept[0] = '\0';
+	else if (r < 0)
+		return err_wrap(err, "keeping the old record of the TPM");
+	r = state_tpm_write(store, record, err);
+	if (r == 0)
+		memcpy(ret_kept, kept, sizeof(kept));
+	return r;
 }
 
 static void check_tpm(struct state *state)

@@ -47,4 +47,12 @@ int state_tpm_read(struct store *store, struct secret **ret_recorded, struct err
 /* Durably, before anything is made with the TPM: @record when it has bytes, and that it is used. */
 int state_tpm_write(struct store *store, struct slice record, struct err *err) MUST_CHECK;
 
+/*
+ * The same in the place of whatever record there is, which is kept under another name, told in
+ * @ret_kept ("" when there was none). At every moment the old record or the new one can be read,
+ * unless the old one could not be anyway.
+ */
+int state_tpm_replace(struct store *store, struct slice record,
+		      char ret_kept[static STORE_NAME_MAX + 1], struct err *err) MUST_CHECK;
+
 #endif

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The helper is the one that was built together with this very program: beside it, or in the build
+ * folder's place for it; else the installed one.
+ */
+#include "cmd/holdfastd/fapi_setup.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cmd/holdfastd/opening.h"
+
+#define HELPER	     "holdfast-fapi"
+#define MACHINE_CONF "/etc/tpm2-tss/fapi-config.json"
+
+/* Joins; memory that is short is told by NULL. */
+static char *join(const char *folder, const char *rest)
+{
+	char *path = NULL;
+
+	return asprintf(&path, "%s%s", folder, rest) < 0 ? NULL : path;
+}
+
+static bool is_program(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISREG(st.st_mode) && access(path, X_OK) == 0;
+}
+
+/* The folder of this program; "" when nobody knows. */
+static void own_folder(char ret_folder[static PATH_MAX])
+{
+	ssize_t n = readlink("/proc/self/exe", ret_folder, PATH_MAX - 1);
+	char *slash;
+
+	ret_folder[n > 0 ? n : 0] = '\0';
+	slash = strrchr(ret_folder, '/');
+	if (slash)
+		*slash = '\0';
+}
+
+static char *find_program(void)
+{
+	static const char *const PLACES[] = {"/" HELPER, "/../" HELPER "/" HELPER};
+	char folder[PATH_MAX];
+	size_t i;
+
+	own_folder(folder);
+	for (i = 0; i < ARRAY_LEN(PLACES) && folder[0] != '\0'; i++) {
+		CLEANUP(mem_free_cleanup) char *path = join(folder, PLACES[i]);
+
+		if (path && is_program(path))
+			return TAKE(path);
+	}
+	return strdup(HOLDFAST_LIBEXECDIR "/" HELPER);
+}
+
+static void reserve(struct service_fapi *fapi, uint32_t handle)
+{
+	if (handle != 0)
+		fapi->reserved[fapi->reserved_count++] = handle;
+}
+
+int fapi_setup_init(struct fapi_setup *setup, const struct conf *conf, struct err *err)
+{
+	struct service_fapi *fapi = &setup->fapi;
+
+	fapi->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (fapi->stop_fd < 0)
+		return err_set(err, ERR_INTERNAL, "cannot make an eventfd");
+	setup->program = find_program();
+	setup->folder = join(conf->state_dir, "/fapi");
+	setup->run = join(conf->run_dir, "/fapi");
+	if (!setup->program || !setup->folder || !setup->run)
+		return err_set(err, ERR_INTERNAL, "memory is short");
+	fapi->place = (struct fapi_place){
+		.program = setup->program, .folder = setup->folder, .run = setup->run};
+	/* The profile of the SRK that we make: so FAPI shares it. */
+	fapi->wish = (struct fapi_wish){
+		.profile_name = opening_srk_type(conf) == PKEY_RSA_2048 ? "P_RSA2048SHA256"
+									: "P_ECCP256SHA256",
+		.ek_cert_less = conf->tpm2.fapi.ek_cert_less,
+		.machine = MACHINE_CONF,
+	};
+	reserve(fapi, conf->tpm.hsk_handle);
+	reserve(fapi, conf->device.handle);
+	return 0;
+}
+
+void fapi_setup_stop(struct fapi_setup *setup)
+{
+	if (setup->fapi.stop_fd > 0)
+		(void)eventfd_write(setup->fapi.stop_fd, 1);
+}
+
+void fapi_setup_fini(struct fapi_setup *setup)
+{
+	if (setup->fapi.stop_fd > 0)
+		close(setup->fapi.stop_fd);
+	free(setup->program);
+	free(setup->folder);
+	free(setup->run);
+}

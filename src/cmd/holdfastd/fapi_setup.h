@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CMD_HOLDFASTD_FAPI_SETUP_H
+#define CMD_HOLDFASTD_FAPI_SETUP_H
+
+/* Fapi setup: where FAPI's helper, folder and sockets are, and how runs of it are ended. */
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "conf/conf.h"
+#include "service/fapi.h"
+
+struct fapi_setup {
+	char *program;
+	char *folder;
+	char *run;
+	struct service_fapi fapi; /* borrows the above */
+};
+
+/* Of zero bytes; @conf is borrowed. The environment has no say. */
+int fapi_setup_init(struct fapi_setup *setup, const struct conf *conf, struct err *err) MUST_CHECK;
+void fapi_setup_fini(struct fapi_setup *setup);
+
+/* Every run ends early from now on. */
+void fapi_setup_stop(struct fapi_setup *setup);
+
+#endif

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The answer itself is for nobody: that there is one is what was asked. */
+#include "cmd/holdfastd/probe.h"
+
+#include <stdlib.h>
+
+#include "base/loop.h"
+
+#define SECOND_US 1000000u
+#define HELPER_S  10u
+#define JOB_S	  15u /* so that the helper's own error is the one that is told */
+
+struct probe_job {
+	struct probe in;
+	uint64_t deadline_us;
+	struct provider_status status;
+	bool looked;
+	_Atomic bool own_files; /* read when the deadline passes while a step runs */
+};
+
+/* No room, no right, no memory: all else is FAPI's own. */
+static bool is_ours(int code)
+{
+	return code == ERR_DISK_FULL || code == ERR_UNREADABLE || code == ERR_INTERNAL;
+}
+
+static int make_folder(void *arg, struct err *err)
+{
+	struct probe_job *job = arg;
+	int r = fapi_folder_make(&job->in.fapi->place, &job->in.fapi->wish, err);
+
+	job->own_files = is_ours(r);
+	return r < 0 ? err_wrap(err, "making the folder of FAPI") : 0;
+}
+
+static int run(void *arg, struct err *err)
+{
+	CLEANUP(buf_fini) struct buf json = BUF_INIT(FAPI_ANSWER_MAX);
+	struct probe_job *job = arg;
+	const struct fapi_request request = {.verb = FAPI_PROBE, .deadline_us = job->deadline_us};
+	int r = service_fapi_run(job->in.fapi, job->in.p, &request, &json, err);
+
+	provider_status(job->in.p, &job->status);
+	job->looked = true;
+	return r;
+}
+
+static void probe_done(void *arg, const struct err *err)
+{
+	struct probe_job *job = arg;
+	bool whole = !err || err->code != ERR_TIMEOUT; /* else the step may still be writing */
+
+	job->in.done(job->in.arg, err && job->own_files, whole && job->looked ? &job->status : NULL,
+		     err);
+}
+
+static void probe_release(void *arg)
+{
+	struct probe_job *job = arg;
+
+	job->in.ended(job->in.arg);
+	free(job);
+}
+
+int probe_start(const struct probe *probe, struct err *err)
+{
+	struct probe_job *job = calloc(1, sizeof(*job));
+	uint64_t now = clock_monotonic_us();
+	struct job *handle;
+	int r;
+
+	if (!job)
+		return err_set(err, ERR_INTERNAL, "memory is short");
+	job->in = *probe;
+	job->deadline_us = now + HELPER_S * SECOND_US;
+	r = jobs_submit(probe->jobs,
+			&(struct job_plan){
+				.steps = {{JOB_POOL, make_folder}, {JOB_WORKER, run}},
+				.count = 2,
+				.done = probe_done,
+				.release = probe_release,
+				.arg = job,
+				.deadline_us = now + JOB_S * SECOND_US,
+			},
+			&handle, err);
+	if (r < 0)
+		free(job);
+	return r;
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SERVICE_TEST_FIXTURE_H
+#define SERVICE_TEST_FIXTURE_H
+
+/*
+ * Fixture: the whole service over one connection, with a provider that plays a chip: it lives on
+ * the worker, counts its calls as commands and "seals" by copying.
+ */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "base/loop.h"
+#include "service/service.h"
+
+#define GIVE_UP_US 10000000u
+#define ANSWER_MAX 8192u
+
+struct chip {
+	struct provider provider;
+	_Atomic unsigned calls;
+	_Atomic unsigned forgotten;
+	_Atomic unsigned raw;	 /* commands of others, .. */
+	_Atomic unsigned ended;	 /* .. and how often they were over */
+	_Atomic int ends_with;	 /* enum err_code of raw_end, 0 = works */
+	_Atomic uint32_t parent; /* of the last foreign object */
+	_Atomic bool deadline_missing;
+	_Atomic int fails_with; /* enum err_code, 0 = works */
+};
+
+struct fixture {
+	char path[64];
+	struct loop *loop;
+	struct loop_timer give_up;
+	struct jobs *jobs;
+	struct store *store;
+	struct service *service;
+	struct http *http;
+	struct service_tenant tenant;
+	struct tenant_peer peer;
+	struct chip chip;
+	int client;
+	struct loop_fd *watch;
+	char answer[ANSWER_MAX];
+	size_t len;
+};
+
+extern const struct provider_ops CHIP;
+extern const struct http_limits LIMITS;
+extern const struct http_ops OPS;
+
+int fixture_make(void **state); /* *state becomes a struct fixture */
+int fixture_remove(void **state);
+
+void connect_client(struct fixture *fixture);
+void use_chip(struct fixture *fixture);
+
+/* The status of the answer; its text is left in fixture->answer. 0 when there was none. */
+int ask(struct fixture *fixture, const char *method, const char *path, const char *body);
+void answer_has(const struct fixture *fixture, const char *text);
+
+/* Runs the loop until it is stopped; standard error, where the audit goes, goes into @text. */
+void run_and_listen(struct fixture *fixture, char *text, size_t size);
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_make, fixture_remove)
+
+#endif
