@@ -31,9 +31,11 @@
  * starts no thread, keeps no global state, does not touch signals, and never raises SIGPIPE.
  * After fork() a child may go on with a copy of the handle: it connects anew.
  *
- * Time. Each call has one deadline for everything it does, connecting and repeating included.
- * While the service is starting, calls are repeated until then. A kept connection that the
- * service has closed meanwhile is replaced once, when repeating cannot do anything twice.
+ * Time. Each call has one deadline for everything it does, connecting and repeating included; that
+ * of a stream is one of silence: it counts anew whenever bytes have moved, and not while the
+ * caller's functions run. While the service is starting, calls are repeated until then. A kept
+ * connection that the service has closed meanwhile is replaced once, when repeating cannot do
+ * anything twice.
  *
  * Memory. Bytes and texts that a call gives are the caller's, end in a NUL that is not counted,
  * and are freed by hf_free(), which wipes them. Borrowed texts (const char *) of a handle are good
@@ -42,6 +44,7 @@
  */
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "holdfast/error.h"
 
@@ -53,7 +56,8 @@ extern "C" {
 
 #define HF_SOCKET_DEFAULT     "/run/holdfast/holdfast.sock"
 #define HF_TIMEOUT_MS_DEFAULT 60000u
-#define HF_RANDOM_MAX	      65536u /* bytes of one hf_random() */
+#define HF_RANDOM_MAX	      65536u	/* bytes of one hf_random() */
+#define HF_SEAL_MAX	      67108864u /* bytes of plaintext that the service seals at once */
 
 struct hf; /* a connection to the service, made at the first call that needs it */
 
@@ -101,8 +105,14 @@ int hf_status_json(struct hf *hf, char **ret_json);
 int hf_random(struct hf *hf, void *data, size_t len);
 
 /*
+ * The service's counters in the OpenMetrics text format. For the tenant `host` only: others get
+ * HF_NOT_FOUND or HF_FORBIDDEN.
+ */
+int hf_metrics(struct hf *hf, char **ret_text);
+
+/*
  * Seals: only this service on this device opens the blob again, for this tenant. The service keeps
- * nothing. HF_TOO_LARGE over the service's limit of plaintext (1 MiB).
+ * nothing. HF_TOO_LARGE over HF_SEAL_MAX.
  */
 int hf_seal(struct hf *hf, const void *data, size_t len, void **ret_blob, size_t *ret_len);
 
@@ -111,6 +121,35 @@ int hf_seal(struct hf *hf, const void *data, size_t len, void **ret_blob, size_t
  * a TPM and none is in use.
  */
 int hf_unseal(struct hf *hf, const void *blob, size_t len, void **ret_data, size_t *ret_len);
+
+/*
+ * The same piece by piece, with 64 KiB of memory whatever the size.
+ *
+ * @read puts up to @room bytes at @data, 1 at least, and their number into *ret_len; 0 bytes are
+ * the end. @write gets the result in pieces, in order. A non-zero result of either ends the call
+ * at once and becomes its result; use positive ones, which are no error codes. Neither may use the
+ * same handle. @read runs first, and may be called while @write still gets bytes.
+ *
+ * When a call fails, @write may already have got bytes: discard them. The beginning of a damaged
+ * blob opens, and only its damaged part is noticed; what was written is good only after 0. When
+ * the service breaks off in the middle of the result, that is HF_INTERNAL.
+ *
+ * A stream that is longer than one piece is not repeated once more of it was read than that;
+ * one that the service cannot take now is refused before. HF_INVALID when the input is longer or
+ * shorter than @total; else the errors of hf_seal() and hf_unseal().
+ */
+#define HF_TOTAL_UNKNOWN UINT64_MAX
+typedef int (*hf_read_fn)(void *arg, void *data, size_t room, size_t *ret_len);
+typedef int (*hf_write_fn)(void *arg, const void *data, size_t len);
+
+struct hf_stream {
+	hf_read_fn read;
+	hf_write_fn write;
+	void *arg;	/* of both */
+	uint64_t total; /* bytes that @read will give, or HF_TOTAL_UNKNOWN */
+};
+int hf_seal_stream(struct hf *hf, const struct hf_stream *stream);
+int hf_unseal_stream(struct hf *hf, const struct hf_stream *stream);
 
 /* Named secrets, kept by the service in sealed form. */
 enum hf_secret_flags {
@@ -170,6 +209,42 @@ struct hf_sign {
 };
 int hf_sign_digest(struct hf *hf, const struct hf_sign *request, void **ret_signature,
 		   size_t *ret_len);
+
+/*
+ * Objects of FAPI, the TCG's Feature API, that lie below the storage root: data that FAPI or
+ * hf_fapi_seal() has sealed. A path begins with a slash, "/HS/SRK/name", and has up to 255 of
+ * A-Z a-z 0-9 . _ - and slashes; else HF_INVALID. HF_NOT_FOUND, HF_DAMAGED, HF_WRONG_TPM, or
+ * HF_TPM_REQUIRED where no TPM is in use.
+ */
+int hf_fapi_unseal(struct hf *hf, const char *path, void **ret_data, size_t *ret_len);
+
+/*
+ * A handle for the service's other socket, admin.sock in the folder of @socket (as in hf_open()).
+ * Only root and the service's own user may open it. The functions below need such a handle; with
+ * another one they end in HF_NOT_FOUND.
+ */
+int hf_open_admin(const char *socket, struct hf **ret_hf);
+
+/*
+ * FAPI, run by the service: does it connect to the TPM and find its keys, as a JSON object
+ * ("connects", "provisioned", "profile", "confined", "milliseconds"); make its keys ("profile",
+ * "srk", "already"), which may take a TPM minutes; seal 1 to HF_FAPI_SEAL_MAX bytes under a path
+ * (HF_CONFLICT when it is taken); walk its paths, as hf_key_list() does; delete one.
+ */
+#define HF_FAPI_SEAL_MAX 128u
+int hf_fapi_probe_json(struct hf *hf, char **ret_json);
+int hf_fapi_provision_json(struct hf *hf, char **ret_json);
+int hf_fapi_seal(struct hf *hf, const char *path, const void *data, size_t len);
+int hf_fapi_list(struct hf *hf, hf_name_fn visit, void *arg);
+int hf_fapi_delete(struct hf *hf, const char *path);
+
+/*
+ * Accepts the TPM that is there in the place of the one that was: from now on the service makes
+ * its objects with this one, and what only the other could open stays closed. HF_CONFLICT when
+ * nothing has changed. Gives the Names of both chips' roots as a JSON object ("accepted",
+ * "previous", "srk", "hsk", "kept_as").
+ */
+int hf_tpm_accept_json(struct hf *hf, char **ret_json);
 
 #pragma GCC visibility pop
 

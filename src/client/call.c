@@ -6,6 +6,7 @@
  */
 #include "client/call.h"
 
+#include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -19,6 +20,7 @@
 #define REQUEST_HEAD_MAX  1024u
 #define STARTING_WAIT_MS  1000u
 #define STARTING_LEAST_MS 10u
+#define CONTINUE_WAIT_US  1000000u /* RFC 9110, 10.1.1: not for ever */
 
 static const char REMEDY_RELEASE[] =
 	"Check that the service and this library are of the same release.";
@@ -30,7 +32,17 @@ void call_begin(struct hf *hf)
 	hf->protection = "";
 	buf_fini(&hf->kept);
 	hf->kept = (struct buf)BUF_INIT(CALL_KEPT_MAX);
-	hf->deadline = clock_monotonic_us() + (uint64_t)hf->timeout_ms * 1000u;
+	call_set_deadline(hf);
+}
+
+static uint64_t timeout_us(const struct hf *hf)
+{
+	return (uint64_t)hf->timeout_ms * 1000u;
+}
+
+void call_set_deadline(struct hf *hf)
+{
+	hf->deadline = clock_monotonic_us() + timeout_us(hf);
 }
 
 int call_unexpected(struct hf *hf, const char *what)
@@ -153,6 +165,24 @@ static void put_field(struct buf *head, const char *name, const char *value)
 	buf_printf(head, "%s: %s\r\n", name, value);
 }
 
+/* A body that cannot be sent twice waits until the service asks for it. */
+static bool waits_for_continue(const struct call *call)
+{
+	return call->stream && call->stream->source.next;
+}
+
+static void put_length(struct buf *head, const struct call *call)
+{
+	uint64_t length = call->stream ? call->stream->length : call->body.len;
+
+	if (call->stream && call->stream->chunked)
+		put_field(head, "Transfer-Encoding", "chunked");
+	else if (call->content_type || strcmp(call->method, "POST") == 0)
+		buf_printf(head, "Content-Length: %" PRIu64 "\r\n", length);
+	if (waits_for_continue(call))
+		put_field(head, "Expect", "100-continue");
+}
+
 static void put_request_head(struct buf *head, const struct call *call)
 {
 	buf_printf(head, "%s %s HTTP/1.1\r\n", call->method, call->path);
@@ -162,9 +192,35 @@ static void put_request_head(struct buf *head, const struct call *call)
 		put_field(head, "If-None-Match", "*");
 	if (call->content_type)
 		put_field(head, "Content-Type", call->content_type);
-	if (call->content_type || strcmp(call->method, "POST") == 0)
-		buf_printf(head, "Content-Length: %zu\r\n", call->body.len);
+	put_length(head, call);
 	buf_put_str(head, "\r\n");
+}
+
+/* True while all that was made of the request is still there to be sent again. */
+static bool is_at_hand(const struct call *call)
+{
+	return !call->stream || !call->stream->moved;
+}
+
+/* An answer that takes what was not sent yet for sealed or opened is none. */
+static int end_stream(struct hf *hf, const struct call *call, const struct conn_exchange *exchange,
+		      int r)
+{
+	call->stream->broken = exchange->broken;
+	if (r == 0 && exchange->reader->head.status < 300 && !conn_exchange_is_sent(exchange))
+		return call_unexpected(hf, "it came before all data was sent");
+	return r;
+}
+
+static void begin_stream(const struct hf *hf, const struct call *call,
+			 struct conn_exchange *exchange)
+{
+	exchange->reader->sink = &call->stream->sink;
+	exchange->silence_us = timeout_us(hf);
+	if (!waits_for_continue(call))
+		return;
+	exchange->source = &call->stream->source;
+	exchange->hold_until = clock_monotonic_us() + CONTINUE_WAIT_US;
 }
 
 /* One request on one connection; *ret_lost is set when it surely or harmlessly was in vain. */
@@ -181,15 +237,17 @@ static int exchange_once(struct hf *hf, const struct call *call, struct slice re
 	int r;
 
 	http_reader_init(&reader, &answer->body);
+	if (call->stream)
+		begin_stream(hf, call, &exchange);
 	r = conn_exchange(&hf->conn, &exchange, &hf->err);
 	if (r < 0 || !conn_exchange_is_sent(&exchange) || !reader.head.keep_alive)
 		conn_close(&hf->conn);
 	if (r < 0)
-		*ret_lost = exchange.broken && !exchange.answered &&
+		*ret_lost = exchange.broken && !exchange.answered && is_at_hand(call) &&
 			    (call->repeatable || !conn_exchange_is_sent(&exchange));
 	else
 		answer->head = reader.head;
-	return r;
+	return call->stream ? end_stream(hf, call, &exchange, r) : r;
 }
 
 static int exchange(struct hf *hf, const struct call *call, struct answer *answer)
@@ -228,11 +286,16 @@ static bool wait_for_start(const struct hf *hf)
 	return true;
 }
 
+bool call_type_fits(const struct call *call, const struct http_head *head)
+{
+	return head->status == 204 || strcmp(head->content_type, call->accept) == 0;
+}
+
 static int check_answer(struct hf *hf, const struct call *call, const struct answer *answer)
 {
 	if (answer->head.status >= 300)
 		return take_problem(hf, answer);
-	if (answer->head.status != 204 && strcmp(answer->head.content_type, call->accept) != 0)
+	if (!call_type_fits(call, &answer->head))
 		return call_unexpected(hf, "its media type");
 	hf->protection = known_protection(answer->head.protection);
 	return 0;
@@ -249,7 +312,8 @@ int call_run(struct hf *hf, const struct call *call, struct answer *answer)
 		r = exchange(hf, call, answer);
 		if (r == 0)
 			r = check_answer(hf, call, answer);
-		if (r != ERR_STARTING || answer->head.status != 503 || !wait_for_start(hf))
+		if (r != ERR_STARTING || answer->head.status != 503 || !is_at_hand(call) ||
+		    !wait_for_start(hf))
 			break;
 	}
 	if (r == 0)

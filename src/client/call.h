@@ -43,15 +43,29 @@ struct hf {
 	struct buf kept;	      /* hf_answer_json() with its NUL, or empty */
 };
 
+/*
+ * A body that is made, and an answer that is taken, piece by piece. The call's body is then the
+ * first piece; nothing is repeated once more than that was made.
+ */
+struct call_stream {
+	struct conn_source source; /* of what comes behind the first piece; no function = nothing */
+	struct http_sink sink;	   /* of a 2xx answer */
+	bool chunked;		   /* the pieces are chunks (RFC 9112, 7.1); else: */
+	uint64_t length;	   /* of the whole body, in bytes */
+	bool moved;		   /* the source was asked */
+	bool broken;		   /* out: the other end went away */
+};
+
 struct call {
 	const char *method;
 	const char *path;	  /* with query; only characters that need no escape */
 	const char *content_type; /* of the body; NULL = no body */
 	struct slice body;
 	const char *accept;
-	bool create_only;  /* If-None-Match: * */
-	bool repeatable;   /* doing it twice is as good as once, and answers the same */
-	size_t answer_max; /* bytes */
+	bool create_only;	    /* If-None-Match: * */
+	bool repeatable;	    /* doing it twice is as good as once, and answers the same */
+	size_t answer_max;	    /* bytes */
+	struct call_stream *stream; /* NULL = none */
 };
 
 struct answer {
@@ -71,6 +85,9 @@ static inline void answer_fini(struct answer *answer)
 
 /* Begins a public call: no error, no protection, a fresh deadline. */
 void call_begin(struct hf *hf);
+
+/* The deadline anew, as far away as the handle says. */
+void call_set_deadline(struct hf *hf);
 
 /*
  * Runs one exchange within the handle's deadline. 0 for a 2xx answer of the media type that was
@@ -92,6 +109,9 @@ int call_delete(struct hf *hf, const char *room, const char *name) MUST_CHECK;
 
 /* True for a name that the API knows to be one. */
 bool call_name_is_valid(const char *name);
+
+/* True when a 2xx answer of @head is of the media type that was asked for, or has no body. */
+bool call_type_fits(const struct call *call, const struct http_head *head);
 
 /* Marks an answer that is well-formed but not what the API says; returns the code. */
 int call_unexpected(struct hf *hf, const char *what);

@@ -169,16 +169,35 @@ bool conn_is_ready(const struct conn *conn)
 
 /* --- exchanging --- */
 
+/* The body waits for the service to ask for it; one that never does gets it all the same. */
+static bool is_held(struct conn_exchange *exchange)
+{
+	if (exchange->reader->continued || clock_monotonic_us() >= exchange->hold_until)
+		exchange->hold_until = 0;
+	return exchange->hold_until != 0;
+}
+
+static bool has_to_send(struct conn_exchange *exchange)
+{
+	if (exchange->broken || conn_exchange_is_sent(exchange))
+		return false;
+	return exchange->head.len > 0 || !is_held(exchange);
+}
+
 /* Waits for any of @events (and for the other end to go away); *ret_events may be 0. */
-static int wait_for(int fd, short events, uint64_t deadline, short *ret_events, struct err *err)
+static int wait_for(int fd, short events, const struct conn_exchange *exchange, short *ret_events,
+		    struct err *err)
 {
 	struct pollfd pollfd = {.fd = fd, .events = events};
 	uint64_t now = clock_monotonic_us();
+	uint64_t until = exchange->deadline;
 	uint64_t ms;
 
-	if (now >= deadline)
+	if (now >= until)
 		return timed_out(err);
-	ms = (deadline - now + 999u) / 1000u;
+	if (exchange->hold_until > now && exchange->hold_until < until)
+		until = exchange->hold_until;
+	ms = (until - now + 999u) / 1000u;
 	if (poll(&pollfd, 1, ms < INT_MAX ? (int)ms : INT_MAX) < 0 && errno != EINTR)
 		return err_set_errno(err, ERR_INTERNAL, errno, "cannot wait for the service");
 	*ret_events = pollfd.revents;
@@ -194,6 +213,28 @@ static void advance(struct slice *bytes, size_t *len)
 	*len -= n;
 }
 
+static void note_progress(struct conn_exchange *exchange)
+{
+	if (exchange->silence_us > 0)
+		exchange->deadline = clock_monotonic_us() + exchange->silence_us;
+}
+
+/* Whoever makes the body may take its time: that is not the service's silence. */
+static int refill(struct conn_exchange *exchange, struct err *err)
+{
+	int r;
+
+	if (exchange->body.len > 0 || !exchange->source)
+		return 0;
+	r = exchange->source->next(exchange->source->arg, &exchange->body, err);
+	if (r < 0)
+		return r;
+	if (exchange->body.len == 0)
+		exchange->source = NULL;
+	note_progress(exchange);
+	return 0;
+}
+
 static struct iovec iovec_of(struct slice bytes)
 {
 	return (struct iovec){.iov_base = (void *)(uintptr_t)bytes.data, .iov_len = bytes.len};
@@ -203,7 +244,7 @@ static struct iovec iovec_of(struct slice bytes)
 static int send_some(int fd, struct conn_exchange *exchange, struct err *err)
 {
 	struct iovec parts[2] = {iovec_of(exchange->head), iovec_of(exchange->body)};
-	struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
+	struct msghdr message = {.msg_iov = parts, .msg_iovlen = exchange->hold_until ? 1 : 2};
 	ssize_t n = sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
 	size_t len;
 
@@ -218,6 +259,7 @@ static int send_some(int fd, struct conn_exchange *exchange, struct err *err)
 	len = (size_t)n;
 	advance(&exchange->head, &len);
 	advance(&exchange->body, &len);
+	note_progress(exchange);
 	return 0;
 }
 
@@ -243,6 +285,7 @@ static int receive_some(int fd, struct conn_exchange *exchange, struct err *err)
 	exchange->answered = true;
 	r = http_reader_feed(exchange->reader, slice_of(piece, (size_t)n), err);
 	wipe(piece, (size_t)n);
+	note_progress(exchange);
 	return r;
 }
 
@@ -251,11 +294,16 @@ int conn_exchange(struct conn *conn, struct conn_exchange *exchange, struct err 
 	int r = 0;
 
 	while (r == 0 && !http_reader_done(exchange->reader)) {
-		bool sending = !conn_exchange_is_sent(exchange) && !exchange->broken;
+		bool sending = has_to_send(exchange);
 		short events = 0;
 
-		r = wait_for(conn->fd, (short)(sending ? POLLIN | POLLOUT : POLLIN),
-			     exchange->deadline, &events, err);
+		if (sending && exchange->head.len == 0) {
+			r = refill(exchange, err);
+			sending = !conn_exchange_is_sent(exchange);
+		}
+		if (r == 0)
+			r = wait_for(conn->fd, (short)(sending ? POLLIN | POLLOUT : POLLIN),
+				     exchange, &events, err);
 		if (r == 0 && (events & (POLLIN | POLLHUP | POLLERR)))
 			r = receive_some(conn->fd, exchange, err);
 		else if (r == 0 && (events & POLLOUT))

@@ -37,24 +37,34 @@ void conn_close(struct conn *conn);
  */
 bool conn_is_ready(const struct conn *conn);
 
+/* Makes more of a request's body once all that was there is sent; an empty piece is its end. */
+struct conn_source {
+	int (*next)(void *arg, struct slice *ret_piece, struct err *err);
+	void *arg;
+};
+
 struct conn_exchange {
 	struct slice head; /* what is not sent yet of the request's head */
 	struct slice body; /* .. and body */
 	struct http_reader *reader;
 	uint64_t deadline;
-	bool answered; /* out: at least one byte of an answer came */
-	bool broken;   /* out: the other end went away before the answer was whole */
+	uint64_t silence_us; /* each progress sets the deadline anew, so far away; 0 = never */
+	uint64_t hold_until; /* the body waits for a 100 until then; 0 = it does not */
+	const struct conn_source *source; /* of more body; becomes NULL at its end */
+	bool answered;			  /* out: at least one byte of an answer came */
+	bool broken; /* out: the other end went away before the answer was whole */
 };
 
 /* True when the whole request has been handed to the kernel. */
 static inline bool conn_exchange_is_sent(const struct conn_exchange *exchange)
 {
-	return exchange->head.len == 0 && exchange->body.len == 0;
+	return exchange->head.len == 0 && exchange->body.len == 0 && !exchange->source;
 }
 
 /*
  * Sends and reads until the answer is whole; an answer may come before the request is sent. The
  * connection can be used again only when this returns 0, all was sent and the head keeps it alive.
+ * Negative results of the source and of the reader's sink end it.
  */
 int conn_exchange(struct conn *conn, struct conn_exchange *exchange, struct err *err) MUST_CHECK;
 

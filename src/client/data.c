@@ -31,6 +31,23 @@ int hf_status_json(struct hf *hf, char **ret_json)
 	return call_give_text(hf, buf_slice(&answer.body), ret_json);
 }
 
+int hf_metrics(struct hf *hf, char **ret_text)
+{
+	CLEANUP(answer_fini) struct answer answer = ANSWER_INIT;
+	static const struct call CALL = {
+		.method = "GET",
+		.path = "/metrics",
+		.accept = "application/openmetrics-text",
+		.repeatable = true,
+		.answer_max = CALL_ANSWER_JSON,
+	};
+	int r;
+
+	call_begin(hf);
+	r = call_run(hf, &CALL, &answer);
+	return r < 0 ? r : call_give_text(hf, buf_slice(&answer.body), ret_text);
+}
+
 int hf_random(struct hf *hf, void *data, size_t len)
 {
 	CLEANUP(answer_fini) struct answer answer = ANSWER_INIT;

@@ -7,6 +7,7 @@
 #include "client/http.h"
 
 #include <ctype.h>
+#include <inttypes.h>
 #include <string.h>
 #include <strings.h>
 
@@ -162,11 +163,19 @@ static int on_status(struct http_reader *reader, char *line, struct err *err)
 	return 0;
 }
 
+static bool is_for_sink(const struct http_reader *reader)
+{
+	return reader->sink && reader->head.status < 300;
+}
+
 static int check_room(const struct http_reader *reader, struct err *err)
 {
-	if (reader->left <= reader->body->max - reader->body->len)
+	bool sink = is_for_sink(reader);
+	uint64_t max = sink ? reader->sink->max : reader->body->max;
+
+	if (reader->left <= max - (sink ? reader->taken : reader->body->len))
 		return 0;
-	return err_set(err, ERR_TOO_LARGE, "the answer is over %zu bytes", reader->body->max);
+	return err_set(err, ERR_TOO_LARGE, "the answer is over %" PRIu64 " bytes", max);
 }
 
 /* RFC 9112, 6.3: how the body ends. Until the connection closes is not accepted. */
@@ -177,6 +186,7 @@ static int on_head_end(struct http_reader *reader, struct err *err)
 	if (status == 101)
 		return not_http(err, "it changes the protocol");
 	if (status < 200) {
+		reader->continued = reader->continued || status == 100;
 		reader->state = HTTP_STATUS;
 		return 0;
 	}
@@ -296,13 +306,25 @@ static int feed_line(struct http_reader *reader, struct slice *bytes, struct err
 
 /* --- counted bytes --- */
 
+static int keep_data(struct http_reader *reader, struct slice data, struct err *err)
+{
+	if (is_for_sink(reader)) {
+		reader->taken += data.len;
+		return reader->sink->take(reader->sink->arg, &reader->head, data, err);
+	}
+	buf_put(reader->body, data);
+	if (!buf_ok(reader->body))
+		return err_set(err, ERR_INTERNAL, "memory is short");
+	return 0;
+}
+
 static int feed_data(struct http_reader *reader, struct slice *bytes, struct err *err)
 {
 	size_t len = bytes->len < reader->left ? bytes->len : (size_t)reader->left;
+	int r = keep_data(reader, slice_of(bytes->data, len), err);
 
-	buf_put(reader->body, slice_of(bytes->data, len));
-	if (!buf_ok(reader->body))
-		return err_set(err, ERR_INTERNAL, "memory is short");
+	if (r < 0)
+		return r;
 	skip(bytes, len);
 	reader->left -= len;
 	if (reader->left == 0)

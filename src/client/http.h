@@ -37,6 +37,13 @@ enum http_state {
 	HTTP_DONE,
 };
 
+/* Takes the body of a 2xx answer piece by piece; problem documents still go into a buf. */
+struct http_sink {
+	int (*take)(void *arg, const struct http_head *head, struct slice bytes, struct err *err);
+	void *arg;
+	uint64_t max; /* bytes in all */
+};
+
 struct http_reader {
 	struct http_head head;
 	enum http_state state;
@@ -45,7 +52,10 @@ struct http_reader {
 	uint64_t left;	  /* bytes of body or chunk that are still to come */
 	bool has_length;
 	bool chunked;
-	struct buf *body; /* borrowed; gets the body, its max is the answer's limit */
+	bool continued;		      /* 100: the other end wants the request's body */
+	struct buf *body;	      /* borrowed; gets the body, its max is the answer's limit */
+	const struct http_sink *sink; /* borrowed; set after http_reader_init(), NULL = none */
+	uint64_t taken;		      /* bytes that the sink got */
 };
 
 void http_reader_init(struct http_reader *reader, struct buf *body);
@@ -54,7 +64,8 @@ void http_reader_fini(struct http_reader *reader);
 /*
  * Takes the next bytes. What comes after the end of the answer is dropped, and the connection not
  * kept. ERR_TOO_LARGE: the body is over its limit. ERR_INTERNAL: not HTTP as it must be, or
- * memory is short. After an error the reader is only good for http_reader_fini().
+ * memory is short. What the sink returns, when it is negative. After an error the reader is only
+ * good for http_reader_fini().
  */
 int http_reader_feed(struct http_reader *reader, struct slice bytes, struct err *err) MUST_CHECK;
 

@@ -78,24 +78,75 @@ static size_t announced(const char *head)
 	return field ? strtoul(field + strlen("Content-Length: "), NULL, 10) : 0;
 }
 
-/* Reads one request; false when the connection ended before its first byte. */
-static bool child_read(const struct fake *fake, int fd, bool head_only)
+static bool ends_in(const char *bytes, size_t len, const char *end)
 {
-	static char bytes[FAKE_REQUEST_MAX + 1];
-	size_t len = 0, want = SIZE_MAX;
+	size_t end_len = strlen(end);
+
+	return len >= end_len && memcmp(bytes + len - end_len, end, end_len) == 0;
+}
+
+/* Byte by byte, so that what comes behind can be left unread. False at once when there is none. */
+static bool read_until(int fd, char *bytes, size_t *len, const char *end)
+{
+	size_t start = *len;
+
+	while (*len == start || !ends_in(bytes, *len, end)) {
+		fake_check(*len < FAKE_REQUEST_MAX);
+		if (read(fd, bytes + *len, 1) != 1) {
+			fake_check(*len == 0);
+			return false;
+		}
+		++*len;
+	}
+	bytes[*len] = '\0';
+	return true;
+}
+
+static void read_all(int fd, char *bytes, size_t len)
+{
 	ssize_t n;
 
-	while (len < want) {
-		/* Byte by byte through the head, so that its body can be left unread. */
-		n = read(fd, bytes + len, want == SIZE_MAX ? 1 : want - len);
-		if (n == 0 && len == 0)
-			return false;
+	for (; len > 0; bytes += n, len -= (size_t)n) {
+		n = read(fd, bytes, len);
 		fake_check(n > 0);
-		len += (size_t)n;
-		bytes[len] = '\0';
-		if (want == SIZE_MAX && len >= 4 && strcmp(bytes + len - 4, "\r\n\r\n") == 0)
-			want = len + (head_only ? 0 : announced(bytes));
-		fake_check(len < FAKE_REQUEST_MAX && (want == SIZE_MAX || want < FAKE_REQUEST_MAX));
+	}
+}
+
+/* The log gets a chunked body as it came. */
+static void read_chunks(int fd, char *bytes, size_t *len)
+{
+	size_t start, size;
+
+	do {
+		start = *len;
+		(void)read_until(fd, bytes, len, "\r\n");
+		size = strtoul(bytes + start, NULL, 16) + 2;
+		fake_check(size < FAKE_REQUEST_MAX - *len);
+		read_all(fd, bytes + *len, size);
+		*len += size;
+		fake_check(ends_in(bytes, *len, "\r\n"));
+	} while (size > 2);
+}
+
+/* Reads one request; false when the connection ended before its first byte. */
+static bool child_read(const struct fake *fake, int fd, const struct step *step)
+{
+	static const char GO_ON[] = "HTTP/1.1 100 Continue\r\n\r\n";
+	static char bytes[FAKE_REQUEST_MAX + 1];
+	size_t len = 0, size;
+
+	if (!read_until(fd, bytes, &len, "\r\n\r\n"))
+		return false;
+	if ((!step->head_only || step->then == DRAIN) && !step->silent &&
+	    strstr(bytes, "\r\nExpect: 100-continue\r\n"))
+		fake_check(write(fd, GO_ON, sizeof(GO_ON) - 1) == (ssize_t)sizeof(GO_ON) - 1);
+	size = announced(bytes);
+	fake_check(size < FAKE_REQUEST_MAX - len);
+	if (!step->head_only && strstr(bytes, "\r\nTransfer-Encoding: chunked\r\n")) {
+		read_chunks(fd, bytes, &len);
+	} else if (!step->head_only) {
+		read_all(fd, bytes + len, size);
+		len += size;
 	}
 	fake_check(write(fake->log, bytes, len) == (ssize_t)len);
 	return true;
@@ -120,12 +171,15 @@ static void child_answer(int fd, const struct step *step)
 static void child_end(int fd, enum then then)
 {
 	struct pollfd pollfd = {.fd = fd, .events = POLLIN | POLLRDHUP};
+	char piece[4096];
 
 	while (then == DRIP && poll(&pollfd, 1, 1) == 0)
 		if (send(fd, "x", 1, MSG_NOSIGNAL) < 0)
 			break;
 	if (then == LINGER)
 		(void)poll(&pollfd, 1, -1);
+	while (then == DRAIN && read(fd, piece, sizeof(piece)) > 0)
+		;
 	close(fd);
 }
 
@@ -139,7 +193,7 @@ static void child_run(const struct fake *fake, const struct step *steps, size_t 
 		if (fd < 0)
 			fd = accept(fake->listener, NULL, NULL);
 		fake_check(fd >= 0);
-		fake_check(child_read(fake, fd, steps[i].head_only));
+		fake_check(child_read(fake, fd, &steps[i]));
 		if (steps[i].answer)
 			child_answer(fd, &steps[i]);
 		if (steps[i].then == KEEP)

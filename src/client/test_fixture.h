@@ -21,6 +21,7 @@ enum then {
 	KEEP,	/* the next step comes on the same connection */
 	CLOSE,	/* the next step accepts a new one */
 	LINGER, /* waits for the library to close, then as CLOSE */
+	DRAIN,	/* asks for the body, and reads on until the library closes */
 	DRIP,	/* sends one byte after the other until the library closes */
 };
 
@@ -30,6 +31,7 @@ struct step {
 	size_t piece;	    /* bytes per write; 0 = all at once */
 	enum then then;
 	bool head_only; /* does not read the body of the request */
+	bool silent;	/* does not say 100 to a request that expects it, but reads on */
 };
 
 struct fake {

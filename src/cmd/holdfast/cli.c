@@ -15,8 +15,6 @@
 #define JSON_MAX      (96u * 1024u * 1024u) /* the largest result in base64 */
 #define TIMEOUT_S_MAX 86400u
 
-static const char REMEDY_TERMINAL[] = "Name a file by --out FILE, or redirect standard output.";
-
 /* --- texts --- */
 
 void cli_put_text(struct buf *out, const char *text)
@@ -161,7 +159,7 @@ void cli_common(struct cli *cli, struct opt ret_opts[CLI_COMMON_COUNT])
 		{.kind = OPT_TEXT,
 		 .name = "timeout",
 		 .value = "SECONDS",
-		 .help = "give up after so long; default: 60",
+		 .help = "give up after so long; default: 60, of verbs for the administrator 300",
 		 .text = &cli->timeout},
 	};
 
@@ -196,7 +194,8 @@ static int open_handle(struct cli *cli, struct err *err)
 		return err_set(err, r, "%s",
 			       r == HF_INVALID ? "the path of the socket is empty or too long"
 					       : "memory is short");
-	hf_set_timeout_ms(cli->hf, (unsigned)seconds * 1000u);
+	cli->timeout_ms = (unsigned)seconds * 1000u;
+	hf_set_timeout_ms(cli->hf, cli->timeout_ms);
 	return 0;
 }
 
@@ -244,12 +243,9 @@ int cli_put_result(const struct cli *cli, const char *path, const struct cli_res
 
 	if (path && strcmp(path, "-") == 0)
 		path = NULL;
-	if (!cli->json && io_is_terminal(path) && !io_is_text(result->bytes)) {
-		(void)err_set(&err, ERR_INVALID, "these bytes are no text for a terminal");
-		(void)err_add_remedy(&err, REMEDY_TERMINAL);
-		return cli_fail(cli, &err);
-	}
-	if (path || !cli->json)
+	if (!cli->json)
+		r = io_check_terminal(path, result->bytes, &err);
+	if (r == 0 && (path || !cli->json))
 		r = io_write(path, result->bytes, &err);
 	if (r < 0)
 		return cli_fail(cli, &err);

@@ -31,7 +31,8 @@ struct verb {
 struct cli {
 	const struct verb *verb;
 	const char *socket;
-	const char *timeout;
+	const char *timeout; /* as given, or NULL */
+	unsigned timeout_ms; /* of it; 0 = none given */
 	bool json;
 	struct hf *hf; /* opened by cli_parse() */
 };

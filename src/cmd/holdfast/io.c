@@ -18,6 +18,7 @@
 #define PIECE_SIZE 16384u
 
 static const char REMEDY_PATH[] = "Check the path and its permissions.";
+static const char REMEDY_TERMINAL[] = "Name a file by --out FILE, or redirect standard output.";
 
 static bool is_standard(const char *path)
 {
@@ -41,24 +42,64 @@ static int open_input(const char *path, int *ret_fd, struct err *err)
 	return 0;
 }
 
-int io_each(const char *path, io_take_fn take, void *arg, struct err *err)
+/* What a file of the kernel says of its size means nothing: those are small, or no regular ones. */
+static uint64_t size_of(int fd)
 {
-	CLEANUP(fd_close_cleanup) int fd = -1;
-	uint8_t piece[PIECE_SIZE];
-	ssize_t n = 1;
+	struct stat st;
+	off_t at;
+
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+		return IO_SIZE_UNKNOWN;
+	at = lseek(fd, 0, SEEK_CUR);
+	return at >= 0 && at <= st.st_size ? (uint64_t)(st.st_size - at) : IO_SIZE_UNKNOWN;
+}
+
+int io_in_open(struct io_in *in, const char *path, struct err *err)
+{
 	int r;
 
-	r = open_input(path, &fd, err);
-	while (r == 0 && n != 0) {
-		n = read(fd, piece, sizeof(piece));
-		if (n < 0 && errno != EINTR) {
-			(void)err_set_errno(err, ERR_UNREADABLE, errno, "cannot read %s: %s",
-					    is_standard(path) ? "the input" : path,
-					    strerrordesc_np(errno));
-			r = err_add_remedy(err, REMEDY_PATH);
-		} else if (n > 0) {
-			r = take(arg, slice_of(piece, (size_t)n), err);
-		}
+	in->path = path;
+	r = open_input(path, &in->fd, err);
+	if (r == 0)
+		in->size = size_of(in->fd);
+	return r;
+}
+
+int io_in_read(struct io_in *in, void *data, size_t room, size_t *ret_len, struct err *err)
+{
+	ssize_t n;
+
+	do
+		n = read(in->fd, data, room);
+	while (n < 0 && errno == EINTR);
+	if (n < 0) {
+		(void)err_set_errno(err, ERR_UNREADABLE, errno, "cannot read %s: %s",
+				    is_standard(in->path) ? "the input" : in->path,
+				    strerrordesc_np(errno));
+		return err_add_remedy(err, REMEDY_PATH);
+	}
+	*ret_len = (size_t)n;
+	return 0;
+}
+
+void io_in_fini(struct io_in *in)
+{
+	fd_close_cleanup(&in->fd);
+	in->fd = -1;
+}
+
+int io_each(const char *path, io_take_fn take, void *arg, struct err *err)
+{
+	CLEANUP(io_in_fini) struct io_in in = IO_IN_INIT;
+	uint8_t piece[PIECE_SIZE];
+	size_t len = 1;
+	int r;
+
+	r = io_in_open(&in, path, err);
+	while (r == 0 && len > 0) {
+		r = io_in_read(&in, piece, sizeof(piece), &len, err);
+		if (r == 0 && len > 0)
+			r = take(arg, slice_of(piece, len), err);
 	}
 	wipe(piece, sizeof(piece));
 	return r;
@@ -100,16 +141,24 @@ static int write_fd(int fd, struct slice bytes, const char *what, struct err *er
 }
 
 /* A rename would replace a device by a file, so what is no file is opened and written. */
-static int write_special(const char *path, struct slice bytes, struct err *err)
+static bool is_special(const char *path)
 {
-	CLEANUP(fd_close_cleanup) int fd = open(path, O_WRONLY | O_NOCTTY | O_CLOEXEC);
+	struct stat st;
+
+	return stat(path, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode);
+}
+
+static int open_special(const char *path, int *ret_fd, struct err *err)
+{
+	int fd = open(path, O_WRONLY | O_NOCTTY | O_CLOEXEC);
 
 	if (fd < 0) {
 		(void)err_set_errno(err, ERR_INTERNAL, errno, "cannot open %s: %s", path,
 				    strerrordesc_np(errno));
 		return err_add_remedy(err, REMEDY_PATH);
 	}
-	return write_fd(fd, bytes, path, err);
+	*ret_fd = fd;
+	return 0;
 }
 
 struct target {
@@ -137,17 +186,12 @@ static int find_target(const char *path, struct target *target)
 	return realpath(above, target->folder) ? 0 : -1;
 }
 
-int io_write(const char *path, struct slice bytes, struct err *err)
+static int open_draft(struct io_out *out, const char *path, struct err *err)
 {
 	CLEANUP(fd_close_cleanup) int dir = -1;
 	struct target target;
-	struct stat st;
 	int r;
 
-	if (is_standard(path))
-		return write_fd(STDOUT_FILENO, bytes, "the output", err);
-	if (stat(path, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))
-		return write_special(path, bytes, err);
 	if (find_target(path, &target) < 0) {
 		(void)err_set_errno(err, ERR_NOT_FOUND, errno, "cannot write %s: %s", path,
 				    strerrordesc_np(errno));
@@ -155,10 +199,112 @@ int io_write(const char *path, struct slice bytes, struct err *err)
 	}
 	r = file_open_dir(AT_FDCWD, target.folder, false, 0, &dir, err);
 	if (r == 0)
-		r = file_write(dir, target.name, bytes, 0600, FILE_REPLACE, err);
+		r = file_draft_new(dir, target.name, 0600, &out->draft, err);
+	return r;
+}
+
+static int with_remedy(int r, struct err *err)
+{
 	if (r < 0 && !err->remedy)
 		(void)err_add_remedy(err, REMEDY_PATH);
 	return r;
+}
+
+int io_out_open(struct io_out *out, const char *path, struct err *err)
+{
+	out->path = path;
+	if (is_standard(path) || is_special(path))
+		return 0;
+	return with_remedy(open_draft(out, path, err), err);
+}
+
+static int write_out(struct io_out *out, struct slice bytes, struct err *err)
+{
+	int r = 0;
+
+	if (is_standard(out->path))
+		return write_fd(STDOUT_FILENO, bytes, "the output", err);
+	if (out->fd < 0)
+		r = open_special(out->path, &out->fd, err);
+	return r < 0 ? r : write_fd(out->fd, bytes, out->path, err);
+}
+
+/* From here on what comes is given out as it comes. */
+static int let_go(struct io_out *out, struct err *err)
+{
+	int r;
+
+	out->held_back = false;
+	r = write_out(out, buf_slice(&out->held), err);
+	buf_fini(&out->held);
+	return r;
+}
+
+static int hold(struct io_out *out, struct slice bytes, struct err *err)
+{
+	buf_put(&out->held, bytes);
+	return buf_ok(&out->held) ? 0 : err_set(err, ERR_INTERNAL, "memory is short");
+}
+
+int io_out_write(struct io_out *out, struct slice bytes, struct err *err)
+{
+	int r = 0;
+
+	if (out->draft)
+		return with_remedy(file_draft_write(out->draft, bytes, err), err);
+	if (out->held_back && bytes.len <= out->held.max - out->held.len)
+		return hold(out, bytes, err);
+	if (io_is_terminal(out->path)) {
+		(void)err_set(err, ERR_INVALID, "this is too much for a terminal");
+		return err_add_remedy(err, REMEDY_TERMINAL);
+	}
+	if (out->held_back)
+		r = let_go(out, err);
+	return r < 0 ? r : write_out(out, bytes, err);
+}
+
+int io_out_finish(struct io_out *out, struct err *err)
+{
+	int r;
+
+	if (out->draft)
+		return with_remedy(file_draft_publish(out->draft, FILE_REPLACE, err), err);
+	if (!out->held_back)
+		return 0;
+	r = io_check_terminal(out->path, buf_slice(&out->held), err);
+	return r < 0 ? r : let_go(out, err);
+}
+
+void io_out_fini(struct io_out *out)
+{
+	file_draft_free(TAKE(out->draft));
+	buf_fini(&out->held);
+	fd_close_cleanup(&out->fd);
+	out->fd = -1;
+}
+
+int io_write(const char *path, struct slice bytes, struct err *err)
+{
+	CLEANUP(io_out_fini) struct io_out out = IO_OUT_INIT;
+	int r;
+
+	r = io_out_open(&out, path, err);
+	if (r < 0)
+		return r;
+	if (!out.draft)
+		return write_out(&out, bytes, err);
+	r = file_draft_write(out.draft, bytes, err);
+	if (r == 0)
+		r = file_draft_publish(out.draft, FILE_REPLACE, err);
+	return with_remedy(r, err);
+}
+
+int io_check_terminal(const char *path, struct slice bytes, struct err *err)
+{
+	if (!io_is_terminal(path) || io_is_text(bytes))
+		return 0;
+	(void)err_set(err, ERR_INVALID, "these bytes are no text for a terminal");
+	return err_add_remedy(err, REMEDY_TERMINAL);
 }
 
 bool io_is_terminal(const char *path)

@@ -29,6 +29,13 @@ static const struct verb VERBS[] = {
 	{"sign", verb_sign, "Sign a file with a key of the service"},
 	{"verify", verb_verify, "Check a signature, without the TPM"},
 	{"random", verb_random, "Print random bytes of the service's provider"},
+	{"fapi probe", verb_fapi_probe, "Show whether FAPI reaches the TPM and its keys"},
+	{"fapi provision", verb_fapi_provision, "Make the keys that FAPI needs"},
+	{"fapi seal", verb_fapi_seal, "Let FAPI seal up to 128 bytes under a path"},
+	{"fapi list", verb_fapi_list, "List the paths of FAPI's objects"},
+	{"fapi delete", verb_fapi_delete, "Delete an object of FAPI"},
+	{"tpm accept", verb_tpm_accept, "Accept a TPM that was changed, in the place of the old"},
+	{"doctor", verb_doctor, "Look for what is wrong, and say what to do about it"},
 	{"version", verb_version, "Print the release of this program"},
 	{"help", verb_help, "Explain the program, or one of its verbs"},
 };

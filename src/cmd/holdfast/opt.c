@@ -11,6 +11,7 @@
 #define USAGE_COLUMNS 80u
 #define HELP_COLUMN   28u
 #define NAME_MAX_LEN  128u
+#define PATH_MAX_LEN  255u
 
 struct place {
 	const struct opt_table *tables;
@@ -60,22 +61,48 @@ static bool is_choice(const char *choices, const char *value)
 	return false;
 }
 
-/* The service's rule; known here so that a name that is none counts as wrong usage. */
+/* The service's rules; known here so that a name that is none counts as wrong usage. */
+#define NAME_LETTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-"
+
 static bool is_name(const char *value)
 {
-	size_t len = strspn(value, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-				   "0123456789._-");
+	size_t len = strspn(value, NAME_LETTERS);
 
 	return len >= 1 && len <= NAME_MAX_LEN && value[len] == '\0' && value[0] != '.';
 }
 
+/* Each name behind a slash has a letter other than a dot. */
+static bool is_path(const char *value)
+{
+	if (value[0] != '/' || strlen(value) > PATH_MAX_LEN)
+		return false;
+	while (*value == '/') {
+		size_t len = strspn(value + 1, NAME_LETTERS);
+
+		if (strspn(value + 1, ".") == len)
+			return false;
+		value += 1 + len;
+	}
+	return *value == '\0';
+}
+
 static int check_name(const struct opt *opt, const char *value, struct err *err)
 {
+	const char *dashes = opt->kind == OPT_ARGUMENT ? "" : "--";
+
+	if (opt->is_path && (value[0] == '/' || !opt->is_name)) {
+		if (is_path(value))
+			return 0;
+		return err_set(err, ERR_INVALID,
+			       "%s%s is a path of FAPI: slashes and names of A-Z a-z 0-9 . _ -, up "
+			       "to %u characters, as in /HS/SRK/name",
+			       dashes, opt->name, PATH_MAX_LEN);
+	}
 	if (!opt->is_name || is_name(value))
 		return 0;
 	return err_set(err, ERR_INVALID,
-		       "%s%s is 1 to %u of A-Z a-z 0-9 . _ - and does not begin with a dot",
-		       opt->kind == OPT_ARGUMENT ? "" : "--", opt->name, NAME_MAX_LEN);
+		       "%s%s is 1 to %u of A-Z a-z 0-9 . _ - and does not begin with a dot", dashes,
+		       opt->name, NAME_MAX_LEN);
 }
 
 static int take_value(const struct opt *opt, const char *value, struct err *err)

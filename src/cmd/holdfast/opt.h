@@ -31,6 +31,7 @@ struct opt {
 	bool *flag;	   /* false at first */
 	const char **text; /* NULL at first; then borrowed from the command line */
 	bool is_name;	   /* the value is the name of a secret or key, and must be one */
+	bool is_path;	   /* it is a path of FAPI, which begins with a slash; with both, either */
 	bool or_next;	   /* exactly one of this option and that of the next row is needed */
 };
 

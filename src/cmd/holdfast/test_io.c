@@ -160,6 +160,114 @@ static void test_pieces(void **state)
 	assert_int_equal(pieces, 0);
 }
 
+/* --- in pieces --- */
+
+static void put_piece(struct io_out *out, const char *text)
+{
+	struct err err = {0};
+
+	assert_int_equal(io_out_write(out, slice_str(text), &err), 0);
+}
+
+/* Nothing of an output file is to be seen before its end, and an old one stays as it was. */
+static void test_out_file(void **state)
+{
+	struct io_out out = IO_OUT_INIT, dropped = IO_OUT_INIT;
+	struct err err = {0};
+
+	(void)state;
+	assert_int_equal(io_out_open(&out, "file", &err), 0);
+	put_piece(&out, "one ");
+	put_piece(&out, "two");
+	assert_int_equal(access("file", F_OK), -1);
+	assert_int_equal(io_out_finish(&out, &err), 0);
+	io_out_fini(&out);
+	assert_content("file", "one two");
+	assert_int_equal(mode_of("file") & 07777, 0600);
+	assert_int_equal(symlink("file", "link"), 0);
+	assert_int_equal(io_out_open(&dropped, "link", &err), 0);
+	put_piece(&dropped, "three");
+	io_out_fini(&dropped);
+	assert_content("file", "one two");
+	assert_int_equal(io_out_open(&out, "no/such/file", &err), ERR_NOT_FOUND);
+	assert_non_null(err.remedy);
+	io_out_fini(&out);
+}
+
+/* What is no file gets nothing until a whole result, or a long one, is there. */
+static void test_out_is_held_back(void **state)
+{
+	CLEANUP(fd_close_cleanup) int reader = -1;
+	struct io_out out = IO_OUT_INIT;
+	struct err err = {0};
+	char text[16] = "";
+
+	(void)state;
+	assert_int_equal(mkfifo("pipe", 0600), 0);
+	reader = open("pipe", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	assert_true(reader >= 0);
+	assert_int_equal(io_out_open(&out, "pipe", &err), 0);
+	put_piece(&out, "held");
+	assert_true(out.held_back);
+	assert_int_equal(read(reader, text, sizeof(text)), 0);
+	assert_int_equal(io_out_finish(&out, &err), 0);
+	assert_int_equal(read(reader, text, sizeof(text)), 4);
+	assert_memory_equal(text, "held", 4);
+	io_out_fini(&out);
+}
+
+static void test_out_lets_go(void **state)
+{
+	static uint8_t much[IO_HELD_MAX];
+	struct io_out out = IO_OUT_INIT;
+	struct err err = {0};
+
+	(void)state;
+	assert_int_equal(io_out_open(&out, "/dev/null", &err), 0);
+	assert_int_equal(io_out_write(&out, slice_of(much, sizeof(much)), &err), 0);
+	assert_true(out.held_back);
+	put_piece(&out, "x");
+	assert_false(out.held_back);
+	assert_null(out.held.data);
+	put_piece(&out, "y");
+	assert_int_equal(io_out_finish(&out, &err), 0);
+	io_out_fini(&out);
+}
+
+static void assert_size(const char *path, uint64_t size)
+{
+	CLEANUP(io_in_fini) struct io_in in = IO_IN_INIT;
+	struct err err = {0};
+
+	assert_int_equal(io_in_open(&in, path, &err), 0);
+	assert_true(in.size == size);
+}
+
+static void test_in(void **state)
+{
+	CLEANUP(io_in_fini) struct io_in in = IO_IN_INIT;
+	struct err err = {0};
+	char text[8];
+	size_t len;
+
+	(void)state;
+	write_text("file", "12345");
+	assert_size("file", 5);
+	assert_size("/dev/null", IO_SIZE_UNKNOWN);
+	assert_int_equal(io_in_open(&in, "file", &err), 0);
+	assert_int_equal(io_in_read(&in, text, 3, &len, &err), 0);
+	assert_int_equal(len, 3);
+	assert_int_equal(io_in_read(&in, text, sizeof(text), &len, &err), 0);
+	assert_int_equal(len, 2);
+	assert_int_equal(io_in_read(&in, text, sizeof(text), &len, &err), 0);
+	assert_int_equal(len, 0);
+	io_in_fini(&in);
+	assert_int_equal(io_in_open(&in, "/", &err), 0);
+	assert_int_equal(io_in_read(&in, text, sizeof(text), &len, &err), ERR_UNREADABLE);
+	io_in_fini(&in);
+	assert_int_equal(io_in_open(&in, "no", &err), ERR_NOT_FOUND);
+}
+
 static const struct {
 	const char *bytes;
 	size_t len; /* of them */
@@ -229,6 +337,10 @@ int main(void)
 		IN_FOLDER(test_devices_stay),
 		IN_FOLDER(test_refused),
 		IN_FOLDER(test_pieces),
+		IN_FOLDER(test_out_file),
+		IN_FOLDER(test_out_is_held_back),
+		IN_FOLDER(test_out_lets_go),
+		IN_FOLDER(test_in),
 		cmocka_unit_test(test_text),
 		IN_FOLDER(test_closed_descriptors),
 	};

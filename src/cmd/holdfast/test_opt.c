@@ -327,12 +327,69 @@ static void test_either_and_names(void **state)
 	}
 }
 
+/* A path where only one may be, and where a name may be too. */
+static const struct {
+	const char *value;
+	bool path, either;
+} PATHS[] = {
+	{"/HS/SRK/x", true, true},
+	{"/P_ECCP256SHA256/HS/SRK/a.b-c_", true, true},
+	{"/x/.hidden", true, true},
+	{"x", false, true},
+	{"HS/SRK/x", false, false},
+	{"/", false, false},
+	{"", false, false},
+	{"/HS/", false, false},
+	{"/HS//x", false, false},
+	{"/HS/./x", false, false},
+	{"/../x", false, false},
+	{"/HS/..", false, false},
+	{"/HS/a b", false, false},
+	{"/HS/%2e", false, false},
+	{"/" LETTERS_32 LETTERS_32 LETTERS_32 LETTERS_32 LETTERS_32 LETTERS_32 LETTERS_32
+	 "abcdefghijklmnopqrstuvwxyzABCD",
+	 true, true},
+	{"/" LETTERS_32 LETTERS_32 LETTERS_32 LETTERS_32 LETTERS_32 LETTERS_32 LETTERS_32
+		 LETTERS_32,
+	 false, false},
+};
+
+static bool takes(const char *value, bool is_name)
+{
+	const char *words[] = {"--name", value};
+	const char *name = NULL;
+	const struct opt opt = {.kind = OPT_TEXT,
+				.name = "name",
+				.value = "PATH",
+				.help = "a path",
+				.text = &name,
+				.is_name = is_name,
+				.is_path = true};
+	const struct opt_table table = {&opt, 1};
+	struct err err = {0};
+	bool help = false;
+
+	return opt_parse(&table, 1, (struct opt_words){2, words}, &help, &err) == 0;
+}
+
+static void test_paths(void **state)
+{
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_LEN(PATHS); i++) {
+		assert_int_equal(takes(PATHS[i].value, false), PATHS[i].path);
+		assert_int_equal(takes(PATHS[i].value, true), PATHS[i].either);
+	}
+}
+
 int main(void)
 {
 	static const struct CMUnitTest TESTS[] = {
 		cmocka_unit_test(test_good),	cmocka_unit_test(test_bad),
 		cmocka_unit_test(test_leading), cmocka_unit_test(test_numbers),
 		cmocka_unit_test(test_texts),	cmocka_unit_test(test_either_and_names),
+		cmocka_unit_test(test_paths),
 	};
 
 	return cmocka_run_group_tests(TESTS, NULL, NULL);

@@ -24,6 +24,16 @@ int verb_key_export(struct cli *cli, struct opt_words words);
 int verb_sign(struct cli *cli, struct opt_words words);
 int verb_verify(struct cli *cli, struct opt_words words);
 
+int verb_fapi_probe(struct cli *cli, struct opt_words words);
+int verb_fapi_provision(struct cli *cli, struct opt_words words);
+int verb_fapi_seal(struct cli *cli, struct opt_words words);
+int verb_fapi_list(struct cli *cli, struct opt_words words);
+int verb_fapi_delete(struct cli *cli, struct opt_words words);
+
+int verb_tpm_accept(struct cli *cli, struct opt_words words);
+
+int verb_doctor(struct cli *cli, struct opt_words words);
+
 int verb_random(struct cli *cli, struct opt_words words);
 
 #endif

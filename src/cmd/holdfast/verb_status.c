@@ -74,8 +74,7 @@ static void put_lockout(struct buf *out, const json_t *lockout)
 	if (!json_is_integer(counter) || !json_is_integer(max))
 		return;
 	(void)snprintf(text, sizeof(text),
-		       "%s, %" JSON_INTEGER_FORMAT " of %" JSON_INTEGER_FORMAT
-		       " failed attempts (at the start)",
+		       "%s, %" JSON_INTEGER_FORMAT " of %" JSON_INTEGER_FORMAT " failed attempts",
 		       json_is_true(json_object_get(lockout, "in_lockout")) ? "yes" : "no",
 		       json_integer_value(counter), json_integer_value(max));
 	put_line(out, "  lockout", text);
@@ -93,6 +92,20 @@ static void put_tpm(struct buf *out, const json_t *tpm)
 	put_lockout(out, json_object_get(tpm, "lockout"));
 }
 
+static void put_fapi(struct buf *out, const json_t *fapi)
+{
+	const char *probe = text_of(fapi, "probe", NULL);
+	const char *detail = text_of(fapi, "detail", NULL);
+	CLEANUP(buf_fini) struct buf text = BUF_INIT(TEXT_MAX);
+
+	if (!probe)
+		return;
+	buf_printf(&text, "%s%s%s", probe, detail ? ", " : "", detail ? detail : "");
+	buf_put_u8(&text, '\0');
+	if (buf_ok(&text))
+		put_line(out, "FAPI probe", (const char *)text.data);
+}
+
 static int print_status(const struct cli *cli, const char *text)
 {
 	CLEANUP(json_cleanup) struct json_t *status = NULL;
@@ -107,6 +120,7 @@ static int print_status(const struct cli *cli, const char *text)
 	put_line(&out, "reason", text_of(status, "reason", NULL));
 	put_line(&out, "protection", text_of(status, "protection", "unknown"));
 	put_tpm(&out, json_object_get(status, "tpm"));
+	put_fapi(&out, json_object_get(status, "fapi"));
 	put_line(&out, "tenant", text_of(status, "tenant", NULL));
 	put_line(&out, "version", text_of(status, "version", NULL));
 	put_uptime(&out, json_object_get(status, "uptime"));

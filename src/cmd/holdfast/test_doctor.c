@@ -1,0 +1,378 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the doctor makes of facts: each fault changes one thing of a machine that is well. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <jansson.h>
+
+#include "base/err.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "cmd/holdfast/doctor.h"
+
+#define STATUS(provider, more)                                                                     \
+	"{\"version\":\"1.2\",\"provider\":\"" provider "\",\"reason\":\"why\"," more "}"
+#define TPM(fault, manager, lockout)                                                               \
+	"\"tpm\":{\"manufacturer\":\"ACME\",\"firmware\":\"7\",\"tcti\":\"device:/dev/tpm0\","     \
+	"\"fault\":" fault ",\"resource_manager\":\"" manager "\",\"lockout\":" lockout "}"
+#define CALM	     "{\"counter\":0,\"max\":32,\"in_lockout\":false}"
+#define GOOD_TPM     TPM("null", "none", CALM)
+#define WELL	     STATUS("tpm", GOOD_TPM)
+#define FAPI(object) STATUS("tpm", GOOD_TPM ",\"fapi\":" object)
+
+static void well(struct doctor_facts *facts, const char *status)
+{
+	struct err err;
+
+	*facts = (struct doctor_facts){
+		.socket = {.path = "/run/s", .group = "holdfast", .is_member = true},
+		.version = "1.2",
+		.process = {.known = true,
+			    .user = "holdfast",
+			    .memory_known = true,
+			    .locked_kib = 128},
+		.nodes = {{.path = "/dev/tpm0",
+			   .exists = true,
+			   .is_device = true,
+			   .mode = 0660,
+			   .owner = "tss",
+			   .group = "root",
+			   .service = DOCTOR_MAY},
+			  {.path = "/dev/tpmrm0",
+			   .exists = true,
+			   .is_device = true,
+			   .mode = 0660,
+			   .owner = "tss",
+			   .group = "tss",
+			   .service = DOCTOR_MAY}},
+		.now = INT64_C(1790000000),
+		.synchronised = true,
+	};
+	if (status)
+		assert_int_equal(json_parse(slice_str(status), &facts->status, &err), 0);
+}
+
+/* Faults that are no part of the status. */
+static void not_listening(struct doctor_facts *f)
+{
+	f->socket.errnum = ECONNREFUSED;
+}
+
+static void no_socket(struct doctor_facts *f)
+{
+	f->socket.errnum = ECONNREFUSED;
+	f->socket.is_other = true;
+}
+
+static void absent(struct doctor_facts *f)
+{
+	f->socket.errnum = ENOENT;
+}
+
+static void stranger(struct doctor_facts *f)
+{
+	f->socket.errnum = EACCES;
+	f->socket.is_member = false;
+}
+
+static void old_session(struct doctor_facts *f)
+{
+	stranger(f);
+	f->socket.is_listed = true;
+}
+
+static void closed_folder(struct doctor_facts *f)
+{
+	f->socket.errnum = EACCES;
+}
+
+static void no_group(struct doctor_facts *f)
+{
+	f->socket.errnum = EACCES;
+	f->socket.group[0] = '\0';
+}
+
+static void strange_errno(struct doctor_facts *f)
+{
+	f->socket.errnum = EAGAIN;
+}
+
+static void answer(struct doctor_answer *answer, int code, const char *text)
+{
+	answer->code = code;
+	memcpy(answer->text, text, strlen(text) + 1);
+	memcpy(answer->remedy, "do", 3);
+}
+
+static void no_status(struct doctor_facts *f)
+{
+	answer(&f->status_call, ERR_TIMEOUT, "late");
+}
+
+static void other_release(struct doctor_facts *f)
+{
+	f->version = "1.3";
+}
+
+static void unused(struct doctor_facts *f)
+{
+	answer(&f->random_call, ERR_TPM_LOCKOUT, "no use");
+}
+
+static void changed(struct doctor_facts *f)
+{
+	answer(&f->random_call, ERR_TPM_CHANGED, "another");
+}
+
+static void forbidden(struct doctor_facts *f)
+{
+	answer(&f->random_call, ERR_FORBIDDEN, "right");
+}
+
+static void no_nodes(struct doctor_facts *f)
+{
+	f->nodes[0].exists = f->nodes[1].exists = false;
+}
+
+static void open_node(struct doctor_facts *f)
+{
+	f->nodes[1].mode = 0666;
+}
+
+static void shut_node(struct doctor_facts *f)
+{
+	f->nodes[0].service = DOCTOR_MAY_NOT;
+}
+
+static void false_node(struct doctor_facts *f)
+{
+	f->nodes[0].is_device = false;
+}
+
+static void unlocked(struct doctor_facts *f)
+{
+	f->process.locked_kib = 0;
+}
+
+static void early(struct doctor_facts *f)
+{
+	f->now = 86400;
+}
+
+static void adrift(struct doctor_facts *f)
+{
+	f->synchronised = false;
+}
+
+/* One row is looked for; the others must be those of a machine that is well, unless @more. */
+static const struct {
+	const char *status; /* NULL = none */
+	void (*change)(struct doctor_facts *facts);
+	const char *row;
+	enum doctor_state state;
+	const char *found;  /* in it */
+	const char *remedy; /* in it; NULL = there is none */
+	bool more;
+} CASES[] = {
+	{NULL, absent, "socket", DOCTOR_FAIL, "there is no /run/s", "Start holdfastd", false},
+	{NULL, not_listening, "socket", DOCTOR_FAIL, "nobody listens", "log", false},
+	{NULL, no_socket, "socket", DOCTOR_FAIL, "is no socket", "--socket", false},
+	{NULL, stranger, "socket", DOCTOR_FAIL, "this user is not", "usermod -aG holdfast", false},
+	{NULL, old_session, "socket", DOCTOR_FAIL, "this session is not", "Log in again", false},
+	{NULL, closed_folder, "socket", DOCTOR_FAIL, "folder is closed", "chmod", false},
+	{NULL, no_group, "socket", DOCTOR_FAIL, "may not be opened", "root", false},
+	{NULL, strange_errno, "socket", DOCTOR_FAIL, "cannot connect", "holdfastd", false},
+	{NULL, no_status, "service", DOCTOR_FAIL, "timeout: late", "do", false},
+	{WELL, other_release, "service", DOCTOR_WARN, "release 1.2 and this program of 1.3",
+	 "Restart", false},
+	{WELL, unused, "use", DOCTOR_FAIL, "tpm_lockout: no use", "do", false},
+	{WELL, changed, "use", DOCTOR_FAIL, "tpm_changed", "holdfast tpm accept", false},
+	{WELL, forbidden, "use", DOCTOR_INFO, "not tried", NULL, false},
+	{STATUS("legacy", "\"tpm\":null"), NULL, "provider", DOCTOR_WARN,
+	 "software, though this machine has a TPM: why", "SECURITY_PROVIDER", false},
+	{STATUS("legacy", "\"tpm\":null"), no_nodes, "provider", DOCTOR_INFO, "software: why", NULL,
+	 true},
+	{STATUS("legacy", "\"tpm\":null"), no_nodes, "device", DOCTOR_INFO, "no /dev/tpm0",
+	 "firmware", true},
+	{WELL, no_nodes, "device", DOCTOR_INFO, "no /dev/tpmrm0", NULL, false},
+	{STATUS("none", "\"tpm\":null"), NULL, "provider", DOCTOR_FAIL, "none: why", "reachable",
+	 false},
+	{STATUS("deciding", "\"tpm\":null"), NULL, "provider", DOCTOR_WARN, "being chosen", "again",
+	 false},
+	{STATUS("legacy", "\"tpm\":null"), shut_node, "/dev/tpm0", DOCTOR_WARN,
+	 "user holdfast may not open it", "usermod -aG root holdfast", true},
+	{WELL, shut_node, "/dev/tpm0", DOCTOR_INFO, "may not open it", NULL, false},
+	{WELL, open_node, "/dev/tpmrm0", DOCTOR_WARN, "tss:tss 0666: everybody", "udev", false},
+	{WELL, false_node, "/dev/tpm0", DOCTOR_FAIL, "no device", "Remove", false},
+	{STATUS("tpm", TPM("\"tpm_failed\"", "none", CALM)), NULL, "TPM", DOCTOR_FAIL,
+	 "does not serve: tpm_failed", "restart", false},
+	{STATUS("tpm", TPM("\"tpm_changed\"", "none", CALM)), NULL, "TPM", DOCTOR_FAIL,
+	 "tpm_changed", "holdfast tpm accept", false},
+	{STATUS("tpm", TPM("null", "kernel", CALM)), NULL, "resource manager", DOCTOR_INFO,
+	 "costs the chip more", "device:/dev/tpm0", false},
+	{STATUS("tpm", TPM("null", "unknown", CALM)), NULL, "resource manager", DOCTOR_INFO,
+	 "others may use", NULL, false},
+	{STATUS("tpm", TPM("null", "none", "{\"counter\":32,\"max\":32,\"in_lockout\":true}")),
+	 NULL, "lockout", DOCTOR_FAIL, "32 of 32", "tpm2_dictionarylockout --clear-lockout", false},
+	{STATUS("tpm", TPM("null", "none", "{\"counter\":17,\"max\":32,\"in_lockout\":false}")),
+	 NULL, "lockout", DOCTOR_WARN, "17 of 32", "lockout_auth_file", false},
+	{STATUS("tpm", TPM("null", "none", "{\"counter\":1,\"max\":32,\"in_lockout\":false}")),
+	 NULL, "lockout", DOCTOR_INFO, "1 of 32", NULL, false},
+	{STATUS("tpm", TPM("null", "none", "null")), NULL, "lockout", DOCTOR_INFO, "did not tell",
+	 NULL, false},
+	{STATUS("tpm", TPM("null", "none",
+			   "{\"counter\":0,\"max\":32,\"in_lockout\":false,"
+			   "\"password_refused\":true}")),
+	 NULL, "lockout password", DOCTOR_WARN, "refused", "lockout_auth_file", false},
+	{FAPI("{\"probe\":\"failed\",\"detail\":\"Fapi_Initialize\"}"), NULL, "FAPI", DOCTOR_WARN,
+	 "Fapi_Initialize", "holdfast fapi probe", false},
+	{FAPI("{\"probe\":\"failed\",\"detail\":null}"), NULL, "FAPI", DOCTOR_WARN, "log",
+	 "holdfast fapi probe", false},
+	{FAPI("{\"probe\":\"off\",\"detail\":null}"), NULL, "FAPI", DOCTOR_INFO, "probe is off",
+	 NULL, false},
+	{FAPI("{\"probe\":\"succeeded\",\"detail\":\"P_X\"}"), NULL, "FAPI", DOCTOR_OK,
+	 "reaches the TPM: P_X", NULL, false},
+	{FAPI("{\"probe\":\"succeeded\"}"), NULL, "FAPI", DOCTOR_OK, "reaches the TPM", NULL,
+	 false},
+	{WELL, unlocked, "memory lock", DOCTOR_WARN, "swapped out", "LimitMEMLOCK", false},
+	{WELL, early, "clock", DOCTOR_WARN, "1970-01-02", "time service", false},
+	{WELL, adrift, "clock", DOCTOR_INFO, "no time service", NULL, false},
+};
+
+static const struct doctor_row *find(const struct doctor_report *report, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < report->count; i++)
+		if (strcmp(report->rows[i].name, name) == 0)
+			return &report->rows[i];
+	return NULL;
+}
+
+static size_t not_ok(const struct doctor_report *report)
+{
+	size_t i, count = 0;
+
+	for (i = 0; i < report->count; i++)
+		count += report->rows[i].state != DOCTOR_OK;
+	return count;
+}
+
+static void check_case(size_t i)
+{
+	struct doctor_facts facts;
+	struct doctor_report report;
+	const struct doctor_row *row;
+
+	well(&facts, CASES[i].status);
+	if (CASES[i].change)
+		CASES[i].change(&facts);
+	doctor_judge(&facts, &report);
+	row = find(&report, CASES[i].row);
+	if (!row || row->state != CASES[i].state || !strstr(row->found, CASES[i].found))
+		print_error("case %zu: %s\n", i, row ? row->found : "no row");
+	if (!row) {
+		fail();
+		return;
+	}
+	assert_int_equal(row->state, CASES[i].state);
+	assert_non_null(strstr(row->found, CASES[i].found));
+	if (CASES[i].remedy)
+		assert_non_null(strstr(row->remedy, CASES[i].remedy));
+	else
+		assert_string_equal(row->remedy, "");
+	if (!CASES[i].more)
+		assert_int_equal(not_ok(&report), CASES[i].state == DOCTOR_OK ? 0 : 1);
+	doctor_facts_fini(&facts);
+}
+
+static void test_faults(void **state)
+{
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_LEN(CASES); i++)
+		check_case(i);
+}
+
+static void test_well(void **state)
+{
+	static const char *const ROWS[] = {
+		"socket", "service",	      "provider", "use",	 "/dev/tpm0", "/dev/tpmrm0",
+		"TPM",	  "resource manager", "lockout",  "memory lock", "clock",
+	};
+	struct doctor_facts facts;
+	struct doctor_report report;
+	size_t i;
+
+	(void)state;
+	well(&facts, WELL);
+	doctor_judge(&facts, &report);
+	assert_true(doctor_on_chip(&facts));
+	assert_int_equal(report.count, ARRAY_LEN(ROWS));
+	for (i = 0; i < ARRAY_LEN(ROWS); i++) {
+		assert_string_equal(report.rows[i].name, ROWS[i]);
+		assert_int_equal(report.rows[i].state, DOCTOR_OK);
+		assert_string_equal(report.rows[i].remedy, "");
+	}
+	doctor_facts_fini(&facts);
+}
+
+/* A service of another release, or none at all, may leave out and put in what it likes. */
+static void test_strange_status(void **state)
+{
+	static const char *const STATUSES[] = {
+		"{}",
+		"{\"provider\":7,\"tpm\":\"x\",\"version\":null}",
+		"{\"provider\":\"tpm\",\"tpm\":{}}",
+		"{\"provider\":\"tpm\",\"tpm\":{\"fault\":\"new\",\"lockout\":[]},\"fapi\":[]}",
+		"{\"provider\":\"tpm\",\"tpm\":{\"lockout\":{\"counter\":\"x\"}},\"fapi\":{}}",
+	};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_LEN(STATUSES); i++) {
+		struct doctor_facts facts;
+		struct doctor_report report;
+
+		well(&facts, STATUSES[i]);
+		doctor_judge(&facts, &report);
+		assert_non_null(find(&report, "provider"));
+		assert_in_range(report.count, 1, DOCTOR_ROWS_MAX - 1);
+		doctor_facts_fini(&facts);
+	}
+}
+
+/* The process of the service could not be looked at: nothing is said of it. */
+static void test_unknown_process(void **state)
+{
+	struct doctor_facts facts;
+	struct doctor_report report;
+
+	(void)state;
+	well(&facts, WELL);
+	facts.process = (struct doctor_process){0};
+	facts.nodes[0].service = facts.nodes[1].service = DOCTOR_MAY_UNKNOWN;
+	doctor_judge(&facts, &report);
+	assert_null(find(&report, "memory lock"));
+	assert_int_equal(not_ok(&report), 0);
+	doctor_facts_fini(&facts);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest TESTS[] = {
+		cmocka_unit_test(test_well),
+		cmocka_unit_test(test_faults),
+		cmocka_unit_test(test_strange_status),
+		cmocka_unit_test(test_unknown_process),
+	};
+
+	json_setup();
+	return cmocka_run_group_tests(TESTS, NULL, NULL);
+}
