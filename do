@@ -17,7 +17,12 @@ usage: ./do VERB
 
   run [--keep]   show the main job on a TPM emulator and in software; --keep leaves it running
   test           install, build and run every test; the last line counts them
-  soak [N]       kill the daemon N times (200) while clients write, and look for what was lost
+  fuzz [SECONDS] [TARGET..]
+                 feed hostile bytes to every parser (60 s each) and tell how much they reach
+  bench [ROW..]  measure the rows of docs/BENCH.md against their peers (--help)
+  soak [N [S]]   kill the daemon N times (200) while clients write and look for what was lost;
+                 10,000 seeds of faults; 40 keys and 40 secrets at random for S seconds (600)
+  fault [N [M]]  repeat seed N of the faults, or M seeds from it on
   build          install what the build needs and put the programs into build/
   check          the static checks, clang-tidy among them
   deps           install the Debian packages that building and testing need
@@ -64,6 +69,10 @@ wait_for() { # seconds, command..
 . tools/do-run.sh
 # shellcheck source=tools/do-test.sh
 . tools/do-test.sh
+# shellcheck source=tools/do-fuzz.sh
+. tools/do-fuzz.sh
+# shellcheck source=tools/do-bench.sh
+. tools/do-bench.sh
 
 main() {
 	local verb=${1:-help}
@@ -72,6 +81,9 @@ main() {
 	run) do_run "$@" ;;
 	test) do_test "$@" ;;
 	soak) do_soak "$@" ;;
+	fuzz) do_fuzz "$@" ;;
+	bench) do_bench "$@" ;;
+	fault) do_fault "$@" ;;
 	build) do_build "$@" ;;
 	check) do_check "$@" ;;
 	deps) do_deps "$@" ;;

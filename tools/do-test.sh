@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 #
-# Tests: ./do test, ./do check, ./do soak. Sourced by ./do.
+# Tests: ./do test, ./do check, ./do soak, ./do fault. Sourced by ./do.
 #
 # Every part hands its output to tools/tally, which adds to one file of totals, so that the last
 # line counts single tests: each case of a unit test, each bats test, each check.
 
 CHECKS=(check-layers check-headers check-banned check-format check-man check-docs)
+
+# How the programs that notice are built.
+SANITIZED=("-Db_sanitize=address,undefined" -Db_lundef=false)
 
 results= # a folder for outputs; the totals are in its file "totals"
 
@@ -82,18 +85,18 @@ test_sanitized() {
 	local -x ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1
 	local -x UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
 	part "build with AddressSanitizer and UndefinedBehaviorSanitizer"
-	tally_build "build, sanitized" "$asan" -Db_sanitize=address,undefined -Db_lundef=false ||
-		return 0
+	tally_build "build, sanitized" "$asan" "${SANITIZED[@]}" || return 0
 	part "unit and contract tests, sanitized"
 	unit_tests "$asan"
 	part "integration tests, sanitized"
 	integration_tests "$asan"
 }
 
+# The short forms of what ./do soak runs; the seeds of faults are among the unit tests.
 test_soak() {
-	[ -x tests/soak/kill.sh ] || return 0
-	part "kill test, short"
+	part "kill test and random test, short"
 	HOLDFAST_BUILD=$build tally_one "kill test" tests/soak/kill.sh 10
+	HOLDFAST_BUILD=$build tally_one "random test" tests/soak/random.sh 10
 }
 
 unit_tests() { # build folder
@@ -127,12 +130,38 @@ integration_tests() { # build folder
 	done
 }
 
+SOAK_KILLS=200
+SOAK_SECONDS=600
+SOAK_SEEDS=10000
+
+all_numbers() {
+	local word
+	for word in "$@"; do
+		[[ $word =~ ^[1-9][0-9]{0,17}$ ]] || return 1
+	done
+}
+
+# One line of figures for each of them; the seeds run where bad memory accesses and leaks show.
 do_soak() {
-	local rounds=${1:-200}
-	[ $# -le 1 ] || die "soak takes one number or nothing"
+	local kills=${1:-$SOAK_KILLS} seconds=${2:-$SOAK_SECONDS}
+	{ [ $# -le 2 ] && all_numbers "$@"; } || die "soak takes two numbers at most: kills and seconds"
 	do_deps
 	compile "$build"
-	HOLDFAST_BUILD=$build tests/soak/kill.sh "$rounds"
+	HOLDFAST_BUILD=$build tests/soak/kill.sh "$kills"
+	do_fault 1 "$SOAK_SEEDS"
+	HOLDFAST_BUILD=$build tests/soak/random.sh "$seconds"
+}
+
+# A seed that failed, alone, or so many from it on: a chip remembers what earlier seeds did to it.
+do_fault() { # [seed [count]]
+	{ [ $# -le 2 ] && all_numbers "$@"; } || die "fault takes two numbers at most: a seed and how many"
+	do_deps
+	compile "$asan" "${SANITIZED[@]}"
+	"$asan/tests/fault/fault" "$@" >"$asan/fault.log" 2>&1 || {
+		cat "$asan/fault.log"
+		return 1
+	}
+	grep '^fault: ' "$asan/fault.log"
 }
 
 do_check() {
