@@ -125,20 +125,22 @@ void buf_put_str(struct buf *buf, const char *text)
 	buf_put(buf, slice_str(text));
 }
 
+/* Into the room that is there, mostly; only what does not fit is printed twice. */
 void buf_printf(struct buf *buf, const char *fmt, ...)
 {
+	size_t room = buf->data && !buf->failed ? buf->cap - buf->len + 1 : 0;
 	uint8_t *end = NULL;
 	va_list ap;
 	int len;
 
 	va_start(ap, fmt);
-	len = vsnprintf(NULL, 0, fmt, ap);
+	len = vsnprintf(room ? (char *)buf->data + buf->len : NULL, room, fmt, ap);
 	va_end(ap);
 	if (len < 0)
 		buf->failed = true;
 	else
 		end = buf_grow(buf, (size_t)len);
-	if (!end)
+	if (!end || (size_t)len < room)
 		return;
 	va_start(ap, fmt);
 	(void)vsnprintf((char *)end, (size_t)len + 1, fmt, ap);

@@ -46,10 +46,21 @@ static bool is_control(const uint8_t *ch, size_t len)
 	return len == 2 && ch[0] == 0xc2 && ch[1] < 0xa0;
 }
 
+/* Printable ASCII, as much as the line still takes: nearly all of nearly every text. */
+static size_t plain_run(const struct buf *line, struct slice text)
+{
+	size_t room = line->max - line->len, len = 0;
+
+	while (len < text.len && len < room && text.data[len] >= 0x20 && text.data[len] < 0x7f)
+		len++;
+	return len;
+}
+
 static void put_escaped(struct buf *line, struct slice text)
 {
 	while (text.len > 0) {
-		size_t len = utf8_next(text);
+		size_t run = plain_run(line, text);
+		size_t len = run > 0 ? run : utf8_next(text);
 		size_t i;
 
 		if (len > 0 && !is_control(text.data, len)) {
