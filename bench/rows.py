@@ -43,8 +43,8 @@ class Clients:
 
 
 def per_call(daemon, counter, call, count):
-    """By our own count, which must be the chip's."""
-    for _ in range(3):
+    """By our own count, which must be the chip's, once contexts are saved: after the third load."""
+    for _ in range(5):
         call()
     ours, seen = daemon.commands(), counter.count
     for _ in range(count):
