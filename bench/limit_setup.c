@@ -2,6 +2,7 @@
 /* What precedes the measured commands: objects and a salted session, by SYS, at leisure. */
 
 #include "bench/limit.h"
+#include "bench/templates.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -14,44 +15,8 @@
 #include <tss2/tss2_mu.h>
 #include <tss2/tss2_tctildr.h>
 
-#define OURS                                                                                       \
-	(TPMA_OBJECT_FIXEDTPM | TPMA_OBJECT_FIXEDPARENT | TPMA_OBJECT_USERWITHAUTH |               \
-	 TPMA_OBJECT_NODA)
-
 static const TSS2L_SYS_AUTH_COMMAND no_password = {.count = 1,
 						   .auths = {{.sessionHandle = TPM2_RS_PW}}};
-
-static const TPM2B_PUBLIC storage = {
-	.publicArea = {
-		.type = TPM2_ALG_ECC,
-		.nameAlg = TPM2_ALG_SHA256,
-		.objectAttributes = OURS | TPMA_OBJECT_SENSITIVEDATAORIGIN |
-				    TPMA_OBJECT_RESTRICTED | TPMA_OBJECT_DECRYPT,
-		.parameters.eccDetail = {.symmetric = {.algorithm = TPM2_ALG_AES,
-						       .keyBits.aes = 128,
-						       .mode.aes = TPM2_ALG_CFB},
-					 .scheme.scheme = TPM2_ALG_NULL,
-					 .curveID = TPM2_ECC_NIST_P256,
-					 .kdf.scheme = TPM2_ALG_NULL},
-	}};
-
-static const TPM2B_PUBLIC sealed_object = {
-	.publicArea = {.type = TPM2_ALG_KEYEDHASH,
-		       .nameAlg = TPM2_ALG_SHA256,
-		       .objectAttributes = OURS,
-		       .parameters.keyedHashDetail.scheme.scheme = TPM2_ALG_NULL}};
-
-static const TPM2B_PUBLIC signing_key = {
-	.publicArea = {
-		.type = TPM2_ALG_ECC,
-		.nameAlg = TPM2_ALG_SHA256,
-		.objectAttributes =
-			OURS | TPMA_OBJECT_SENSITIVEDATAORIGIN | TPMA_OBJECT_SIGN_ENCRYPT,
-		.parameters.eccDetail = {.symmetric.algorithm = TPM2_ALG_NULL,
-					 .scheme.scheme = TPM2_ALG_NULL,
-					 .curveID = TPM2_ECC_NIST_P256,
-					 .kdf.scheme = TPM2_ALG_NULL},
-	}};
 
 void limit_open(struct limit *limit, const char *tcti)
 {

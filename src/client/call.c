@@ -427,3 +427,14 @@ void hf_free(void *data)
 	wipe(block, sizeof(*block) + block->size);
 	free(block);
 }
+
+int call_octets(struct hf *hf, const struct call *call, void **ret_data, size_t *ret_len)
+{
+	CLEANUP(answer_fini) struct answer answer = ANSWER_INIT;
+	int r;
+
+	r = call_run(hf, call, &answer);
+	if (r < 0)
+		return r;
+	return call_give(hf, buf_slice(&answer.body), ret_data, ret_len);
+}

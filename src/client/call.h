@@ -100,6 +100,10 @@ int call_run(struct hf *hf, const struct call *call, struct answer *answer) MUST
 int call_json(struct hf *hf, const struct call *call, struct answer *answer,
 	      struct json_t **ret_json) MUST_CHECK;
 
+/* The same, and the answer's octets given to the caller of the library. */
+int call_octets(struct hf *hf, const struct call *call, void **ret_data, size_t *ret_len)
+	MUST_CHECK;
+
 /* "/v1/keys/NAME/sign" from "/v1/keys", a checked name and "/sign" (or ""). */
 int call_path(struct hf *hf, char out[CALL_PATH_MAX], const char *room, const char *name,
 	      const char *tail) MUST_CHECK;

@@ -77,18 +77,6 @@ int hf_random(struct hf *hf, void *data, size_t len)
 	return 0;
 }
 
-/* Octets there, octets back. */
-static int octets_call(struct hf *hf, const struct call *call, void **ret_data, size_t *ret_len)
-{
-	CLEANUP(answer_fini) struct answer answer = ANSWER_INIT;
-	int r;
-
-	r = call_run(hf, call, &answer);
-	if (r < 0)
-		return r;
-	return call_give(hf, buf_slice(&answer.body), ret_data, ret_len);
-}
-
 static int check_size(struct hf *hf, size_t len)
 {
 	if (len > SIZE_MAX / 2)
@@ -112,7 +100,7 @@ int hf_seal(struct hf *hf, const void *data, size_t len, void **ret_blob, size_t
 	call_begin(hf);
 	if (check_size(hf, len) < 0)
 		return hf->err.code;
-	return octets_call(hf, &call, ret_blob, ret_len);
+	return call_octets(hf, &call, ret_blob, ret_len);
 }
 
 int hf_unseal(struct hf *hf, const void *blob, size_t len, void **ret_data, size_t *ret_len)
@@ -130,7 +118,7 @@ int hf_unseal(struct hf *hf, const void *blob, size_t len, void **ret_data, size
 	call_begin(hf);
 	if (check_size(hf, len) < 0)
 		return hf->err.code;
-	return octets_call(hf, &call, ret_data, ret_len);
+	return call_octets(hf, &call, ret_data, ret_len);
 }
 
 /* --- named secrets --- */
@@ -178,7 +166,7 @@ int hf_secret_get(struct hf *hf, const char *name, void **ret_data, size_t *ret_
 	r = call_path(hf, path, SECRETS.room, name, "");
 	if (r < 0)
 		return r;
-	return octets_call(hf, &call, ret_data, ret_len);
+	return call_octets(hf, &call, ret_data, ret_len);
 }
 
 int hf_secret_delete(struct hf *hf, const char *name)

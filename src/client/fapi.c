@@ -65,7 +65,6 @@ static int object_path(struct hf *hf, char out[CALL_PATH_MAX], const char *room,
 
 int hf_fapi_unseal(struct hf *hf, const char *path, void **ret_data, size_t *ret_len)
 {
-	CLEANUP(answer_fini) struct answer answer = ANSWER_INIT;
 	char target[CALL_PATH_MAX];
 	struct call call = {
 		.method = "GET",
@@ -78,9 +77,7 @@ int hf_fapi_unseal(struct hf *hf, const char *path, void **ret_data, size_t *ret
 
 	call_begin(hf);
 	r = object_path(hf, target, OBJECT, path);
-	if (r == 0)
-		r = call_run(hf, &call, &answer);
-	return r < 0 ? r : call_give(hf, buf_slice(&answer.body), ret_data, ret_len);
+	return r < 0 ? r : call_octets(hf, &call, ret_data, ret_len);
 }
 
 /* --- the administrator's socket --- */

@@ -29,8 +29,7 @@ void queue_push(struct queue *queue, struct turn *turn, unsigned level, uint32_t
 	pthread_mutex_lock(&queue->lock);
 	lanes_push(&queue->lanes, turn, level, lane);
 	pthread_mutex_unlock(&queue->lock);
-	/* Not under the lock, which the thread that wakes would find taken: it would sleep again.
-	 */
+	/* Not under the lock, which the thread that wakes would find taken. */
 	pthread_cond_signal(&queue->filled);
 }
 

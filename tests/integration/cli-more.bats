@@ -8,22 +8,6 @@ load helpers
 
 HOLDFAST=$(program holdfast)
 
-hf() {
-	HOLDFAST_SOCKET=$SOCK "$HOLDFAST" "$@"
-}
-
-# ends STATUS WORD..: stdout goes to $T/out, stderr to $T/err.
-ends() {
-	local expected=$1 status=0
-	shift
-	hf "$@" >"$T/out" 2>"$T/err" </dev/null || status=$?
-	if [[ $status != "$expected" ]]; then
-		echo "exit $status instead of $expected: $*"
-		cat "$T/out" "$T/err"
-		return 1
-	fi
-}
-
 # on_terminal COMMAND..: a shell command with a terminal of its own, whose screen is $T/screen.
 on_terminal() {
 	HOLDFAST_SOCKET=$SOCK script -qefc "$*" "$T/screen" >/dev/null

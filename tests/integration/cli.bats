@@ -7,27 +7,11 @@ load helpers
 
 HOLDFAST=$(program holdfast)
 
-hf() {
-	HOLDFAST_SOCKET=$SOCK "$HOLDFAST" "$@"
-}
-
 # on_terminal WORD..: its output to a terminal of its own ends up in $T/screen.
 on_terminal() {
 	local line
 	printf -v line '%q ' env "HOLDFAST_SOCKET=$SOCK" "$HOLDFAST" "$@"
 	script -qec "$line" /dev/null </dev/null >"$T/screen"
-}
-
-# ends STATUS WORD..: stdout goes to $T/out, stderr to $T/err.
-ends() {
-	local expected=$1 status=0
-	shift
-	hf "$@" >"$T/out" 2>"$T/err" </dev/null || status=$?
-	if [[ $status != "$expected" ]]; then
-		echo "exit $status instead of $expected: $*"
-		cat "$T/out" "$T/err"
-		return 1
-	fi
 }
 
 @test "closed descriptors: results are never lost in silence, nor sent to the service" {

@@ -256,3 +256,20 @@ seal_text() {
 commands_sent() {
 	curl -s --unix-socket "$SOCK" http://h/v1/status | jq -r '.tpm.commands'
 }
+
+# The command line, $HOLDFAST, on the daemon of this test.
+hf() {
+	HOLDFAST_SOCKET=$SOCK "$HOLDFAST" "$@"
+}
+
+# ends STATUS WORD..: stdout goes to $T/out, stderr to $T/err.
+ends() {
+	local expected=$1 status=0
+	shift
+	hf "$@" >"$T/out" 2>"$T/err" </dev/null || status=$?
+	if [[ $status != "$expected" ]]; then
+		echo "exit $status instead of $expected: $*"
+		cat "$T/out" "$T/err"
+		return 1
+	fi
+}
