@@ -147,7 +147,7 @@ release_chip() {
 	start_swtpm
 	hold_chip
 	launch_daemon
-	wait_until 5 test -S "$SOCK"
+	wait_until 5 listens "$SOCK"
 	api GET /v1/status
 	[[ $(field .provider) == deciding ]]
 	api_json POST /v1/random '{"bytes":8}'
@@ -168,7 +168,7 @@ release_chip() {
 	start_swtpm
 	hold_chip
 	launch_daemon
-	wait_until 5 test -S "$SOCK"
+	wait_until 5 listens "$SOCK"
 	api GET /v1/status
 	[[ $(field .provider) == deciding ]]
 	timed_stop
@@ -187,7 +187,7 @@ release_chip() {
 	start_swtpm
 	hold_chip
 	launch_daemon
-	wait_until 5 test -S "$SOCK"
+	wait_until 5 listens "$SOCK"
 	wait_until 30 decided
 	[[ $(jq -r .uptime "$T/status") -ge 18 && $(jq -r .uptime "$T/status") -le 26 ]]
 	[[ $(jq -r .provider "$T/status") == legacy ]]
@@ -211,7 +211,7 @@ release_chip() {
 	hold_chip
 	write_config 'provider = "tpm"'
 	launch_daemon
-	wait_until 5 test -S "$SOCK"
+	wait_until 5 listens "$SOCK"
 	wait_until 30 decided
 	[[ $(jq -r .provider "$T/status") == none ]]
 	local pid=$DAEMON_PID

@@ -148,7 +148,7 @@ fell_back() { # text of the reason
 	with_helper 'exec sleep 1000'
 	as_service
 	launch_daemon
-	wait_until 5 test -S "$SOCK"
+	wait_until 5 listens "$SOCK"
 	api GET /v1/status
 	[[ $(field .provider) == deciding ]]
 	wait_until 20 decided

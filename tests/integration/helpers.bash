@@ -86,6 +86,14 @@ is_gone() {
 	! kill -0 "$1" 2>/dev/null
 }
 
+# listens PATH: a socket is there and takes connections. Its file is there a moment earlier, and one
+# who connects then is refused.
+listens() {
+	# Num RefCount Protocol Flags Type St Inode Path; 10000 is __SO_ACCEPTCON.
+	awk -v path="$1" '$8 == path && $4 == "00010000" { found = 1 } END { exit !found }' \
+		/proc/net/unix
+}
+
 # --- the TPM ---
 
 # start_swtpm [NAME]: a chip of its own, with state in $T/NAME.
@@ -97,7 +105,8 @@ start_swtpm() {
 		--ctrl "type=unixio,path=$T/$name.sock.ctrl" \
 		--flags not-need-init,startup-clear >"$T/$name.log" 2>&1 3>&- &
 	SWTPM_PID=$!
-	wait_until 5 test -S "$T/$name.sock.ctrl"
+	wait_until 5 listens "$T/$name.sock"
+	wait_until 5 listens "$T/$name.sock.ctrl"
 	TCTI=swtpm:path=$T/$name.sock
 }
 

@@ -20,7 +20,7 @@ start_garbage() {
 	local name
 	for name in tpm.sock tpm.sock.ctrl; do
 		helper socat "UNIX-LISTEN:$T/$name,fork" "EXEC:head -c 40 /dev/urandom"
-		wait_until 5 test -S "$T/$name"
+		wait_until 5 listens "$T/$name"
 	done
 	TCTI=swtpm:path=$T/tpm.sock
 }
@@ -284,7 +284,7 @@ young() {
 	sed -i 's/wait = 0/wait = 600/' "$T/conf"
 	young 5
 	launch_daemon
-	wait_until 10 test -S "$SOCK"
+	wait_until 10 listens "$SOCK"
 	api GET /v1/status
 	expect 200
 	[[ $(field .provider) == deciding && $(field .protection) == none ]]
@@ -306,7 +306,7 @@ young() {
 	sed -i 's/wait = 0/wait = 8/' "$T/conf"
 	young 5
 	launch_daemon
-	wait_until 5 test -S "$SOCK"
+	wait_until 5 listens "$SOCK"
 	api GET /v1/status
 	[[ $(field .provider) == deciding ]]
 	wait_until 10 decided
