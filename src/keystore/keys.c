@@ -66,8 +66,8 @@ int keystore_key_create(struct provider *p, const struct keystore_target *target
 	return put_record(buf_slice(&header), &key, ret_record, err);
 }
 
-int keystore_key_import(struct provider *p, const struct keystore_target *target, struct slice pem,
-			const struct secret *passphrase, struct buf *ret_record, struct err *err)
+int keystore_key_import(struct provider *p, const struct keystore_target *target,
+			const struct key_source *source, struct buf *ret_record, struct err *err)
 {
 	CLEANUP(key_result_cleanup) struct key_result key = KEY_RESULT_INIT;
 	CLEANUP(buf_fini) struct buf header = BUF_INIT(BLOB_HEADER_MAX);
@@ -76,7 +76,7 @@ int keystore_key_import(struct provider *p, const struct keystore_target *target
 	r = begin(p, target, BLOB_IMPORTED, &header, err);
 	if (r < 0)
 		return r;
-	r = provider_key_import(p, buf_slice(&header), pem, passphrase, &key, err);
+	r = provider_key_import(p, buf_slice(&header), source, &key, err);
 	if (r < 0)
 		return r;
 	return put_record(buf_slice(&header), &key, ret_record, err);

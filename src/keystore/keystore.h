@@ -129,8 +129,8 @@ void keystore_key_fini(struct keystore_key *key);
 int keystore_key_create(struct provider *p, const struct keystore_target *target,
 			const struct key_spec *spec, struct buf *ret_record, struct err *err)
 	MUST_CHECK;
-int keystore_key_import(struct provider *p, const struct keystore_target *target, struct slice pem,
-			const struct secret *passphrase, struct buf *ret_record, struct err *err)
+int keystore_key_import(struct provider *p, const struct keystore_target *target,
+			const struct key_source *source, struct buf *ret_record, struct err *err)
 	MUST_CHECK;
 int keystore_key_export(struct provider *p, const struct keystore_target *target,
 			struct slice record, struct buf *ret_pem, struct secret **ret_passphrase,

@@ -331,9 +331,9 @@ static void keys_sign_and_describe_themselves(void **state)
 		enum pkey_scheme scheme;
 		uint8_t flags;
 	} CASES[] = {
-		{{PKEY_ECC_P256, false, false}, PKEY_ECDSA, 0},
-		{{PKEY_ECC_P384, true, false}, PKEY_ECDSA, BLOB_EXPORTABLE},
-		{{PKEY_RSA_2048, true, true}, PKEY_RSASSA, BLOB_EXPORTABLE | BLOB_EMPTY_AUTH},
+		{{PKEY_ECC_P256, false, false, 0}, PKEY_ECDSA, 0},
+		{{PKEY_ECC_P384, true, false, 0}, PKEY_ECDSA, BLOB_EXPORTABLE},
+		{{PKEY_RSA_2048, true, true, 0}, PKEY_RSASSA, BLOB_EXPORTABLE | BLOB_EMPTY_AUTH},
 	};
 	struct world *world = *state;
 	uint64_t now = (uint64_t)time(NULL);
@@ -420,7 +420,7 @@ static void exported_is_imported(void **state)
 	size_t i;
 
 	for (i = 0; i < ARRAY_LEN(EMPTY_AUTH); i++) {
-		const struct key_spec spec = {PKEY_ECC_P256, true, EMPTY_AUTH[i]};
+		const struct key_spec spec = {PKEY_ECC_P256, true, EMPTY_AUTH[i], 0};
 		CLEANUP(keystore_key_fini) struct keystore_key first = {.type = PKEY_TYPES};
 		CLEANUP(keystore_key_fini) struct keystore_key second = {.type = PKEY_TYPES};
 		CLEANUP(secret_cleanup) struct secret *passphrase = NULL;
@@ -434,10 +434,14 @@ static void exported_is_imported(void **state)
 				 0);
 		assert_int_equal(passphrase == NULL, EMPTY_AUTH[i]);
 		if (passphrase)
-			assert_int_equal(keystore_key_import(world->p, &KEY, buf_slice(&pem), NULL,
-							     &again, &world->err),
-					 ERR_AUTH_FAILED);
-		assert_int_equal(keystore_key_import(world->p, &KEY, buf_slice(&pem), passphrase,
+			assert_int_equal(
+				keystore_key_import(world->p, &KEY,
+						    &(struct key_source){.pem = buf_slice(&pem)},
+						    &again, &world->err),
+				ERR_AUTH_FAILED);
+		assert_int_equal(keystore_key_import(world->p, &KEY,
+						     &(struct key_source){.pem = buf_slice(&pem),
+									  .passphrase = passphrase},
 						     &again, &world->err),
 				 0);
 		assert_signs(world, buf_slice(&again), PKEY_ECDSA);
@@ -477,8 +481,9 @@ static void garbage_is_no_key(void **state)
 	struct keystore_key key = {.type = PKEY_TYPES};
 	struct world *world = *state;
 
-	assert_true(keystore_key_import(world->p, &KEY, slice_str("no PEM at all"), NULL, &record,
-					&world->err) < 0);
+	assert_true(keystore_key_import(world->p, &KEY,
+					&(struct key_source){.pem = slice_str("no PEM at all")},
+					&record, &world->err) < 0);
 	assert_int_equal(record.len, 0);
 	assert_int_equal(keystore_key_describe(&KEY, slice_str("no blob"), &key, &world->err),
 			 ERR_INVALID);

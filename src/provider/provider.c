@@ -8,6 +8,7 @@
 
 #include "crypto/keyfile.h"
 #include "provider/blob.h"
+#include "provider/impl.h"
 
 #define RANDOM_MAX    65536u
 #define SIGNATURE_MAX 1024u
@@ -17,14 +18,15 @@ void key_result_fini(struct key_result *result)
 	buf_fini(&result->object);
 	buf_fini(&result->spki);
 	buf_fini(&result->name);
+	buf_fini(&result->public);
 }
 
-static int not_there(struct err *err)
+int provider_not_there(struct err *err)
 {
 	return err_set(err, ERR_TPM_REQUIRED, "the operation needs a TPM, and none is in use");
 }
 
-static int check_header(struct slice header, struct err *err)
+int provider_check_header(struct slice header, struct err *err)
 {
 	if (header.len == 0 || header.len > BLOB_HEADER_MAX)
 		return err_set(err, ERR_INTERNAL, "a header of %zu bytes is not possible",
@@ -32,15 +34,15 @@ static int check_header(struct slice header, struct err *err)
 	return 0;
 }
 
-static int check_object(struct slice header, struct slice object, struct err *err)
+int provider_check_object(struct slice header, struct slice object, struct err *err)
 {
 	if (object.len == 0 || object.len > PROVIDER_OBJECT_MAX)
 		return err_set(err, ERR_DAMAGED, "the sealed object has an impossible length");
-	return check_header(header, err);
+	return provider_check_header(header, err);
 }
 
 /* Appends what was made. */
-static int hand_over(const struct buf *made, struct buf *ret_bytes, struct err *err)
+int provider_hand_over(const struct buf *made, struct buf *ret_bytes, struct err *err)
 {
 	size_t before = ret_bytes->len;
 
@@ -55,7 +57,7 @@ static int hand_over(const struct buf *made, struct buf *ret_bytes, struct err *
 int provider_random(struct provider *p, uint8_t *ret_bytes, size_t len, struct err *err)
 {
 	if (!p || !p->ops->random)
-		return not_there(err);
+		return provider_not_there(err);
 	if (len == 0 || len > RANDOM_MAX)
 		return err_set(err, ERR_INVALID, "1 to %u random bytes at a time", RANDOM_MAX);
 	return p->ops->random(p, ret_bytes, len, err);
@@ -69,16 +71,16 @@ int provider_seal(struct provider *p, struct slice header, const struct secret *
 	int r;
 
 	if (!p || !p->ops->seal)
-		return not_there(err);
+		return provider_not_there(err);
 	if (size == 0)
 		return err_set(err, ERR_INVALID, "nothing to seal");
 	if (size > PROVIDER_SEAL_MAX)
 		return err_set(err, ERR_TOO_LARGE, "at most %u bytes are sealed directly",
 			       PROVIDER_SEAL_MAX);
-	r = check_header(header, err);
+	r = provider_check_header(header, err);
 	if (r == 0)
 		r = p->ops->seal(p, header, plain, &object, err);
-	return r < 0 ? r : hand_over(&object, ret_object, err);
+	return r < 0 ? r : provider_hand_over(&object, ret_object, err);
 }
 
 int provider_unseal(struct provider *p, struct slice header, struct slice object,
@@ -88,8 +90,8 @@ int provider_unseal(struct provider *p, struct slice header, struct slice object
 	int r;
 
 	if (!p || !p->ops->unseal)
-		return not_there(err);
-	r = check_object(header, object, err);
+		return provider_not_there(err);
+	r = provider_check_object(header, object, err);
 	if (r == 0)
 		r = p->ops->unseal(p, header, object, &plain, err);
 	if (r == 0)
@@ -98,9 +100,10 @@ int provider_unseal(struct provider *p, struct slice header, struct slice object
 }
 
 /* The caller's old buffers are freed, the new ones take their place. */
-static int key_hand_over(struct key_result *made, struct key_result *ret_key, struct err *err)
+int provider_key_hand_over(struct key_result *made, struct key_result *ret_key, struct err *err)
 {
-	if (!buf_ok(&made->object) || !buf_ok(&made->spki) || !buf_ok(&made->name))
+	if (!buf_ok(&made->object) || !buf_ok(&made->spki) || !buf_ok(&made->name) ||
+	    !buf_ok(&made->public))
 		return err_set(err, ERR_INTERNAL, "no room for what the SecurityProvider made");
 	key_result_fini(ret_key);
 	*ret_key = *made;
@@ -108,42 +111,65 @@ static int key_hand_over(struct key_result *made, struct key_result *ret_key, st
 	return 0;
 }
 
+/* Uses fit the type, and a MAC key is nothing else. */
+static int check_spec(const struct key_spec *spec, struct err *err)
+{
+	unsigned pair = KEY_USE_SIGN;
+
+	if (spec->empty_auth && !spec->exportable)
+		return err_set(err, ERR_INVALID, "only exportable keys can do without auth");
+	if (spec->uses & KEY_USE_MAC) {
+		if (spec->uses != KEY_USE_MAC || spec->exportable)
+			return err_set(err, ERR_INVALID,
+				       "a key for HMAC is for nothing else and stays");
+		return 0;
+	}
+	if ((unsigned)spec->type >= PKEY_TYPES)
+		return err_set(err, ERR_INVALID, "unknown type of key");
+	pair |= pkey_type_is_rsa(spec->type) ? KEY_USE_DECRYPT : KEY_USE_AGREE;
+	if (spec->uses & ~pair)
+		return err_set(
+			err, ERR_INVALID, "a key of type %s can %s", pkey_type_name(spec->type),
+			pkey_type_is_rsa(spec->type) ? "sign and decrypt" : "sign and agree");
+	return 0;
+}
+
 int provider_key_create(struct provider *p, struct slice header, const struct key_spec *spec,
+			struct key_result *ret_key, struct err *err)
+{
+	CLEANUP(key_result_cleanup) struct key_result made = KEY_RESULT_INIT;
+	struct key_spec settled = *spec;
+	int r;
+
+	if (!p || !p->ops->key_create)
+		return provider_not_there(err);
+	if (settled.uses == 0)
+		settled.uses = KEY_USE_SIGN;
+	r = check_spec(&settled, err);
+	if (r == 0)
+		r = provider_check_header(header, err);
+	if (r == 0)
+		r = p->ops->key_create(p, header, &settled, &made, err);
+	return r < 0 ? r : provider_key_hand_over(&made, ret_key, err);
+}
+
+int provider_key_import(struct provider *p, struct slice header, const struct key_source *source,
 			struct key_result *ret_key, struct err *err)
 {
 	CLEANUP(key_result_cleanup) struct key_result made = KEY_RESULT_INIT;
 	int r;
 
-	if (!p || !p->ops->key_create)
-		return not_there(err);
-	if ((unsigned)spec->type >= PKEY_TYPES)
-		return err_set(err, ERR_INVALID, "unknown type of key");
-	if (spec->empty_auth && !spec->exportable)
-		return err_set(err, ERR_INVALID, "only exportable keys can do without auth");
-	r = check_header(header, err);
-	if (r == 0)
-		r = p->ops->key_create(p, header, spec, &made, err);
-	return r < 0 ? r : key_hand_over(&made, ret_key, err);
-}
-
-int provider_key_import(struct provider *p, struct slice header, struct slice pem,
-			const struct secret *passphrase, struct key_result *ret_key,
-			struct err *err)
-{
-	CLEANUP(key_result_cleanup) struct key_result made = KEY_RESULT_INIT;
-	int r;
-
 	if (!p || !p->ops->key_import)
-		return not_there(err);
-	if (pem.len == 0)
+		return provider_not_there(err);
+	if (source->pem.len == 0)
 		return err_set(err, ERR_INVALID, "an empty text is no key");
-	if (pem.len > KEYFILE_PEM_MAX)
+	if (source->pem.len > KEYFILE_PEM_MAX)
 		return err_set(err, ERR_TOO_LARGE, "a key's PEM has at most %u bytes",
 			       KEYFILE_PEM_MAX);
-	r = check_header(header, err);
+	r = provider_check_header(header, err);
 	if (r == 0)
-		r = p->ops->key_import(p, header, pem, passphrase, &made, err);
-	return r < 0 ? r : key_hand_over(&made, ret_key, err);
+		r = p->ops->key_import(p, header, source, &made, err);
+	return r < 0 ? r : provider_key_hand_over(&made, ret_key, err);
 }
 
 int provider_key_export(struct provider *p, struct slice header, struct slice object,
@@ -154,12 +180,12 @@ int provider_key_export(struct provider *p, struct slice header, struct slice ob
 	int r;
 
 	if (!p || !p->ops->key_export)
-		return not_there(err);
-	r = check_object(header, object, err);
+		return provider_not_there(err);
+	r = provider_check_object(header, object, err);
 	if (r == 0)
 		r = p->ops->key_export(p, header, object, &pem, &passphrase, err);
 	if (r == 0)
-		r = hand_over(&pem, ret_pem, err);
+		r = provider_hand_over(&pem, ret_pem, err);
 	if (r == 0)
 		*ret_passphrase = TAKE(passphrase);
 	return r;
@@ -185,13 +211,13 @@ int provider_key_sign(struct provider *p, struct slice header, struct slice obje
 	int r;
 
 	if (!p || !p->ops->key_sign)
-		return not_there(err);
+		return provider_not_there(err);
 	r = check_request(request, err);
 	if (r == 0)
-		r = check_object(header, object, err);
+		r = provider_check_object(header, object, err);
 	if (r == 0)
 		r = p->ops->key_sign(p, header, object, request, &signature, err);
-	return r < 0 ? r : hand_over(&signature, ret_signature, err);
+	return r < 0 ? r : provider_hand_over(&signature, ret_signature, err);
 }
 
 int provider_unseal_loadable(struct provider *p, const struct provider_loadable *object,
@@ -201,7 +227,7 @@ int provider_unseal_loadable(struct provider *p, const struct provider_loadable 
 	int r;
 
 	if (!p || !p->ops->unseal_loadable)
-		return not_there(err);
+		return provider_not_there(err);
 	r = p->ops->unseal_loadable(p, object, &plain, err);
 	if (r == 0)
 		*ret_plain = TAKE(plain);
@@ -214,18 +240,18 @@ int provider_raw(struct provider *p, struct slice command, struct buf *ret_answe
 	int r;
 
 	if (!p || !p->ops->raw)
-		return not_there(err);
+		return provider_not_there(err);
 	if (command.len > PROVIDER_RAW_MAX)
 		return err_set(err, ERR_TOO_LARGE, "a TPM command has at most %u bytes",
 			       PROVIDER_RAW_MAX);
 	r = p->ops->raw(p, command, &answer, err);
-	return r < 0 ? r : hand_over(&answer, ret_answer, err);
+	return r < 0 ? r : provider_hand_over(&answer, ret_answer, err);
 }
 
 int provider_raw_end(struct provider *p, struct err *err)
 {
 	if (!p || !p->ops->raw_end)
-		return not_there(err);
+		return provider_not_there(err);
 	return p->ops->raw_end(p, err);
 }
 

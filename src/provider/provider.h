@@ -36,10 +36,30 @@ enum provider_kind {
 #define PROVIDER_OBJECT_MAX 4096u
 #define PROVIDER_ROOT_MAX   66u /* name algorithm and digest of the largest Name */
 
+/*
+ * What a key may do; the provider itself holds it to that. A pair has one or more of the first
+ * three that fit its type: RSA signs and decrypts, ECC signs and agrees. KEY_USE_MAC stands alone:
+ * an HMAC-SHA-256 key, which has no public half and no pkey_type.
+ */
+enum key_use {
+	KEY_USE_SIGN = 1 << 0,
+	KEY_USE_DECRYPT = 1 << 1, /* RSA-OAEP */
+	KEY_USE_AGREE = 1 << 2,	  /* ECDH */
+	KEY_USE_MAC = 1 << 3,
+};
+
 struct key_spec {
-	enum pkey_type type;
-	bool exportable; /* the private half may leave as PEM */
-	bool empty_auth; /* with exportable: usable by tools without a passphrase */
+	enum pkey_type type; /* PKEY_TYPES with KEY_USE_MAC */
+	bool exportable;     /* the private half may leave as PEM; not with KEY_USE_MAC */
+	bool empty_auth;     /* with exportable: usable by tools without a passphrase */
+	unsigned uses;	     /* enum key_use; 0 = KEY_USE_SIGN */
+};
+
+/* A key that was made elsewhere. */
+struct key_source {
+	struct slice pem;
+	const struct secret *passphrase; /* NULL = none */
+	unsigned uses; /* enum key_use; 0 = all that the PEM says, PKCS#8: KEY_USE_SIGN */
 };
 
 struct sign_request {
@@ -48,24 +68,118 @@ struct sign_request {
 	struct slice digest; /* hash_size(hash) bytes */
 };
 
+/* The ciphertext is as long as the key's modulus; the label, if any, ends in its NUL (Part 1, B.4).
+ */
+struct decrypt_request {
+	enum hash_alg hash; /* of OAEP and its MGF1 */
+	struct slice label; /* at most PROVIDER_LABEL_MAX bytes, NUL included; empty = none */
+	struct slice ciphertext;
+};
+#define PROVIDER_LABEL_MAX 64u
+
+/* What a provider takes of a message at once: more goes piece by piece (provider_pieces). */
+#define PROVIDER_PIECE_MAX 1024u
+
 /* A new or imported key. */
 struct key_result {
 	struct buf object; /* to be stored with its header */
-	struct buf spki;   /* DER SubjectPublicKeyInfo */
+	struct buf spki;   /* DER SubjectPublicKeyInfo; empty with KEY_USE_MAC */
 	struct buf name;   /* the TPM Name; empty in software */
+	struct buf public; /* TPM2B_PUBLIC, marshalled; empty in software */
 	enum pkey_type type;
+	unsigned uses; /* enum key_use */
 };
 
 #define KEY_RESULT_INIT                                                                            \
 	{                                                                                          \
 		.object = BUF_INIT(PROVIDER_OBJECT_MAX), .spki = BUF_INIT(1024),                   \
-		.name = BUF_INIT(PROVIDER_ROOT_MAX)                                                \
+		.name = BUF_INIT(PROVIDER_ROOT_MAX), .public = BUF_INIT(1024)                      \
 	}
 void key_result_fini(struct key_result *result);
 static inline void key_result_cleanup(struct key_result *result)
 {
 	key_result_fini(result);
 }
+
+/* --- attestation: what only a TPM can do. Structures are those of TPM 2.0 Part 2, marshalled. ---
+ */
+
+/* A restricted signing key: fixedTPM, fixedParent, sensitiveDataOrigin (Part 2, 8.3). */
+struct aik_spec {
+	enum pkey_type type;
+	enum hash_alg hash; /* the only one that it signs with; with RSA by RSASSA, else ECDSA */
+};
+
+/* Platform configuration registers: of each bank those whose bit is set. */
+#define PCR_COUNT 24u
+#define PCR_BANKS 4u
+struct pcr_selection {
+	struct {
+		enum hash_alg hash;
+		uint32_t mask; /* bit n = PCR n */
+	} banks[PCR_BANKS];
+	size_t count; /* of banks; a bank stands once */
+};
+
+struct pcr_values {
+	struct pcr_selection
+		selection; /* what was asked for; a bank that the chip lacks is refused */
+	uint8_t digest[PCR_BANKS][PCR_COUNT][HASH_MAX_SIZE]; /* where the bit is set */
+	uint32_t update_counter;
+};
+
+#define PROVIDER_NONCE_MAX 64u /* TPM2B_DATA of a chip with SHA-512 at most */
+struct quote_request {
+	struct slice nonce; /* at most PROVIDER_NONCE_MAX bytes; may be empty */
+	struct pcr_selection pcrs;
+	bool values; /* read them too, as they were when the quote was made */
+};
+
+/* What a chip says and signs. */
+struct attestation {
+	struct buf attest;    /* TPMS_ATTEST, the bytes that are signed */
+	struct buf signature; /* TPMT_SIGNATURE */
+};
+#define ATTESTATION_INIT                                                                           \
+	{                                                                                          \
+		.attest = BUF_INIT(2048), .signature = BUF_INIT(1024)                              \
+	}
+void attestation_fini(struct attestation *attestation);
+static inline void attestation_cleanup(struct attestation *attestation)
+{
+	attestation_fini(attestation);
+}
+
+/* The endorsement key of a type. */
+struct ek_result {
+	enum pkey_type type;
+	uint32_t handle;	/* where it lies persistently; 0 = nowhere */
+	struct buf public;	/* TPM2B_PUBLIC */
+	struct buf spki;	/* DER SubjectPublicKeyInfo */
+	struct buf name;	/* its Name */
+	struct buf certificate; /* DER, of this very key; empty = the chip has none */
+	struct buf chain; /* DER certificates of its issuers, one after the other; may be empty */
+};
+#define EK_CERTIFICATE_MAX 8192u
+#define EK_CHAIN_MAX	   32768u
+#define EK_RESULT_INIT                                                                             \
+	{                                                                                          \
+		.public = BUF_INIT(1024), .spki = BUF_INIT(1024),                                  \
+		.name = BUF_INIT(PROVIDER_ROOT_MAX), .certificate = BUF_INIT(EK_CERTIFICATE_MAX),  \
+		.chain = BUF_INIT(EK_CHAIN_MAX)                                                    \
+	}
+void ek_result_fini(struct ek_result *result);
+static inline void ek_result_cleanup(struct ek_result *result)
+{
+	ek_result_fini(result);
+}
+
+/* For whom a challenge was made (TPM2_MakeCredential), and the challenge. */
+struct credential {
+	enum pkey_type ek;   /* PKEY_TYPES = the one that provider_ek() gives for PKEY_TYPES */
+	struct slice blob;   /* TPM2B_ID_OBJECT, marshalled */
+	struct slice secret; /* TPM2B_ENCRYPTED_SECRET, marshalled */
+};
 
 /* For status; strings are borrowed from the provider and live as long as it does. */
 struct provider_status {
@@ -103,6 +217,19 @@ struct provider_loadable {
 
 struct provider; /* what an implementation embeds first in its own state (impl below) */
 
+/* An object with the header that it is bound to, where a call takes two. */
+struct provider_object {
+	struct slice header;
+	struct slice object;
+};
+
+/* What a message that comes in pieces becomes. */
+enum pieces_of {
+	PIECES_MAC, /* of a key with KEY_USE_MAC */
+	PIECES_AIK, /* the signature of an AIK */
+};
+struct pieces; /* a message on its way through the provider; every implementation has its own */
+
 struct provider_ops {
 	const char *name; /* "tpm" | "legacy" */
 	enum provider_kind kind;
@@ -116,14 +243,47 @@ struct provider_ops {
 		      struct secret **ret_plain, struct err *err);
 	int (*key_create)(struct provider *p, struct slice header, const struct key_spec *spec,
 			  struct key_result *ret_key, struct err *err);
-	int (*key_import)(struct provider *p, struct slice header, struct slice pem,
-			  const struct secret *passphrase, struct key_result *ret_key,
-			  struct err *err);
+	int (*key_import)(struct provider *p, struct slice header, const struct key_source *source,
+			  struct key_result *ret_key, struct err *err);
 	int (*key_export)(struct provider *p, struct slice header, struct slice object,
 			  struct buf *ret_pem, struct secret **ret_passphrase, struct err *err);
 	int (*key_sign)(struct provider *p, struct slice header, struct slice object,
 			const struct sign_request *request, struct buf *ret_signature,
 			struct err *err);
+	int (*key_decrypt)(struct provider *p, struct slice header, struct slice object,
+			   const struct decrypt_request *request, struct secret **ret_plain,
+			   struct err *err);
+	int (*key_agree)(struct provider *p, struct slice header, struct slice object,
+			 const struct pkey *peer, struct secret **ret_shared, struct err *err);
+	int (*key_mac)(struct provider *p, struct slice header, struct slice object,
+		       struct slice data, struct buf *ret_mac, struct err *err);
+	int (*pieces_start)(struct provider *p, enum pieces_of of, struct slice header,
+			    struct slice object, struct pieces **ret_pieces, struct err *err);
+	int (*pieces_add)(struct provider *p, struct pieces *pieces, struct slice piece,
+			  struct err *err);
+	int (*pieces_end)(struct provider *p, struct pieces *pieces, struct slice last,
+			  struct buf *ret_result, struct err *err);
+	void (*pieces_free)(struct provider *p, struct pieces *pieces);
+
+	int (*aik_create)(struct provider *p, struct slice header, const struct aik_spec *spec,
+			  struct key_result *ret_key, struct err *err);
+	int (*aik_sign)(struct provider *p, struct slice header, struct slice object,
+			struct slice message, struct buf *ret_signature, struct err *err);
+	int (*quote)(struct provider *p, struct slice header, struct slice object,
+		     const struct quote_request *request, struct attestation *ret_quote,
+		     struct pcr_values *ret_values, struct err *err);
+	int (*certify)(struct provider *p, const struct provider_object *aik,
+		       const struct provider_object *key, struct slice nonce,
+		       struct attestation *ret_certified, struct err *err);
+	int (*activate)(struct provider *p, struct slice header, struct slice object,
+			const struct credential *credential, struct secret **ret_secret,
+			struct err *err);
+	int (*ek)(struct provider *p, enum pkey_type type, struct ek_result *ret_ek,
+		  struct err *err);
+	int (*pcrs)(struct provider *p, const struct pcr_selection *selection,
+		    struct pcr_values *ret_values, struct err *err);
+	int (*pcr_banks)(struct provider *p, struct pcr_selection *ret_banks, struct err *err);
+
 	int (*unseal_loadable)(struct provider *p, const struct provider_loadable *object,
 			       struct secret **ret_plain, struct err *err);
 	int (*raw)(struct provider *p, struct slice command, struct buf *ret_answer,
@@ -161,13 +321,14 @@ int provider_key_create(struct provider *p, struct slice header, const struct ke
 			struct key_result *ret_key, struct err *err) MUST_CHECK;
 
 /*
- * tpm: a TSS2 PRIVATE KEY under this chip's SRK; its password is replaced by one bound to
- * @header. legacy: PKCS#8. ERR_TPM_REQUIRED: a TSS2 key in legacy. ERR_WRONG_TPM: of another chip.
- * ERR_AUTH_FAILED: the passphrase is wrong or missing. @passphrase may be NULL.
+ * PKCS#8 everywhere: on a TPM it is imported below our storage key (TPM2_Import), @uses being what
+ * it may do from then on. tpm: also a TSS2 PRIVATE KEY under this chip's SRK; its password is
+ * replaced by one bound to @header, and its uses are those that it has, all of them.
+ * ERR_NOT_SUPPORTED: it lacks one of source->uses. ERR_TPM_REQUIRED: a TSS2 key in legacy.
+ * ERR_WRONG_TPM: of another chip. ERR_AUTH_FAILED: the passphrase is wrong or missing.
  */
-int provider_key_import(struct provider *p, struct slice header, struct slice pem,
-			const struct secret *passphrase, struct key_result *ret_key,
-			struct err *err) MUST_CHECK;
+int provider_key_import(struct provider *p, struct slice header, const struct key_source *source,
+			struct key_result *ret_key, struct err *err) MUST_CHECK;
 
 /*
  * The PEM that stock tools load, and its passphrase (*ret_passphrase NULL for empty auth).
@@ -181,6 +342,100 @@ int provider_key_export(struct provider *p, struct slice header, struct slice ob
 int provider_key_sign(struct provider *p, struct slice header, struct slice object,
 		      const struct sign_request *request, struct buf *ret_signature,
 		      struct err *err) MUST_CHECK;
+
+/*
+ * What the key's pair had encrypted by RSA-OAEP. One TPM command when loaded. ERR_INVALID: the key
+ * has no KEY_USE_DECRYPT, the ciphertext is not as long as its modulus. ERR_DAMAGED: it does not
+ * open with this key, hash and label; no more is told.
+ */
+int provider_key_decrypt(struct provider *p, struct slice header, struct slice object,
+			 const struct decrypt_request *request, struct secret **ret_plain,
+			 struct err *err) MUST_CHECK;
+
+/*
+ * The x-coordinate shared with @peer, as long as the field. One TPM command when loaded.
+ * ERR_INVALID: no KEY_USE_AGREE, or a peer of another curve.
+ */
+int provider_key_agree(struct provider *p, struct slice header, struct slice object,
+		       const struct pkey *peer, struct secret **ret_shared, struct err *err)
+	MUST_CHECK;
+
+/*
+ * HMAC-SHA-256 of up to PROVIDER_PIECE_MAX bytes: 32 bytes. One TPM command when loaded.
+ * ERR_INVALID: no KEY_USE_MAC.
+ */
+int provider_key_mac(struct provider *p, struct slice header, struct slice object,
+		     struct slice data, struct buf *ret_mac, struct err *err) MUST_CHECK;
+
+/*
+ * The same for what is longer, and for an AIK's signature: one command to start, one for each piece
+ * (1 to PROVIDER_PIECE_MAX bytes; all but the last exactly as many), one to end, and one more to
+ * sign. Between them others may use the provider, so each can have its turn. The slices given at
+ * the start must live until the end. provider_pieces_end() and _free() end it; NULL is allowed for
+ * _free(). ERR_CONFLICT: the chip was reset meanwhile, begin anew.
+ */
+int provider_pieces_start(struct provider *p, enum pieces_of of, struct slice header,
+			  struct slice object, struct pieces **ret_pieces, struct err *err)
+	MUST_CHECK;
+int provider_pieces_add(struct provider *p, struct pieces *pieces, struct slice piece,
+			struct err *err) MUST_CHECK;
+int provider_pieces_end(struct provider *p, struct pieces *pieces, struct slice last,
+			struct buf *ret_result, struct err *err) MUST_CHECK;
+void provider_pieces_free(struct provider *p, struct pieces *pieces);
+
+/*
+ * Attestation. All are ERR_TPM_REQUIRED in software. An AIK is opened by none of the key calls
+ * above, and a key by none of these but as the one that is certified (ERR_DAMAGED: the header says
+ * which it is).
+ */
+int provider_aik_create(struct provider *p, struct slice header, const struct aik_spec *spec,
+			struct key_result *ret_key, struct err *err) MUST_CHECK;
+
+/*
+ * Signs a message of 1 to PROVIDER_PIECE_MAX bytes with the AIK's own hash: TPM2_Hash and Sign.
+ * ERR_INVALID for one that begins with TPM_GENERATED_VALUE (Part 1, restricted signing). RSA: the
+ * signature's bytes; ECDSA: DER.
+ */
+int provider_aik_sign(struct provider *p, struct slice header, struct slice object,
+		      struct slice message, struct buf *ret_signature, struct err *err) MUST_CHECK;
+
+/*
+ * One command, and with values one more for every eight PCRs, as often as it takes until their
+ * digest is the quote's; ERR_TPM_BUSY when they change too fast. ERR_INVALID: a bank that the chip
+ * does not have, or none selected. @ret_values is untouched without request->values.
+ */
+int provider_quote(struct provider *p, struct slice header, struct slice object,
+		   const struct quote_request *request, struct attestation *ret_quote,
+		   struct pcr_values *ret_values, struct err *err) MUST_CHECK;
+
+/* The AIK vouches that @key is in this chip. One command when both are loaded. */
+int provider_certify(struct provider *p, const struct provider_object *aik,
+		     const struct provider_object *key, struct slice nonce,
+		     struct attestation *ret_certified, struct err *err) MUST_CHECK;
+
+/*
+ * Opens a challenge for this AIK in this chip: at most 4 commands when both keys are loaded. The
+ * secret has 1 to 64 bytes. ERR_DAMAGED: it was made for another AIK or another endorsement key.
+ */
+int provider_activate(struct provider *p, struct slice header, struct slice object,
+		      const struct credential *credential, struct secret **ret_secret,
+		      struct err *err) MUST_CHECK;
+
+/*
+ * The endorsement key of @type by the TCG's templates (EK Credential Profile 2.5, B.3, B.4), and
+ * its certificate from NV. PKEY_TYPES: the first that has a certificate, in the order P-256,
+ * RSA-2048, P-384, else P-256, else what the chip can make. ERR_NOT_SUPPORTED: no such key.
+ */
+int provider_ek(struct provider *p, enum pkey_type type, struct ek_result *ret_ek, struct err *err)
+	MUST_CHECK;
+
+/* One command for every eight PCRs; taken again when an update came between two. */
+int provider_pcrs(struct provider *p, const struct pcr_selection *selection,
+		  struct pcr_values *ret_values, struct err *err) MUST_CHECK;
+/* The banks that are allocated, with the PCRs of each; those of hashes that we do not know are left
+ * out. No command after the first call. */
+int provider_pcr_banks(struct provider *p, struct pcr_selection *ret_banks, struct err *err)
+	MUST_CHECK;
 
 /*
  * Sealed data of other TPM software, without password and policy; one TPM command when loaded.

@@ -104,8 +104,9 @@ static int import_object(void *arg, struct err *err)
 	struct key_op *key = arg;
 	const struct keystore_target target = op_target(&key->op, BLOB_KEY);
 	struct provider *p = op_provider_enter(&key->op);
-	int r = keystore_key_import(p, &target, buf_slice(&key->pem), key->passphrase,
-				    &key->op.record, err);
+	const struct key_source source = {.pem = buf_slice(&key->pem),
+					  .passphrase = key->passphrase};
+	int r = keystore_key_import(p, &target, &source, &key->op.record, err);
 
 	return op_provider_leave(&key->op, r);
 }

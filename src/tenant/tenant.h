@@ -52,9 +52,11 @@ struct tenant {
 	/* Who may use the socket; borrowed. None listed = everybody. */
 	const uid_t *peers;
 	size_t peer_count;
-	unsigned rate;	   /* requests per second, and at once after a pause; 0 = no limit */
-	uint64_t turns;	   /* left at turns_us, in millionths of a request */
-	uint64_t turns_us; /* CLOCK_MONOTONIC */
+	uint64_t keys_max;   /* keys and attestation keys; 0 = no limit */
+	uint64_t stored_max; /* bytes of named secrets as they lie on disk; 0 = no limit */
+	unsigned rate;	     /* requests per second, and at once after a pause; 0 = no limit */
+	uint64_t turns;	     /* left at turns_us, in millionths of a request */
+	uint64_t turns_us;   /* CLOCK_MONOTONIC */
 };
 
 /* What the kernel says of the other end of a connection. */

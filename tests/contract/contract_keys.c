@@ -274,8 +274,10 @@ static void import_and_sign(const struct key *from, const struct buf *pem,
 	struct err err = {0};
 
 	contract_header(BLOB_KEY, "imported", &header);
-	contract_expect(provider_key_import(contract_provider, buf_slice(&header), buf_slice(pem),
-					    passphrase, &made, &err),
+	contract_expect(provider_key_import(contract_provider, buf_slice(&header),
+					    &(struct key_source){.pem = buf_slice(pem),
+								 .passphrase = passphrase},
+					    &made, &err),
 			0, &err, "import");
 	assert_true(slice_equal(buf_slice(&made.spki), buf_slice(&from->made.spki)));
 	assert_int_equal(made.type, from->made.type);
@@ -341,7 +343,8 @@ static void expect_import(struct slice pem, const struct secret *passphrase, int
 	int r;
 
 	contract_header(BLOB_KEY, "refused", &header);
-	r = provider_key_import(contract_provider, buf_slice(&header), pem, passphrase, &made,
+	r = provider_key_import(contract_provider, buf_slice(&header),
+				&(struct key_source){.pem = pem, .passphrase = passphrase}, &made,
 				&err);
 	contract_expect(r, wanted, &err, what);
 	assert_int_equal(made.object.len + made.spki.len + made.name.len, 0);

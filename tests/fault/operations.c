@@ -449,8 +449,10 @@ static void run_key_import(struct script *script)
 	if (!script->exported.pem.len || script->made_count == SCRIPT_KEYS)
 		return;
 	script_live(script);
-	r = keystore_key_import(script->world->p, &target, buf_slice(&script->exported.pem),
-				script->exported.passphrase, &record, &err);
+	r = keystore_key_import(script->world->p, &target,
+				&(struct key_source){.pem = buf_slice(&script->exported.pem),
+						     .passphrase = script->exported.passphrase},
+				&record, &err);
 	script_calm(script);
 	if (r < 0)
 		assert_int_equal(record.len, 0);

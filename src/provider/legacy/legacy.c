@@ -179,18 +179,18 @@ static int legacy_key_create(struct provider *p, struct slice header, const stru
 	return r < 0 ? r : key_seal(&to, pkey, flags, ret_key, err);
 }
 
-static int legacy_key_import(struct provider *p, struct slice header, struct slice pem,
-			     const struct secret *passphrase, struct key_result *ret_key,
+static int legacy_key_import(struct provider *p, struct slice header,
+			     const struct key_source *source, struct key_result *ret_key,
 			     struct err *err)
 {
 	CLEANUP(pkey_cleanup) struct pkey *pkey = NULL;
 	const struct binding to = {.legacy = legacy_of(p), .label = LABEL_KEY, .header = header};
 	int r;
 
-	if (keyfile_is_tss2(pem))
+	if (keyfile_is_tss2(source->pem))
 		return err_set(err, ERR_TPM_REQUIRED,
 			       "the PEM is a key of a TPM, and the legacy provider is in use");
-	r = pkey_from_pkcs8_pem(pem, passphrase, &pkey, err);
+	r = pkey_from_pkcs8_pem(source->pem, source->passphrase, &pkey, err);
 	return r < 0 ? r : key_seal(&to, pkey, 0, ret_key, err);
 }
 

@@ -153,8 +153,9 @@ static int import(const char *pem, const char *passphrase, struct key_result *re
 
 	if (passphrase)
 		assert_int_equal(secret_copy(slice_str(passphrase), &secret, &err), 0);
-	return provider_key_import(provider, slice_str("the header"), slice_str(pem), secret,
-				   ret_key, &err);
+	return provider_key_import(
+		provider, slice_str("the header"),
+		&(struct key_source){.pem = slice_str(pem), .passphrase = secret}, ret_key, &err);
 }
 
 static void test_tss2_needs_a_tpm(void **state)
@@ -289,8 +290,9 @@ static void test_no_provider(void **state)
 		assert_int_equal(provider_seal(p, some, host_key, &out, &err), ERR_TPM_REQUIRED);
 		assert_int_equal(provider_unseal(p, some, some, &secret, &err), ERR_TPM_REQUIRED);
 		assert_int_equal(provider_key_create(p, some, &spec, &key, &err), ERR_TPM_REQUIRED);
-		assert_int_equal(provider_key_import(p, some, some, NULL, &key, &err),
-				 ERR_TPM_REQUIRED);
+		assert_int_equal(
+			provider_key_import(p, some, &(struct key_source){.pem = some}, &key, &err),
+			ERR_TPM_REQUIRED);
 		assert_int_equal(provider_key_export(p, some, some, &out, &secret, &err),
 				 ERR_TPM_REQUIRED);
 		assert_int_equal(provider_key_sign(p, some, some, &request, &out, &err),

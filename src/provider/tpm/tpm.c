@@ -245,10 +245,10 @@ static int change_password(struct provider *p, const struct keyfile *file,
 	return r;
 }
 
-static int tpm_key_import(struct provider *p, struct slice header, struct slice pem,
-			  const struct secret *passphrase, struct key_result *ret_key,
-			  struct err *err)
+static int tpm_key_import(struct provider *p, struct slice header, const struct key_source *source,
+			  struct key_result *ret_key, struct err *err)
 {
+	struct slice pem = source->pem;
 	CLEANUP(buf_fini) struct buf private = BUF_INIT(ENGINE_PRIVATE_MAX);
 	CLEANUP(keyfile_cleanup) struct keyfile file = {0};
 	CLEANUP(secret_cleanup) struct secret *auth = NULL;
@@ -265,7 +265,8 @@ static int tpm_key_import(struct provider *p, struct slice header, struct slice 
 	if (r == 0)
 		r = tpm_object_auth(tpm->auth_key, header, &auth, err);
 	if (r == 0)
-		r = change_password(p, &file, passphrase, secret_slice(auth), &private, err);
+		r = change_password(p, &file, source->passphrase, secret_slice(auth), &private,
+				    err);
 	if (r < 0)
 		return r;
 	parts.public = buf_slice(&file.pubkey);

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef PROVIDER_IMPL_H
+#define PROVIDER_IMPL_H
+
+/* What the doors to every SecurityProvider share: provider.c, use.c, attest.c. */
+
+#include "provider/provider.h"
+
+/* ERR_TPM_REQUIRED: the implementation has no such call. */
+int provider_not_there(struct err *err);
+
+int provider_check_header(struct slice header, struct err *err) MUST_CHECK;
+int provider_check_object(struct slice header, struct slice object, struct err *err) MUST_CHECK;
+
+/* What was made goes to the caller whole, or not at all. */
+int provider_hand_over(const struct buf *made, struct buf *ret_bytes, struct err *err) MUST_CHECK;
+int provider_key_hand_over(struct key_result *made, struct key_result *ret_key, struct err *err)
+	MUST_CHECK;
+
+#endif
