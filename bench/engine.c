@@ -84,7 +84,11 @@ static int set_up(struct bench_engine *bench, const char *tcti, struct err *err)
 	if (r == 0)
 		r = engine_seal(bench->engine, slice_str(AUTH), plain, &bench->sealed, err);
 	if (r == 0)
-		r = engine_create_key(bench->engine, ENGINE_HSK, PKEY_ECC_P256, slice_str(AUTH),
+		r = engine_create_key(bench->engine,
+				      &(struct engine_key){.parent = ENGINE_HSK,
+							   .type = PKEY_ECC_P256,
+							   .uses = ENGINE_SIGN,
+							   .auth = slice_str(AUTH)},
 				      &bench->key, err);
 	return r;
 }

@@ -9,14 +9,17 @@
 
 # The parser of each target: what its inputs are there for.
 declare -A FUZZ_PARSERS=(
+	[attest]="src/attest/attest.c src/attest/eventlog.c"
 	[blob]="src/provider/blob.c src/provider/blob_key.c"
+	[cgroup]="src/host/cgroup.c src/host/meter.c"
 	[command]="src/broker/filter.c src/broker/wire.c"
 	[config]="src/conf/guard.c src/conf/reader.c src/conf/schema.c src/conf/value.c"
 	[json]="src/base/json.c src/base/base64.c src/base/utf8.c"
 	[keyfile]="src/crypto/keyfile.c"
+	[names]="src/crypto/request.c src/crypto/request_names.c src/crypto/request_subject.c"
 	[object]="src/fapi/object.c"
 	[request]="src/http/head.c src/http/media.c src/http/path.c src/http/route.c src/http/request.c"
-	[response]="src/tpm/command.c src/tpm/public.c src/tpm/chip.c src/tpm/chip_context.c src/tpm/chip_facts.c src/tpm/chip_session.c src/tpm/rc.c"
+	[response]="src/tpm/command.c src/tpm/public.c src/tpm/chip.c src/tpm/chip_context.c src/tpm/chip_facts.c src/tpm/chip_session.c src/tpm/nv.c src/tpm/pcr.c src/tpm/quote.c src/tpm/rc.c"
 )
 FUZZ_PACKAGES=(clang llvm libclang-rt-14-dev)
 FUZZ_COVERAGE=90 # percent of the parser's lines

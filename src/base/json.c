@@ -17,6 +17,8 @@
 
 #define DEPTH_MAX  16u
 #define VALUES_MAX 8192u
+/* Fractions are few and have few digits: 0.1 is to be read as 0.1. */
+#define DUMP_FLAGS (JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(12))
 #define HEADER	   (alignof(max_align_t) > sizeof(size_t) ? alignof(max_align_t) : sizeof(size_t))
 
 /* Allocations that failed, of any thread. */
@@ -313,7 +315,7 @@ static int write_piece(const char *text, size_t len, void *arg)
 
 void json_write(struct buf *buf, const struct json_t *json)
 {
-	if (json_dump_callback(json, write_piece, buf, JSON_COMPACT | JSON_ENCODE_ANY) < 0)
+	if (json_dump_callback(json, write_piece, buf, DUMP_FLAGS) < 0)
 		buf->failed = true;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Two linked lists through the callers' static objects, in the order of registration, and one
+ * Two linked lists through the callers' objects, in the order of registration, and one
  * writer of the OpenMetrics 1.0 text format. Only values change once threads run.
  */
 #include "base/metrics.h"
@@ -42,6 +42,16 @@ void metrics_add_series(struct metric_family *family, struct metric *metric)
 	}
 	metric->next = NULL;
 	*at = metric;
+}
+
+void metrics_remove_series(struct metric_family *family, struct metric *metric)
+{
+	struct metric **at = &family->first;
+
+	while (*at && *at != metric)
+		at = &(*at)->next;
+	if (*at)
+		*at = metric->next;
 }
 
 /* HELP texts and label values escape the same three characters. */

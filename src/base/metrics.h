@@ -4,7 +4,8 @@
 
 /*
  * Metrics: a registry of atomics, written in the OpenMetrics text format. Families and their
- * series are static objects of the room that counts; registering happens before threads start.
+ * series are objects of the room that counts; families are registered before threads start. Series
+ * that come and go do so on the thread that renders.
  */
 
 #include <stdatomic.h>
@@ -32,6 +33,8 @@ struct metric_family {
 /* Both tolerate a second call with the same object. */
 void metrics_register(struct metric_family *family);
 void metrics_add_series(struct metric_family *family, struct metric *metric);
+/* One that was not added is left alone. */
+void metrics_remove_series(struct metric_family *family, struct metric *metric);
 
 static inline void metric_add(struct metric *metric, uint64_t n)
 {

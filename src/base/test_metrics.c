@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <string.h>
 
 #include "base/metrics.h"
 
@@ -67,6 +68,32 @@ static void exposition(void **state)
 	expect(FULL);
 }
 
+/* Series that come and go; the others keep their order. */
+static void removed(void **state)
+{
+	static struct metric_family rooms = {
+		.name = "rooms", .help = "Rooms.", .label = "name", .kind = METRIC_GAUGE};
+	static struct metric a = {.label = "a"}, b = {.label = "b"}, c = {.label = "c"};
+	CLEANUP(buf_fini) struct buf buf = BUF_INIT(4096);
+
+	(void)state;
+	metrics_register(&rooms);
+	metrics_add_series(&rooms, &a);
+	metrics_add_series(&rooms, &b);
+	metrics_remove_series(&rooms, &c);
+	metrics_add_series(&rooms, &c);
+	metrics_remove_series(&rooms, &b);
+	metrics_remove_series(&rooms, &b);
+	metrics_render(&buf);
+	buf_put_u8(&buf, 0);
+	assert_non_null(strstr((const char *)buf.data,
+			       "rooms{name=\"a\"} 0\nrooms{name=\"c\"} 0\n# EOF\n"));
+	assert_null(strstr((const char *)buf.data, "name=\"b\""));
+	metrics_remove_series(&rooms, &a);
+	metrics_remove_series(&rooms, &c);
+	assert_null(rooms.first);
+}
+
 static void largest(void **state)
 {
 	static const uint64_t given[] = {3, 1, 7, 7, 0, UINT64_MAX, 8};
@@ -86,6 +113,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(exposition),
 		cmocka_unit_test(largest),
+		cmocka_unit_test(removed),
 	};
 
 	return cmocka_run_group_tests_name("metrics", tests, NULL, NULL);

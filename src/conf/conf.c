@@ -120,29 +120,6 @@ void conf_free(struct conf *conf)
 	free(conf);
 }
 
-int conf_tenant_default(const char *name, struct conf_tenant **ret_tenant, struct err *err)
-{
-	CLEANUP(conf_tenant_cleanup) struct conf_tenant *tenant = NULL;
-	int r;
-
-	tenant = calloc(1, sizeof(*tenant));
-	if (!tenant)
-		return err_set(err, ERR_INTERNAL, "memory is short");
-	r = reader_tenant_init(tenant, name, err);
-	if (r < 0)
-		return r;
-	*ret_tenant = TAKE(tenant);
-	return 0;
-}
-
-void conf_tenant_free(struct conf_tenant *tenant)
-{
-	if (!tenant)
-		return;
-	reader_tenant_fini(tenant);
-	free(tenant);
-}
-
 int conf_provider_of_word(const char *word, enum conf_provider *ret_provider, struct err *err)
 {
 	uint32_t value;

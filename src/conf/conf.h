@@ -149,25 +149,53 @@ int conf_parse(const char *text, size_t len, const char *name, struct conf **ret
 void conf_free(struct conf *conf);
 MEM_DEFINE_CLEANUP(conf)
 
-/*
- * The defaults of a tenant that the file does not mention; `host` has its own. ERR_INVALID when
- * @name is no name of a tenant.
- */
+/* ERR_INVALID when it is no name that a tenant may have; `admin` is none, `host` is one. */
+int conf_tenant_name(const char *name, struct err *err) MUST_CHECK;
+
+/* The defaults of a tenant that the file does not mention; `host` has its own. */
 int conf_tenant_default(const char *name, struct conf_tenant **ret_tenant, struct err *err)
 	MUST_CHECK;
 void conf_tenant_free(struct conf_tenant *tenant);
 MEM_DEFINE_CLEANUP(conf_tenant)
 
 /*
+ * Sets a key as if @text stood in the file; of a list it adds one entry to those that are there,
+ * defaults as well, unless conf_tenant_empty() came before. ERR_INVALID: what, and what is allowed.
+ */
+int conf_tenant_set(struct conf_tenant *tenant, const char *key, const char *text, struct err *err)
+	MUST_CHECK;
+void conf_tenant_empty(struct conf_tenant *tenant, const char *key);
+
+/* What holds between keys; conf_tenant_set() and the reader ask it. ERR_INVALID. */
+int conf_tenant_check(const struct conf_tenant *tenant, struct err *err) MUST_CHECK;
+
+/* The file's words; NULL when there is none. */
+const char *conf_operation_word(enum conf_operation operation);
+const char *conf_broker_word(enum conf_broker broker);
+
+/* Have both the same value of @key, or of all keys when it is NULL? */
+bool conf_tenant_same(const struct conf_tenant *a, const struct conf_tenant *b, const char *key);
+
+/* The first key outside of tenants whose values differ, or NULL. */
+const char *conf_differs(const struct conf *a, const struct conf *b);
+
+/* The tenant of that name, or NULL. */
+struct conf_tenant *conf_find_tenant(const struct conf *conf, const char *name);
+
+/* Moves a tenant out of its struct conf, where only an empty one is left. */
+int conf_tenant_take(struct conf_tenant *from, struct conf_tenant **ret_tenant, struct err *err)
+	MUST_CHECK;
+
+/*
  * One line per section that is accepted but without effect in this version, for `--check`;
- * @visit is called with the section's name, for a tenant other than host with `tenant NAME`.
+ * @visit is called with the section's name.
  */
 void conf_unused_sections(const struct conf *conf, void (*visit)(void *arg, const char *section),
 			  void *arg);
 
 /*
  * The same for single keys in sections that have an effect, where they are set to something else
- * than their default. @visit is called with `tpm { KEY }` or `tenant host { KEY }`.
+ * than their default. @visit is called with `tpm { KEY }` or `tenant NAME { KEY }`.
  */
 void conf_unused_keys(const struct conf *conf, void (*visit)(void *arg, const char *key),
 		      void *arg);

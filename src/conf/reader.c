@@ -166,7 +166,7 @@ int reader_tenant_init(struct conf_tenant *tenant, const char *name, struct err 
 {
 	int r;
 
-	r = value_check("the name of a tenant", &SCHEMA_TENANT_NAME, name, err);
+	r = conf_tenant_name(name, err);
 	if (r < 0)
 		return r;
 	tenant->name = strdup(name);
@@ -243,16 +243,6 @@ static int on_end(cfg_t *cfg, cfg_opt_t *option, const char *value, void *result
 	return 0;
 }
 
-/* The set `provision` opens a command to the whole chip. */
-static int check_broker(const struct conf_tenant *tenant, struct err *err)
-{
-	if (tenant->broker != CONF_BROKER_PROVISION || strcmp(tenant->name, "host") == 0)
-		return 0;
-	return err_set(err, ERR_INVALID,
-		       "broker = \"provision\" is for tenant host only; allowed: "
-		       "none, read-only, standard, full");
-}
-
 static int set_twice(const struct schema_field *field, struct err *err)
 {
 	return err_set(err, ERR_INVALID, "%s stands twice in its section; allowed: once",
@@ -294,7 +284,7 @@ static int take(const struct binding *binding, cfg_opt_t *option, const char *te
 	r = value_store(field, base, text, reader->err);
 	if (r < 0)
 		return r;
-	return of_tenant ? check_broker(reader->tenant, reader->err) : 0;
+	return of_tenant ? conf_tenant_check(reader->tenant, reader->err) : 0;
 }
 
 static int on_value(cfg_t *cfg, cfg_opt_t *option, const char *value, void *result)

@@ -17,6 +17,7 @@
 #define ACCOUNT_MAX   31u
 #define FILE_NAME_MAX 64u
 #define TENANT_MAX    63u
+#define CGROUP_MAX    255u
 #define UID_LAST      4294967294u /* 4294967295 means "no user" to the kernel */
 #define PCR_LAST      23u
 #define HANDLE_MIN    0x81000000u /* the owner's half of the persistent handles */
@@ -28,7 +29,7 @@ const struct schema_section SCHEMA_SECTIONS[SCHEMA_SECTION_COUNT] = {
 	[SCHEMA_PATHS] = {.name = "paths", .parent = SCHEMA_ROOT},
 	[SCHEMA_DEVICE] = {.name = "device", .parent = SCHEMA_ROOT, .unused = true},
 	[SCHEMA_FAPI] = {.name = "fapi", .parent = SCHEMA_ROOT},
-	[SCHEMA_TENANT] = {.name = "tenant", .parent = SCHEMA_ROOT, .titled = true, .unused = true},
+	[SCHEMA_TENANT] = {.name = "tenant", .parent = SCHEMA_ROOT, .titled = true},
 	[SCHEMA_TPM2] = {.name = "tpm2", .parent = SCHEMA_ROOT, .unused = true},
 	[SCHEMA_TPM2_ABRMD] = {.name = "abrmd", .parent = SCHEMA_TPM2},
 	[SCHEMA_TPM2_PKCS11] = {.name = "pkcs11", .parent = SCHEMA_TPM2},
@@ -115,6 +116,16 @@ static bool is_pcr(const char *text)
 	return is_decimal(text, PCR_LAST);
 }
 
+/* As long as the places that it is copied to; it is shown to administrators. */
+static bool is_cgroup(const char *text)
+{
+	const char *at = text;
+
+	while (*at >= ' ' && *at != '\x7f')
+		at++;
+	return *at == '\0' && strlen(text) <= CGROUP_MAX && is_absolute_or_empty(text);
+}
+
 static bool is_tenant_name(const char *text)
 {
 	return made_of(text, LOWER DIGITS "-", TENANT_MAX);
@@ -125,6 +136,8 @@ const struct schema_rule SCHEMA_TENANT_NAME = {is_tenant_name, "1 to 63 of a-z, 
 static const struct schema_rule ABSOLUTE = {is_absolute, "an absolute path without .."};
 static const struct schema_rule ABSOLUTE_OR_EMPTY = {is_absolute_or_empty,
 						     "\"\" or an absolute path without .."};
+static const struct schema_rule CGROUP = {
+	is_cgroup, "\"\" or an absolute path without .. and of up to 255 bytes"};
 static const struct schema_rule HOME_OR_ABSOLUTE = {
 	is_home_or_absolute, "an absolute path, or one that begins with ~/, without .."};
 static const struct schema_rule ACCOUNT_OR_EMPTY = {
@@ -260,8 +273,7 @@ static const struct schema_field FIELDS[] = {
 	{SCHEMA_TENANT, "sessions", SCHEMA_UINT, TENANT(sessions), .def = "16", .max = 61},
 	{SCHEMA_TENANT, "objects", SCHEMA_UINT, TENANT(objects), .def = "64", .max = 4096},
 	{SCHEMA_TENANT, "peers", SCHEMA_LIST, TENANT(peers), .def = "", .rule = &PEER},
-	{SCHEMA_TENANT, "cgroup", SCHEMA_TEXT, TENANT(cgroup), .def = "",
-	 .rule = &ABSOLUTE_OR_EMPTY},
+	{SCHEMA_TENANT, "cgroup", SCHEMA_TEXT, TENANT(cgroup), .def = "", .rule = &CGROUP},
 
 	{SCHEMA_TPM2, "enable", SCHEMA_BOOL, CONF(tpm2.enable), .def = "false"},
 	{SCHEMA_TPM2, "tssUser", SCHEMA_TEXT, CONF(tpm2.tss_user), .def = NULL,

@@ -28,6 +28,8 @@ static const struct hash_info hashes[HASH_ALGS] = {
 
 struct hash_stream {
 	EVP_MD_CTX *ctx;
+	EVP_MD_CTX *outer; /* of an HMAC, begun with its key; else NULL */
+	enum hash_alg alg;
 	bool ended;
 };
 
@@ -105,6 +107,7 @@ int hash_stream_new(enum hash_alg alg, struct hash_stream **ret_stream, struct e
 
 	if (!stream)
 		return err_set(err, ERR_INTERNAL, "out of memory");
+	stream->alg = alg;
 	stream->ctx = EVP_MD_CTX_new();
 	if (!stream->ctx || !ctx_start(stream->ctx, alg))
 		return hash_failed(err);
@@ -121,12 +124,26 @@ int hash_stream_add(struct hash_stream *stream, struct slice bytes, struct err *
 	return 0;
 }
 
+static bool stream_final(struct hash_stream *stream, uint8_t *out)
+{
+	uint8_t inner[HASH_MAX_SIZE];
+	bool ok;
+
+	if (!stream->outer)
+		return EVP_DigestFinal_ex(stream->ctx, out, NULL) == 1;
+	ok = EVP_DigestFinal_ex(stream->ctx, inner, NULL) == 1 &&
+	     ctx_add(stream->outer, slice_of(inner, hashes[stream->alg].size)) &&
+	     EVP_DigestFinal_ex(stream->outer, out, NULL) == 1;
+	wipe(inner, sizeof(inner));
+	return ok;
+}
+
 int hash_stream_end(struct hash_stream *stream, uint8_t *ret_digest, struct err *err)
 {
 	if (stream->ended)
 		return err_set(err, ERR_INTERNAL, "the hash stream has ended");
 	stream->ended = true;
-	if (EVP_DigestFinal_ex(stream->ctx, ret_digest, NULL) != 1)
+	if (!stream_final(stream, ret_digest))
 		return hash_failed(err);
 	return 0;
 }
@@ -135,7 +152,8 @@ void hash_stream_free(struct hash_stream *stream)
 {
 	if (!stream)
 		return;
-	EVP_MD_CTX_free(stream->ctx);
+	EVP_MD_CTX_free(stream->ctx); /* wipes what it holds */
+	EVP_MD_CTX_free(stream->outer);
 	free(stream);
 }
 
@@ -185,6 +203,31 @@ int hash_hmac(enum hash_alg alg, struct slice key, const struct slice *parts, si
 	wipe(block, sizeof(block));
 	wipe(mac, sizeof(mac));
 	return ok ? 0 : hash_failed(err);
+}
+
+int hash_hmac_new(enum hash_alg alg, struct slice key, struct hash_stream **ret_stream,
+		  struct err *err)
+{
+	CLEANUP(hash_stream_cleanup) struct hash_stream *stream = NULL;
+	const size_t block_len = hashes[alg].block;
+	uint8_t block[HASH_MAX_BLOCK] = {0};
+	bool ok;
+	int r = hash_stream_new(alg, &stream, err);
+
+	if (r < 0)
+		return r;
+	stream->outer = EVP_MD_CTX_new();
+	ok = stream->outer && hmac_key_block(stream->outer, alg, key, block);
+	xor_block(block, block_len, 0x36);
+	ok = ok && ctx_add(stream->ctx, slice_of(block, block_len));
+	xor_block(block, block_len, 0x36 ^ 0x5c);
+	ok = ok && ctx_start(stream->outer, alg) &&
+	     ctx_add(stream->outer, slice_of(block, block_len));
+	wipe(block, sizeof(block));
+	if (!ok)
+		return hash_failed(err);
+	*ret_stream = TAKE(stream);
+	return 0;
 }
 
 static void put_u32(uint8_t out[4], uint32_t v)

@@ -38,6 +38,10 @@ MEM_DEFINE_CLEANUP(hash_stream)
 int hash_hmac(enum hash_alg alg, struct slice key, const struct slice *parts, size_t count,
 	      uint8_t *ret_mac, struct err *err) MUST_CHECK;
 
+/* The same over a stream: add, end and free as above. */
+int hash_hmac_new(enum hash_alg alg, struct slice key, struct hash_stream **ret_stream,
+		  struct err *err) MUST_CHECK;
+
 /*
  * KDFa: TPM 2.0 Part 1, 11.4.10.2 (SP 800-108 in counter mode). @label is text without its NUL,
  * which is added here. Writes @bits / 8 bytes (@bits a multiple of 8, at most 8192).

@@ -90,8 +90,25 @@ struct pkey_ecdh {
 int pkey_ecdh_ephemeral(const struct pkey *peer, struct pkey_ecdh *ret_ecdh, struct err *err)
 	MUST_CHECK;
 
-/* RSA-OAEP with @alg for both hash and MGF1, and a label with its NUL (Part 1, B.4). */
+/*
+ * The x-coordinate that the pair @own shares with @peer, as long as the field. ERR_INVALID: RSA,
+ * or two curves.
+ */
+int pkey_agree(const struct pkey *own, const struct pkey *peer, struct secret **ret_shared,
+	       struct err *err) MUST_CHECK;
+
+/*
+ * RSA-OAEP with @alg for both hash and MGF1, and a label with its NUL (Part 1, B.4); NULL is no
+ * label at all.
+ */
 int pkey_oaep_encrypt(const struct pkey *peer, enum hash_alg alg, const char *label,
 		      struct slice plain, struct buf *ret_sealed, struct err *err) MUST_CHECK;
+
+/*
+ * The reverse; @label is all of its bytes. ERR_INVALID: no RSA, or the ciphertext is not as long
+ * as the modulus. ERR_DAMAGED for all else: why it does not open is told to nobody.
+ */
+int pkey_oaep_decrypt(const struct pkey *own, enum hash_alg alg, struct slice label,
+		      struct slice sealed, struct secret **ret_plain, struct err *err) MUST_CHECK;
 
 #endif

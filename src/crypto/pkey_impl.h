@@ -33,4 +33,8 @@ int pkey_adopt(struct evp_pkey_st *key, bool has_private, struct pkey **ret_pkey
 
 void pkey_ctx_cleanup(struct evp_pkey_ctx_st **ctx);
 
+/* A number of the key (OSSL_PKEY_PARAM_..), padded at the front; false when it has none or a longer
+ * one. */
+bool pkey_number(const struct evp_pkey_st *key, const char *name, uint8_t *ret_bytes, size_t size);
+
 #endif

@@ -14,19 +14,6 @@ static void evp_pkey_cleanup(EVP_PKEY **key)
 	EVP_PKEY_free(*key);
 }
 
-static void bn_cleanup(BIGNUM **bn)
-{
-	BN_free(*bn);
-}
-
-static bool coordinate(const EVP_PKEY *key, const char *name, uint8_t *out, size_t size)
-{
-	CLEANUP(bn_cleanup) BIGNUM *bn = NULL;
-
-	return EVP_PKEY_get_bn_param(key, name, &bn) == 1 &&
-	       BN_bn2binpad(bn, out, (int)size) == (int)size;
-}
-
 /* The x-coordinate of d * Q, always as long as the field. */
 static bool shared_x(EVP_PKEY *own, EVP_PKEY *peer, uint8_t *out, size_t size)
 {
@@ -47,8 +34,8 @@ int pkey_ecdh_ephemeral(const struct pkey *peer, struct pkey_ecdh *ret_ecdh, str
 	if (info->is_rsa)
 		return err_set(err, ERR_INVALID, "an RSA key shares no point");
 	own = EVP_PKEY_Q_keygen(NULL, NULL, "EC", info->group);
-	ok = own && coordinate(own, OSSL_PKEY_PARAM_EC_PUB_X, ecdh.x, ecdh.size) &&
-	     coordinate(own, OSSL_PKEY_PARAM_EC_PUB_Y, ecdh.y, ecdh.size) &&
+	ok = own && pkey_number(own, OSSL_PKEY_PARAM_EC_PUB_X, ecdh.x, ecdh.size) &&
+	     pkey_number(own, OSSL_PKEY_PARAM_EC_PUB_Y, ecdh.y, ecdh.size) &&
 	     shared_x(own, peer->key, ecdh.z, ecdh.size);
 	if (ok)
 		*ret_ecdh = ecdh;
@@ -56,30 +43,58 @@ int pkey_ecdh_ephemeral(const struct pkey *peer, struct pkey_ecdh *ret_ecdh, str
 	return ok ? 0 : ossl_fail(err, ERR_INTERNAL, "no secret can be shared with the key");
 }
 
+int pkey_agree(const struct pkey *own, const struct pkey *peer, struct secret **ret_shared,
+	       struct err *err)
+{
+	CLEANUP(secret_cleanup) struct secret *shared = NULL;
+	const struct pkey_info *info = &pkey_infos[own->type];
+	int r;
+
+	if (info->is_rsa || !own->has_private)
+		return err_set(err, ERR_INVALID, "this key shares no point");
+	if (peer->type != own->type)
+		return err_set(err, ERR_INVALID, "the peer's key is of type %s, ours of %s",
+			       pkey_type_name(peer->type), info->name);
+	r = secret_new(info->size, &shared, err);
+	if (r < 0)
+		return r;
+	if (!shared_x(own->key, peer->key, secret_data(shared), info->size))
+		return ossl_fail(err, ERR_INTERNAL, "no secret can be shared with the key");
+	*ret_shared = TAKE(shared);
+	return 0;
+}
+
+/* OSSL_PARAM wants them writable, but reads only. */
+static void oaep_params(enum hash_alg alg, struct slice label, OSSL_PARAM params[5])
+{
+	char *md = (char *)(uintptr_t)ossl_md_name(alg);
+	void *bytes = (void *)(uintptr_t)label.data;
+	static char mode[] = OSSL_PKEY_RSA_PAD_MODE_OAEP;
+	size_t n = 0;
+
+	params[n++] = OSSL_PARAM_construct_utf8_string(OSSL_ASYM_CIPHER_PARAM_PAD_MODE, mode, 0);
+	params[n++] = OSSL_PARAM_construct_utf8_string(OSSL_ASYM_CIPHER_PARAM_OAEP_DIGEST, md, 0);
+	params[n++] = OSSL_PARAM_construct_utf8_string(OSSL_ASYM_CIPHER_PARAM_MGF1_DIGEST, md, 0);
+	if (label.len)
+		params[n++] = OSSL_PARAM_construct_octet_string(OSSL_ASYM_CIPHER_PARAM_OAEP_LABEL,
+								bytes, label.len);
+	params[n] = OSSL_PARAM_construct_end();
+}
+
 int pkey_oaep_encrypt(const struct pkey *peer, enum hash_alg alg, const char *label,
 		      struct slice plain, struct buf *ret_sealed, struct err *err)
 {
 	CLEANUP(pkey_ctx_cleanup) EVP_PKEY_CTX *ctx = NULL;
 	const struct pkey_info *info = &pkey_infos[peer->type];
-	/* OSSL_PARAM wants them writable, but reads only. */
-	char *md = (char *)(uintptr_t)ossl_md_name(alg);
-	char *text = (char *)(uintptr_t)label;
-	char mode[] = OSSL_PKEY_RSA_PAD_MODE_OAEP;
-	const OSSL_PARAM params[] = {
-		OSSL_PARAM_construct_utf8_string(OSSL_ASYM_CIPHER_PARAM_PAD_MODE, mode, 0),
-		OSSL_PARAM_construct_utf8_string(OSSL_ASYM_CIPHER_PARAM_OAEP_DIGEST, md, 0),
-		OSSL_PARAM_construct_utf8_string(OSSL_ASYM_CIPHER_PARAM_MGF1_DIGEST, md, 0),
-		OSSL_PARAM_construct_octet_string(OSSL_ASYM_CIPHER_PARAM_OAEP_LABEL, text,
-						  strlen(label) + 1),
-		OSSL_PARAM_construct_end(),
-	};
 	uint8_t sealed[OAEP_MAX];
 	size_t len = sizeof(sealed);
+	OSSL_PARAM params[5];
 
 	if (!info->is_rsa)
 		return err_set(err, ERR_INVALID, "only an RSA key encrypts");
 	if (plain.len + 2 * hash_size(alg) + 2 > info->size)
 		return err_set(err, ERR_TOO_LARGE, "too much for one RSA block");
+	oaep_params(alg, slice_of(label, label ? strlen(label) + 1 : 0), params);
 	ctx = EVP_PKEY_CTX_new_from_pkey(NULL, peer->key, NULL);
 	if (!ctx || EVP_PKEY_encrypt_init_ex(ctx, params) != 1 ||
 	    EVP_PKEY_encrypt(ctx, sealed, &len, plain.data, plain.len) != 1)
@@ -88,4 +103,33 @@ int pkey_oaep_encrypt(const struct pkey *peer, enum hash_alg alg, const char *la
 	if (!buf_ok(ret_sealed))
 		return err_set(err, ERR_INTERNAL, "no room for a ciphertext");
 	return 0;
+}
+
+int pkey_oaep_decrypt(const struct pkey *own, enum hash_alg alg, struct slice label,
+		      struct slice sealed, struct secret **ret_plain, struct err *err)
+{
+	CLEANUP(pkey_ctx_cleanup) EVP_PKEY_CTX *ctx = NULL;
+	const struct pkey_info *info = &pkey_infos[own->type];
+	uint8_t plain[OAEP_MAX] = {0};
+	size_t len = sizeof(plain);
+	OSSL_PARAM params[5];
+	int r;
+
+	if (!info->is_rsa || !own->has_private)
+		return err_set(err, ERR_INVALID, "this key decrypts nothing");
+	if (sealed.len != info->size)
+		return err_set(err, ERR_INVALID, "a ciphertext for this key has %zu bytes",
+			       info->size);
+	oaep_params(alg, label, params);
+	ctx = EVP_PKEY_CTX_new_from_pkey(NULL, own->key, NULL);
+	if (!ctx || EVP_PKEY_decrypt_init_ex(ctx, params) != 1)
+		return ossl_fail(err, ERR_INTERNAL, "RSA decryption cannot be set up");
+	if (EVP_PKEY_decrypt(ctx, plain, &len, sealed.data, sealed.len) == 1)
+		r = secret_copy(slice_of(plain, len), ret_plain, err);
+	else
+		r = err_set(err, ERR_DAMAGED,
+			    "the ciphertext does not open with this key, hash and label");
+	(void)ossl_take_error();
+	wipe(plain, sizeof(plain));
+	return r;
 }

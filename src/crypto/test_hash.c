@@ -181,6 +181,42 @@ static void test_hmac_against_openssl(void **state)
 	}
 }
 
+/* In any pieces the same as in one. */
+static void test_hmac_stream(void **state)
+{
+	static const size_t key_lens[] = {0, 32, 64, 65, 200};
+	static const size_t pieces[] = {1, 63, 64, 65, 1000};
+	uint8_t key[200], data[1000], whole[HASH_MAX_SIZE], mac[HASH_MAX_SIZE];
+	struct err err = {0};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(data); i++)
+		data[i] = key[i % sizeof(key)] = (uint8_t)(i * 5);
+	for (size_t a = 0; a < ARRAY_LEN(algs); a++) {
+		for (size_t k = 0; k < ARRAY_LEN(key_lens) * ARRAY_LEN(pieces); k++) {
+			const size_t step = pieces[k % ARRAY_LEN(pieces)];
+			const struct slice with = slice_of(key, key_lens[k / ARRAY_LEN(pieces)]);
+			CLEANUP(hash_stream_cleanup) struct hash_stream *stream = NULL;
+
+			evp_hmac(algs[a].name, with, slice_of(data, sizeof(data)), whole,
+				 algs[a].size);
+			assert_int_equal(hash_hmac_new(algs[a].alg, with, &stream, &err), 0);
+			for (size_t at = 0; at < sizeof(data); at += step)
+				assert_int_equal(
+					hash_stream_add(
+						stream,
+						slice_of(data + at, sizeof(data) - at < step
+									    ? sizeof(data) - at
+									    : step),
+						&err),
+					0);
+			assert_int_equal(hash_stream_end(stream, mac, &err), 0);
+			assert_memory_equal(mac, whole, algs[a].size);
+			assert_int_equal(hash_stream_end(stream, mac, &err), ERR_INTERNAL);
+		}
+	}
+}
+
 static void test_kdfa(void **state)
 {
 	static const unsigned bits[] = {8, 128, 256, 264, 520, 8192};
@@ -266,6 +302,7 @@ int main(void)
 		cmocka_unit_test(test_stream),
 		cmocka_unit_test(test_hmac_vectors),
 		cmocka_unit_test(test_hmac_against_openssl),
+		cmocka_unit_test(test_hmac_stream),
 		cmocka_unit_test(test_kdfa),
 		cmocka_unit_test(test_kdfe),
 		cmocka_unit_test(test_kdf_refuses_sizes),

@@ -16,41 +16,12 @@
 #include <openssl/pem.h>
 
 #include "base/base64.h"
-#include "crypto/pkey.h"
 #include "crypto/pkey_impl.h"
-
-static struct pkey *keys[PKEY_TYPES];
+#include "crypto/test_fixture.h"
 
 /* The base point of P-256 (FIPS 186-4, D.1.2.3): a public key whose private half is 1. */
 static const char gx[] = "6b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a13945d898c296";
 static const char gy[] = "4fe342e2fe1a7f9b8ee7eb4a7c0f9e162bce33576b315ececbb6406837bf51f5";
-
-static int setup(void **state)
-{
-	struct err err = {0};
-
-	(void)state;
-	for (unsigned i = 0; i < PKEY_TYPES; i++)
-		if (pkey_generate((enum pkey_type)i, &keys[i], &err) < 0)
-			return -1;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	for (unsigned i = 0; i < PKEY_TYPES; i++)
-		pkey_free(keys[i]);
-	pkey_free(NULL);
-	return 0;
-}
-
-static void spki_of(const struct pkey *pkey, struct buf *ret_der)
-{
-	struct err err = {0};
-
-	assert_int_equal(pkey_to_spki(pkey, ret_der, &err), 0);
-}
 
 static void assert_same_public(const struct pkey *a, const struct pkey *b)
 {
@@ -509,5 +480,5 @@ int main(void)
 		cmocka_unit_test(test_halves_apart),
 	};
 
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, keys_make, keys_free);
 }

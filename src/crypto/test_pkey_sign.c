@@ -13,37 +13,9 @@
 
 #include <openssl/evp.h>
 
-#include "crypto/pkey.h"
+#include "base/base64.h"
 #include "crypto/pkey_impl.h"
-
-static struct pkey *keys[PKEY_TYPES];
-
-static int setup(void **state)
-{
-	struct err err = {0};
-
-	(void)state;
-	for (unsigned i = 0; i < PKEY_TYPES; i++)
-		if (pkey_generate((enum pkey_type)i, &keys[i], &err) < 0)
-			return -1;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	for (unsigned i = 0; i < PKEY_TYPES; i++)
-		pkey_free(keys[i]);
-	pkey_free(NULL);
-	return 0;
-}
-
-static void spki_of(const struct pkey *pkey, struct buf *ret_der)
-{
-	struct err err = {0};
-
-	assert_int_equal(pkey_to_spki(pkey, ret_der, &err), 0);
-}
+#include "crypto/test_fixture.h"
 
 static const struct {
 	enum pkey_type type;
@@ -235,6 +207,87 @@ static void test_ecdh(void **state)
 	assert_int_equal(none.size, 99);
 }
 
+static size_t unhex(const char *text, uint8_t *out)
+{
+	assert_true(hex_decode(slice_str(text), out, strlen(text) / 2));
+	return strlen(text) / 2;
+}
+
+/* CAVS 14.1, ECC CDH, count 0 of both curves; and a pair whose secret begins with a zero. */
+static void test_agree_vectors(void **state)
+{
+	static const struct {
+		enum pkey_type type;
+		const char *pkcs8, *x, *y, *z;
+	} rows[] = {
+		{PKEY_ECC_P256,
+		 "3041020100301306072a8648ce3d020106082a8648ce3d030107042730250201010420"
+		 "7d7dc5f71eb29ddaf80d6214632eeae03d9058af1fb6d22ed80badb62bc1a534",
+		 "700c48f77f56584c5cc632ca65640db91b6bacce3a4df6b42ce7cc838833d287",
+		 "db71e509e3fd9b060ddb20ba5c51dcc5948d46fbf640dfe0441782cab85fa4ac",
+		 "46fc62106420ff012e54a434fbdd2d25ccc5852060561e68040dd7778997bd7b"},
+		{PKEY_ECC_P256,
+		 "3041020100301306072a8648ce3d020106082a8648ce3d030107042730250201010420"
+		 "000000000000000000000000000000000000000000000000000000000000012e",
+		 "700c48f77f56584c5cc632ca65640db91b6bacce3a4df6b42ce7cc838833d287",
+		 "db71e509e3fd9b060ddb20ba5c51dcc5948d46fbf640dfe0441782cab85fa4ac",
+		 "0090ecae15bb98b6fb5dd140b47451c89773e3b939326062c0f3ef8a0f996fdb"},
+		{PKEY_ECC_P384,
+		 "304e020100301006072a8648ce3d020106052b81040022043730350201010430"
+		 "3cc3122a68f0d95027ad38c067916ba0eb8c38894d22e1b1"
+		 "5618b6818a661774ad463b205da88cf699ab4d43c9cf98a1",
+		 "a7c76b970c3b5fe8b05d2838ae04ab47697b9eaf52e764592efda27fe7513272"
+		 "734466b400091adbf2d68c58e0c50066",
+		 "ac68f19f2e1cb879aed43a9969b91a0839c4c38a49749b661efedf243451915e"
+		 "d0905a32b060992b468c64766fc8437a",
+		 "5f9d29dc5e31a163060356213669c8ce132e22f57c9a04f40ba7fcead493b457"
+		 "e5621e766c40a2e3d4d6a04b25e533f1"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		CLEANUP(pkey_cleanup) struct pkey *own = NULL;
+		CLEANUP(pkey_cleanup) struct pkey *peer = NULL;
+		CLEANUP(secret_cleanup) struct secret *z = NULL;
+		uint8_t der[128], x[48], y[48], wanted[48];
+		size_t der_len = unhex(rows[i].pkcs8, der), len = unhex(rows[i].x, x);
+		struct err err = {0};
+
+		(void)unhex(rows[i].y, y);
+		(void)unhex(rows[i].z, wanted);
+		assert_int_equal(pkey_from_pkcs8(slice_of(der, der_len), &own, &err), 0);
+		assert_int_equal(pkey_from_ecc(rows[i].type, slice_of(x, len), slice_of(y, len),
+					       &peer, &err),
+				 0);
+		assert_int_equal(pkey_agree(own, peer, &z, &err), 0);
+		assert_true(slice_equal(secret_slice(z), slice_of(wanted, len)));
+	}
+}
+
+static void test_agree_refuses(void **state)
+{
+	static const struct {
+		enum pkey_type own, peer;
+	} rows[] = {
+		{PKEY_ECC_P256, PKEY_ECC_P384}, {PKEY_ECC_P384, PKEY_ECC_P256},
+		{PKEY_RSA_2048, PKEY_ECC_P256}, {PKEY_RSA_2048, PKEY_RSA_2048},
+		{PKEY_ECC_P256, PKEY_RSA_2048},
+	};
+	CLEANUP(buf_fini) struct buf spki = BUF_INIT(1024);
+	CLEANUP(pkey_cleanup) struct pkey *public = NULL;
+	struct secret *z = NULL;
+	struct err err = {0};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		assert_int_equal(pkey_agree(keys[rows[i].own], keys[rows[i].peer], &z, &err),
+				 ERR_INVALID);
+	spki_of(keys[PKEY_ECC_P256], &spki);
+	assert_int_equal(pkey_from_spki(buf_slice(&spki), &public, &err), 0);
+	assert_int_equal(pkey_agree(public, keys[PKEY_ECC_P256], &z, &err), ERR_INVALID);
+	assert_null(z);
+}
+
 /* Opened by OpenSSL with the label's NUL, as a TPM would. */
 static void test_oaep(void **state)
 {
@@ -266,6 +319,126 @@ static void test_oaep(void **state)
 			 ERR_INVALID);
 }
 
+/* As OpenSSL itself makes it: a label without any NUL, in hexadecimal. */
+static void oaep_by_openssl(const struct pkey *peer, const char *md, const char *label,
+			    struct slice plain, struct buf *ret_sealed)
+{
+	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_pkey(NULL, peer->key, NULL);
+	uint8_t sealed[512];
+	size_t len = sizeof(sealed);
+
+	assert_int_equal(EVP_PKEY_encrypt_init(ctx), 1);
+	assert_int_equal(EVP_PKEY_CTX_ctrl_str(ctx, "rsa_padding_mode", "oaep"), 1);
+	assert_int_equal(EVP_PKEY_CTX_ctrl_str(ctx, "rsa_oaep_md", md), 1);
+	assert_int_equal(EVP_PKEY_CTX_ctrl_str(ctx, "rsa_mgf1_md", md), 1);
+	if (label)
+		assert_int_equal(EVP_PKEY_CTX_ctrl_str(ctx, "rsa_oaep_label", label), 1);
+	assert_int_equal(EVP_PKEY_encrypt(ctx, sealed, &len, plain.data, plain.len), 1);
+	EVP_PKEY_CTX_free(ctx);
+	buf_reset(ret_sealed);
+	buf_put(ret_sealed, slice_of(sealed, len));
+	assert_true(buf_ok(ret_sealed));
+}
+
+static const struct {
+	enum pkey_type type;
+	enum hash_alg alg;
+	const char *md, *label_hex, *label;
+	size_t len;
+} oaep_rows[] = {
+	{PKEY_RSA_2048, HASH_SHA256, "SHA256", NULL, NULL, 32},
+	{PKEY_RSA_2048, HASH_SHA256, "SHA256", NULL, NULL, 0},
+	{PKEY_RSA_2048, HASH_SHA256, "SHA256", "6100", "a", 190},
+	{PKEY_RSA_2048, HASH_SHA384, "SHA384", "6b657900", "key", 158},
+	{PKEY_RSA_2048, HASH_SHA512, "SHA512", NULL, NULL, 126},
+	{PKEY_RSA_3072, HASH_SHA256, "SHA256", "00", "", 318},
+	{PKEY_RSA_3072, HASH_SHA1, "SHA1", NULL, NULL, 20},
+};
+
+static void test_oaep_decrypt(void **state)
+{
+	uint8_t plain[318];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(plain); i++)
+		plain[i] = (uint8_t)(i + 3);
+	for (size_t i = 0; i < 2 * ARRAY_LEN(oaep_rows); i++) {
+		const struct pkey *key = keys[oaep_rows[i / 2].type];
+		const char *label = oaep_rows[i / 2].label;
+		struct slice label_bytes = slice_of(label, label ? strlen(label) + 1 : 0);
+		struct slice wanted = slice_of(plain, oaep_rows[i / 2].len);
+		CLEANUP(buf_fini) struct buf sealed = BUF_INIT(512);
+		CLEANUP(secret_cleanup) struct secret *opened = NULL;
+		struct err err = {0};
+
+		if (i % 2)
+			oaep_by_openssl(key, oaep_rows[i / 2].md, oaep_rows[i / 2].label_hex,
+					wanted, &sealed);
+		else
+			assert_int_equal(pkey_oaep_encrypt(key, oaep_rows[i / 2].alg, label, wanted,
+							   &sealed, &err),
+					 0);
+		assert_int_equal(pkey_oaep_decrypt(key, oaep_rows[i / 2].alg, label_bytes,
+						   buf_slice(&sealed), &opened, &err),
+				 0);
+		assert_true(slice_equal(secret_slice(opened), wanted));
+	}
+}
+
+/* Whatever is wrong with the ciphertext, the answer is one, to the letter. */
+static void test_oaep_decrypt_refuses(void **state)
+{
+	static const struct {
+		const char *what;
+		enum hash_alg alg;
+		const char *label;
+		size_t label_len;
+		size_t flip; /* a byte of the ciphertext; 256 = none */
+	} rows[] = {
+		{"another hash", HASH_SHA384, "a", 2, 256},
+		{"another label", HASH_SHA256, "b", 2, 256},
+		{"no label", HASH_SHA256, "", 0, 256},
+		{"no NUL", HASH_SHA256, "a", 1, 256},
+		{"first byte", HASH_SHA256, "a", 2, 0},
+		{"last byte", HASH_SHA256, "a", 2, 255},
+	};
+	const struct pkey *key = keys[PKEY_RSA_2048];
+	CLEANUP(buf_fini) struct buf sealed = BUF_INIT(512);
+	struct secret *opened = NULL;
+	struct err err = {0}, first = {0};
+	uint8_t large[256];
+
+	(void)state;
+	oaep_by_openssl(key, "SHA256", "6100", slice_str("secret"), &sealed);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		if (rows[i].flip < 256)
+			sealed.data[rows[i].flip] ^= 1;
+		assert_int_equal(pkey_oaep_decrypt(key, rows[i].alg,
+						   slice_of(rows[i].label, rows[i].label_len),
+						   buf_slice(&sealed), &opened, &err),
+				 ERR_DAMAGED);
+		if (i == 0)
+			first = err;
+		assert_memory_equal(&err, &first, sizeof(err));
+		if (rows[i].flip < 256)
+			sealed.data[rows[i].flip] ^= 1;
+	}
+	/* More than the modulus. */
+	memset(large, 0xff, sizeof(large));
+	assert_int_equal(pkey_oaep_decrypt(key, HASH_SHA256, slice_of("a", 2), slice_of(large, 256),
+					   &opened, &err),
+			 ERR_DAMAGED);
+	assert_memory_equal(&err, &first, sizeof(err));
+	for (size_t len = 0; len < 256; len += 255)
+		assert_int_equal(pkey_oaep_decrypt(key, HASH_SHA256, slice_of("a", 2),
+						   slice_of(sealed.data, len), &opened, &err),
+				 ERR_INVALID);
+	assert_int_equal(pkey_oaep_decrypt(keys[PKEY_ECC_P256], HASH_SHA256, slice_of("a", 2),
+					   buf_slice(&sealed), &opened, &err),
+			 ERR_INVALID);
+	assert_null(opened);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -275,8 +448,12 @@ int main(void)
 		cmocka_unit_test(test_ecdsa_forms),
 		cmocka_unit_test(test_ecdsa_forms_refuse),
 		cmocka_unit_test(test_ecdh),
+		cmocka_unit_test(test_agree_vectors),
+		cmocka_unit_test(test_agree_refuses),
 		cmocka_unit_test(test_oaep),
+		cmocka_unit_test(test_oaep_decrypt),
+		cmocka_unit_test(test_oaep_decrypt_refuses),
 	};
 
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, keys_make, keys_free);
 }

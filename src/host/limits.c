@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <malloc.h>
 #include <signal.h>
+#include <stdint.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -19,7 +20,6 @@ static void raise_files(void)
 	if (getrlimit(RLIMIT_NOFILE, &files) < 0 || files.rlim_cur >= LIMITS_FILES)
 		return;
 	files.rlim_cur = files.rlim_max < LIMITS_FILES ? files.rlim_max : LIMITS_FILES;
-	/* The connection limit holds with fewer as well. */
 	(void)setrlimit(RLIMIT_NOFILE, &files);
 }
 
@@ -38,4 +38,13 @@ int limits_apply(struct err *err)
 	(void)mallopt(M_PERTURB, PERTURB_BYTE);
 	raise_files();
 	return 0;
+}
+
+unsigned limits_files(void)
+{
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) < 0)
+		return 0;
+	return files.rlim_cur < UINT32_MAX ? (unsigned)files.rlim_cur : UINT32_MAX;
 }

@@ -7,7 +7,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 
-#define LIMITS_FILES 4096u
+#define LIMITS_FILES 65536u
 
 /*
  * No core dumps, not to be inspected by its own user, files for the owner only (umask 077), no
@@ -15,5 +15,8 @@
  * limit allows. Only what keeps secrets in is an error when it fails.
  */
 int limits_apply(struct err *err) MUST_CHECK;
+
+/* Descriptors that this process may have. */
+unsigned limits_files(void);
 
 #endif

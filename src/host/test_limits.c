@@ -32,7 +32,8 @@ static int look(void)
 		return 4;
 	if (umask(0) != 077)
 		return 5;
-	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur != 2048)
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur != 2048 ||
+	    limits_files() != 2048)
 		return 6;
 	if (sigaction(SIGPIPE, NULL, &action) < 0 || action.sa_handler != SIG_IGN)
 		return 7;

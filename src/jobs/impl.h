@@ -40,6 +40,8 @@ struct lanes_class {
 	struct turn *first; /* the lane whose turn it is, by its first one */
 	struct turn *last;
 	struct turn *buckets[LANES_BUCKETS]; /* lanes by number */
+	uint32_t served;		     /* the lane that had the last turn; .. */
+	bool any_served;		     /* .. if any had one */
 };
 
 /* Zero is empty. */
@@ -50,7 +52,8 @@ struct lanes {
 
 /*
  * Adds to the end of its lane, whose number and class are given; a lane that was empty comes after
- * all others of its class. All three are O(1) but for lanes that share a bucket.
+ * all others of its class but the one that had the last turn: who comes while one of a flood is at
+ * work waits for that one and for no other. All three are O(1) but for lanes that share a bucket.
  */
 void lanes_push(struct lanes *lanes, struct turn *turn, unsigned level, uint32_t lane);
 

@@ -126,8 +126,10 @@ static void give_up(struct job *job, const char *why)
 		return;
 	place = job->plan.steps[job->next].place;
 	(void)err_set(&err, ERR_TIMEOUT, "%s", why);
-	if (place != JOB_LOOP && queue_remove(&job->jobs->crews[place].queue, &job->waiting))
+	if (job->plan.held ||
+	    (place != JOB_LOOP && queue_remove(&job->jobs->crews[place].queue, &job->waiting)))
 		put_back(job);
+	job->plan.held = false;
 	answer(job, &err);
 }
 
@@ -350,12 +352,22 @@ int jobs_submit(struct jobs *jobs, const struct job_plan *plan, struct job **ret
 	jobs->count++;
 	*ret_job = job;
 	check_deadline(job);
-	if (goes_on(job))
-		send_on(job);
-	else
+	if (!goes_on(job)) {
+		job->plan.held = false;
 		put_back(job);
+	} else if (!plan->held) {
+		send_on(job);
+	}
 	job = NULL;
 	return 0;
+}
+
+void jobs_resume(struct job *job)
+{
+	if (!job->plan.held)
+		return;
+	job->plan.held = false;
+	send_on(job);
 }
 
 void jobs_cancel(struct job *job)

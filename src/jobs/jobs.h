@@ -55,6 +55,7 @@ struct job_plan {
 	uint64_t deadline_us; /* CLOCK_MONOTONIC; 0 = none */
 	uint32_t lane;	      /* opaque: whose turn it takes, such as a tenant's number */
 	enum job_priority priority;
+	bool held; /* its first step waits for jobs_resume(); the deadline runs all the same */
 };
 
 struct jobs; /* queues, worker and pool; called from the loop's thread only */
@@ -73,6 +74,9 @@ bool jobs_free(struct jobs *jobs, uint64_t grace_us);
 /* On failure neither done nor release is called. */
 int jobs_submit(struct jobs *jobs, const struct job_plan *plan, struct job **ret_job,
 		struct err *err) MUST_CHECK;
+
+/* Lets a held job begin. Nothing happens to one that was answered meanwhile, or was not held. */
+void jobs_resume(struct job *job);
 
 /* Calls done() before it returns, unless it was called already; release() comes later. */
 void jobs_cancel(struct job *job);

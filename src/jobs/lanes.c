@@ -38,6 +38,24 @@ static void append(struct lanes_class *class, struct turn *first)
 	class->last = first;
 }
 
+/* The lane that had the last turn lets whoever comes before the next go first. */
+static void enter(struct lanes_class *class, struct turn *first)
+{
+	struct turn *last = class->last;
+
+	if (!last || !class->any_served || last->lane != class->served) {
+		append(class, first);
+		return;
+	}
+	first->later = last;
+	first->earlier = last->earlier;
+	if (last->earlier)
+		last->earlier->later = first;
+	else
+		class->first = first;
+	last->earlier = first;
+}
+
 /* Puts @after in the place of @first, or nothing. */
 static void replace(struct lanes_class *class, struct turn *first, struct turn *after)
 {
@@ -65,7 +83,7 @@ static void open_lane(struct lanes_class *class, struct turn *first)
 	first->last = first;
 	first->neighbour = *bucket;
 	*bucket = first;
-	append(class, first);
+	enter(class, first);
 }
 
 /* The next of the lane takes it over in the same place; where there is none the lane is gone. */
@@ -128,6 +146,8 @@ struct turn *lanes_take(struct lanes *lanes)
 		replace(class, heir, NULL);
 		append(class, heir);
 	}
+	class->served = first->lane;
+	class->any_served = true;
 	*first = (struct turn){.queued = false};
 	return first;
 }

@@ -143,6 +143,67 @@ static void cancel_while_queued(void **state)
 	}
 }
 
+/* --- held --- */
+
+static void held_until_resumed(void **state)
+{
+	static const enum job_place PLACES[] = {JOB_LOOP, JOB_WORKER, JOB_POOL};
+	struct world *world = *state;
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(PLACES); i++) {
+		struct probe held, other;
+		unsigned left = 0;
+
+		probe_init(&held, world, &left);
+		probe_init(&other, world, &left);
+		add_step(&held, PLACES[i], note_step);
+		add_step(&other, PLACES[i], note_step);
+		held.plan.held = true;
+		submit(&held);
+		submit(&other);
+		left--;
+		run(world);
+		left++;
+		assert_int_equal(other.released, 1);
+		assert_int_equal(held.ran, 0);
+		jobs_resume(held.job);
+		jobs_resume(held.job);
+		run(world);
+		assert_int_equal(held.ran, 1);
+		assert_int_equal(held.code, 0);
+		assert_int_equal(held.released, 1);
+	}
+}
+
+/* It ends as any other does, and is not resumed any more. */
+static void held_ends_early(void **state)
+{
+	static const enum job_place PLACES[] = {JOB_LOOP, JOB_WORKER};
+	struct world *world = *state;
+	size_t i;
+
+	for (i = 0; i < 2 * ARRAY_LEN(PLACES); i++) {
+		struct probe held;
+		unsigned left = 0;
+
+		probe_init(&held, world, &left);
+		add_step(&held, PLACES[i / 2], note_step);
+		held.plan.held = true;
+		held.plan.deadline_us = clock_monotonic_us() + (i % 2 ? LONG_US : 2000);
+		submit(&held);
+		if (i % 2) {
+			jobs_cancel(held.job);
+			jobs_resume(held.job);
+		}
+		run(world);
+		assert_int_equal(held.code, ERR_TIMEOUT);
+		assert_int_equal(held.done, 1);
+		assert_int_equal(held.ran, 0);
+		assert_int_equal(held.released, 1);
+	}
+}
+
 static void cancel_while_a_step_runs(void **state)
 {
 	struct world *world = *state;
@@ -238,7 +299,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(deadline_while_queued), TEST(deadline_while_a_step_runs),
 		TEST(deadline_in_the_past),  TEST(deadline_that_is_met_is_forgotten),
-		TEST(cancel_while_queued),   TEST(cancel_while_a_step_runs),
+		TEST(cancel_while_queued),   TEST(held_until_resumed),
+		TEST(held_ends_early),	     TEST(cancel_while_a_step_runs),
 		TEST(cancel_from_callbacks), TEST(cancel_oneself),
 	};
 

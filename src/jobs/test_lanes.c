@@ -61,8 +61,13 @@ static void a_flood_delays_others_by_one(void **state)
 	for (i = 0; i < ARRAY_LEN(polite); i++)
 		assert_int_equal(take(polite), i);
 	assert_int_equal(take(flood), 1);
-	/* One that comes again is behind one of the flood, however long that is. */
+	/* Those that come again while one of it is at work wait for that one alone, .. */
 	lanes_push(&lanes, &polite[0], NORMAL, 2);
+	lanes_push(&lanes, &polite[1], NORMAL, 3);
+	assert_int_equal(take(polite), 0);
+	/* .. and one that comes later is behind one of it: the flood has its turn, too. */
+	lanes_push(&lanes, &polite[0], NORMAL, 2);
+	assert_int_equal(take(polite), 1);
 	assert_int_equal(take(flood), 2);
 	assert_int_equal(take(polite), 0);
 }
@@ -157,12 +162,14 @@ static void removing_keeps_the_order(void **state)
 
 #define MODEL_TURNS 400u
 #define MODEL_LANES 1024u
+#define LAST	    UINT64_MAX
 
 struct model {
 	struct turn turns[MODEL_TURNS];
 	uint64_t since[MODEL_TURNS]; /* when it was pushed; 0 = it is not in there */
-	uint64_t turn_of[LANES_CLASSES]
-			[MODEL_LANES]; /* when the lane came to the end of its class */
+	/* When the lane came to the end of its class; LAST while it is the one served last. */
+	uint64_t turn_of[LANES_CLASSES][MODEL_LANES];
+	uint32_t served[LANES_CLASSES];
 	uint64_t now;
 	unsigned takes;
 };
@@ -180,7 +187,7 @@ static bool lane_is_empty(const struct model *model, unsigned level, uint32_t la
 
 static void model_push(struct model *model, size_t i, unsigned level, uint32_t lane)
 {
-	if (lane_is_empty(model, level, lane))
+	if (lane_is_empty(model, level, lane) && model->turn_of[level][lane] != LAST)
 		model->turn_of[level][lane] = ++model->now;
 	lanes_push(&lanes, &model->turns[i], level, lane);
 	model->since[i] = ++model->now;
@@ -231,7 +238,10 @@ static void check_take(struct model *model)
 	}
 	assert_ptr_equal(turn, &model->turns[best]);
 	model->since[best] = 0;
-	model->turn_of[level][lane] = ++model->now;
+	if (model->turn_of[level][model->served[level]] == LAST)
+		model->turn_of[level][model->served[level]] = ++model->now;
+	model->turn_of[level][lane] = LAST;
+	model->served[level] = lane;
 }
 
 static void many_lanes_as_the_model_says(void **state)

@@ -248,3 +248,17 @@ void keystore_cache_drop(struct keystore_cache *cache, const struct store_id *id
 	if (entry)
 		evict(cache, entry);
 }
+
+void keystore_cache_drop_tenant(struct keystore_cache *cache, const char *tenant)
+{
+	struct entry *entry = cache->oldest;
+
+	cache->epoch++;
+	while (entry) {
+		struct entry *newer = entry->newer;
+
+		if (slice_equal(slice_of(entry->data, entry->tenant_len), slice_str(tenant)))
+			evict(cache, entry);
+		entry = newer;
+	}
+}

@@ -6,7 +6,7 @@
  * Keystore: named keys and secrets, and stateless blobs, as records and provider calls. It holds
  * the step bodies; who runs them where is the service's business:
  *   disk part       fetch, put, remove, list                on the pool
- *   provider part   make, open, sign, import, export        on the chip's worker (or the pool)
+ *   provider part   make, open, sign, import, export, quote on the chip's worker (or the pool)
  *   crypto part     the envelope's stream                   on the pool
  *   cache           hot records by tenant, kind and name    on the loop only
  * The only writer of tenants' records.
@@ -46,6 +46,28 @@ struct keystore_tenant {
  */
 int keystore_tenant_open(struct store *store, const char *name, struct keystore_tenant *ret_tenant,
 			 struct err *err) MUST_CHECK;
+
+/*
+ * The same for a tenant that has an id, without a write or a sync; ERR_NOT_FOUND when it has none.
+ */
+int keystore_tenant_read(struct store *store, const char *name, struct keystore_tenant *ret_tenant,
+			 struct err *err) MUST_CHECK;
+
+/*
+ * The number of the tenant's next attestation key, from 0: each is given once in a tenant's life,
+ * and is durably gone before it is returned. ERR_CONFLICT after BLOB_AIK_NUMBERS of them;
+ * ERR_UNREADABLE when the counter is not readable, or absent while attestation keys are there.
+ * Pool; one call at a time for a tenant.
+ */
+int keystore_aik_number(struct store *store, const char *tenant, uint32_t *ret_number,
+			struct err *err) MUST_CHECK;
+
+/*
+ * What counts for the tenant's limits: its keys with its attestation keys, and the bytes of its
+ * secrets as store_usage() counts them; what a new secret adds is store_record_bytes(). Pool.
+ */
+int keystore_usage(struct store *store, const char *tenant, uint64_t *ret_keys,
+		   uint64_t *ret_stored, struct err *err) MUST_CHECK;
 
 /*
  * Sealing, in two halves. Provider half: header and object; when the plaintext needs an envelope,
@@ -117,12 +139,20 @@ int keystore_open_stream(const struct keystore_opening *opening, const struct se
 int keystore_open_piece(struct stream *stream, struct slice sealed, bool last,
 			struct buf *ret_plain, struct err *err) MUST_CHECK;
 
-/* Keys. Records hold a blob of kind BLOB_KEY whose body is the public part. */
+/*
+ * Keys and attestation keys. Records hold a blob of kind BLOB_KEY or BLOB_AIK whose body is the
+ * public part. A key is opened by the calls for keys only, an attestation key by those for
+ * attestation keys, whatever kind the target names: ERR_INVALID.
+ */
 struct keystore_key {
 	struct blob_header header;
-	enum pkey_type type;
-	struct buf spki;     /* DER */
+	enum pkey_type type; /* PKEY_TYPES with KEY_USE_MAC */
+	unsigned uses;	     /* enum key_use */
+	struct buf spki;     /* DER; empty with KEY_USE_MAC */
 	struct buf tpm_name; /* empty in software */
+	struct buf public;   /* TPM2B_PUBLIC; empty in software, and of records of before */
+	enum hash_alg hash;  /* of attestation keys, as is the next */
+	uint32_t handle;     /* BLOB_AIK_HANDLE and its number */
 };
 void keystore_key_fini(struct keystore_key *key);
 
@@ -138,9 +168,54 @@ int keystore_key_export(struct provider *p, const struct keystore_target *target
 int keystore_key_sign(struct provider *p, const struct keystore_target *target, struct slice record,
 		      const struct sign_request *request, struct buf *ret_signature,
 		      struct err *err) MUST_CHECK;
-/* What a key's record says of it; needs no provider, so it works without the TPM too. */
+int keystore_key_decrypt(struct provider *p, const struct keystore_target *target,
+			 struct slice record, const struct decrypt_request *request,
+			 struct secret **ret_plain, struct err *err) MUST_CHECK;
+int keystore_key_agree(struct provider *p, const struct keystore_target *target,
+		       struct slice record, const struct pkey *peer, struct secret **ret_shared,
+		       struct err *err) MUST_CHECK;
+/* At most PROVIDER_PIECE_MAX bytes. */
+int keystore_key_mac(struct provider *p, const struct keystore_target *target, struct slice record,
+		     struct slice data, struct buf *ret_mac, struct err *err) MUST_CHECK;
+
+/*
+ * What is longer: the MAC of a key, the signature of an attestation key, as the target's kind
+ * says. The pieces are then the provider's (provider_pieces_add(), _end(), _free()). The bytes of
+ * @record must live, and stay where they are, until the end.
+ */
+int keystore_pieces_start(struct provider *p, const struct keystore_target *target,
+			  struct slice record, struct pieces **ret_pieces, struct err *err)
+	MUST_CHECK;
+
+/*
+ * What the record of a key or an attestation key says of it, as the target's kind says; needs no
+ * provider, so it works without the TPM too.
+ */
 int keystore_key_describe(const struct keystore_target *target, struct slice record,
 			  struct keystore_key *ret_key, struct err *err) MUST_CHECK;
+
+/* Attestation keys. @handle is BLOB_AIK_HANDLE and a number by keystore_aik_number(). */
+int keystore_aik_create(struct provider *p, const struct keystore_target *target,
+			const struct aik_spec *spec, uint32_t handle, struct buf *ret_record,
+			struct err *err) MUST_CHECK;
+/* At most PROVIDER_PIECE_MAX bytes. */
+int keystore_aik_sign(struct provider *p, const struct keystore_target *target, struct slice record,
+		      struct slice message, struct buf *ret_signature, struct err *err) MUST_CHECK;
+int keystore_aik_activate(struct provider *p, const struct keystore_target *target,
+			  struct slice record, const struct credential *credential,
+			  struct secret **ret_secret, struct err *err) MUST_CHECK;
+
+/* A record with what it must be. */
+struct keystore_record {
+	const struct keystore_target *target;
+	struct slice bytes;
+};
+int keystore_aik_quote(struct provider *p, const struct keystore_record *aik,
+		       const struct quote_request *request, struct attestation *ret_quote,
+		       struct pcr_values *ret_values, struct err *err) MUST_CHECK;
+int keystore_aik_certify(struct provider *p, const struct keystore_record *aik,
+			 const struct keystore_record *key, struct slice nonce,
+			 struct attestation *ret_certified, struct err *err) MUST_CHECK;
 
 /*
  * Cache of hot records, bounded by bytes, least recently used out first. An entry is only put in
@@ -159,5 +234,7 @@ void keystore_cache_put(struct keystore_cache *cache, const struct store_id *id,
 			struct slice record);
 /* Before and after a record changes; both advance the epoch. */
 void keystore_cache_drop(struct keystore_cache *cache, const struct store_id *id);
+/* The same for all records of a tenant. */
+void keystore_cache_drop_tenant(struct keystore_cache *cache, const char *tenant);
 
 #endif

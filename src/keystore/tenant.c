@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A tenant's random id is what binds everything sealed to that tenant, so it is made once in a
- * tenant's life: only where neither an id nor any record is found.
+ * tenant's life: only where neither an id nor any record is found. It is written when the folders
+ * for its records are durable, so that one who finds an id need not look after those.
  */
 #include "keystore/keystore.h"
 
@@ -68,16 +69,34 @@ int keystore_tenant_open(struct store *store, const char *name, struct keystore_
 			 struct err *err)
 {
 	struct keystore_tenant tenant = {.name = ""};
+	bool missing;
 	int r;
 
 	if (!store_tenant_ok(name))
 		return err_set(err, ERR_INVALID, "not a name of a tenant");
 	(void)snprintf(tenant.name, sizeof(tenant.name), "%s", name);
 	r = read_id(store, name, tenant.id, err);
-	if (r == ERR_NOT_FOUND)
+	if (r < 0 && r != ERR_NOT_FOUND)
+		return r;
+	missing = r == ERR_NOT_FOUND;
+	r = store_tenant_make(store, name, err);
+	if (r == 0 && missing)
 		r = make_id(store, name, tenant.id, err);
 	if (r == 0)
-		r = store_tenant_make(store, name, err);
+		*ret_tenant = tenant;
+	return r;
+}
+
+int keystore_tenant_read(struct store *store, const char *name, struct keystore_tenant *ret_tenant,
+			 struct err *err)
+{
+	struct keystore_tenant tenant = {.name = ""};
+	int r;
+
+	if (!store_tenant_ok(name))
+		return err_set(err, ERR_INVALID, "not a name of a tenant");
+	(void)snprintf(tenant.name, sizeof(tenant.name), "%s", name);
+	r = read_id(store, name, tenant.id, err);
 	if (r == 0)
 		*ret_tenant = tenant;
 	return r;

@@ -286,6 +286,35 @@ static void whatever_leaves_is_wiped(void **state)
 	assert_int_equal(keystore_cache_new(ROOM, (struct keystore_cache **)state, &err), 0);
 }
 
+/* All records of one tenant, whatever their kind, and nobody else's. */
+static void a_tenant_is_dropped(void **state)
+{
+	static const struct store_id SECRET = {"acme", STORE_SECRETS, "a"};
+	static const struct store_id OTHERS[] = {
+		{"acm", STORE_KEYS, "ea"}, {"acmes", STORE_KEYS, "a"}, {"web", STORE_KEYS, "a"}};
+	struct keystore_cache *cache = *state;
+	uint64_t epoch;
+	size_t i;
+
+	put(cache, &A, "1");
+	put(cache, &OTHERS[0], "2");
+	put(cache, &B, MARK);
+	put(cache, &OTHERS[1], "3");
+	put(cache, &SECRET, "4");
+	put(cache, &OTHERS[2], "5");
+	epoch = keystore_cache_epoch(cache);
+	keystore_cache_drop_tenant(cache, "acme");
+	assert_int_equal(marks_wiped, 1);
+	assert_false(has(cache, &A) || has(cache, &B) || has(cache, &SECRET));
+	for (i = 0; i < ARRAY_LEN(OTHERS); i++)
+		assert_true(has(cache, &OTHERS[i]));
+	/* A read that began before must not bring it back. */
+	keystore_cache_put(cache, &A, epoch, slice_str("1"));
+	assert_false(has(cache, &A));
+	keystore_cache_drop_tenant(cache, "nobody");
+	assert_true(has(cache, &OTHERS[0]));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -302,6 +331,7 @@ int main(void)
 		TEST(a_cache_without_room_holds_nothing),
 		TEST(many_names_are_told_apart),
 		TEST(whatever_leaves_is_wiped),
+		TEST(a_tenant_is_dropped),
 	};
 
 	return cmocka_run_group_tests_name("keystore cache", tests, NULL, NULL);

@@ -1,77 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* On the legacy provider and a store of its own; the contract suite asks the same of a TPM. */
-#include <ftw.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "crypto/pkey.h"
-#include "keystore/keystore.h"
-#include "provider/legacy/legacy.h"
-
-static const struct keystore_tenant ACME = {.name = "acme", .id = "acme's random id"};
-static const struct keystore_tenant HOST = {.name = "host", .id = "another 16 bytes"};
+#include "keystore/test_fixture.h"
 
 static const struct keystore_target SEALED = {&ACME, BLOB_SEALED, ""};
 static const struct keystore_target SECRET = {&ACME, BLOB_SECRET, "door"};
 static const struct keystore_target KEY = {&ACME, BLOB_KEY, "door"};
 
-struct world {
-	struct provider *p;
-	struct provider *other; /* with another host key */
-	struct err err;
-};
-
-static int open_provider(const char *key, struct provider **ret_p, struct err *err)
-{
-	CLEANUP(secret_cleanup) struct secret *host_key = NULL;
-	int r = secret_copy(slice_str(key), &host_key, err);
-
-	return r < 0 ? r : legacy_open(host_key, ret_p, err);
-}
-
-static int setup(void **state)
-{
-	static struct world world;
-
-	world = (struct world){.p = NULL};
-	*state = &world;
-	if (open_provider("a host key of thirty-two bytes..", &world.p, &world.err) < 0 ||
-	    open_provider("another host key of thirty-two b", &world.other, &world.err) < 0)
-		return -1;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct world *world = *state;
-
-	provider_free(world->p);
-	provider_free(world->other);
-	return 0;
-}
-
 /* --- sealing --- */
-
-static struct secret *pattern(size_t size)
-{
-	struct secret *secret = NULL;
-	struct err err;
-	size_t i;
-
-	assert_int_equal(secret_new(size, &secret, &err), 0);
-	for (i = 0; i < size; i++)
-		secret_data(secret)[i] = (uint8_t)(i * 7 + (i >> 8));
-	return secret;
-}
 
 static void seal(struct world *world, const struct keystore_target *target,
 		 const struct secret *plain, struct buf *ret_blob)
@@ -412,6 +357,83 @@ static void keys_in_wrong_hands(void **state)
 	assert_null(passphrase);
 }
 
+static struct pkey *public_of(struct world *world, struct slice record)
+{
+	CLEANUP(keystore_key_fini) struct keystore_key key = {.type = PKEY_TYPES};
+	struct pkey *public = NULL;
+
+	assert_int_equal(keystore_key_describe(&KEY, record, &key, &world->err), 0);
+	assert_int_equal(pkey_from_spki(buf_slice(&key.spki), &public, &world->err), 0);
+	return public;
+}
+
+static void keys_decrypt(void **state)
+{
+	const struct key_spec spec = {.type = PKEY_RSA_2048, .uses = KEY_USE_DECRYPT};
+	CLEANUP(buf_fini) struct buf record = BUF_INIT(STORE_CONTENT_MAX);
+	CLEANUP(buf_fini) struct buf sealed = BUF_INIT(512);
+	CLEANUP(secret_cleanup) struct secret *plain = NULL;
+	struct decrypt_request request = {.hash = HASH_SHA256};
+	struct world *world = *state;
+
+	create_key(world, &spec, &record);
+	CLEANUP(pkey_cleanup) struct pkey *public = public_of(world, buf_slice(&record));
+	assert_int_equal(pkey_oaep_encrypt(public, HASH_SHA256, NULL, slice_str("plain"), &sealed,
+					   &world->err),
+			 0);
+	request.ciphertext = buf_slice(&sealed);
+	assert_int_equal(keystore_key_decrypt(world->p, &KEY, buf_slice(&record), &request, &plain,
+					      &world->err),
+			 0);
+	assert_true(slice_equal(secret_slice(plain), slice_str("plain")));
+}
+
+static void keys_agree(void **state)
+{
+	const struct key_spec spec = {.type = PKEY_ECC_P256, .uses = KEY_USE_AGREE | KEY_USE_SIGN};
+	CLEANUP(buf_fini) struct buf record = BUF_INIT(STORE_CONTENT_MAX);
+	CLEANUP(secret_cleanup) struct secret *ours = NULL;
+	CLEANUP(secret_cleanup) struct secret *theirs = NULL;
+	CLEANUP(pkey_cleanup) struct pkey *peer = NULL;
+	struct world *world = *state;
+
+	create_key(world, &spec, &record);
+	CLEANUP(pkey_cleanup) struct pkey *public = public_of(world, buf_slice(&record));
+	assert_int_equal(pkey_generate(PKEY_ECC_P256, &peer, &world->err), 0);
+	assert_int_equal(
+		keystore_key_agree(world->p, &KEY, buf_slice(&record), peer, &ours, &world->err),
+		0);
+	assert_int_equal(pkey_agree(peer, public, &theirs, &world->err), 0);
+	assert_true(secret_equal(secret_slice(ours), secret_slice(theirs)));
+}
+
+/* At once and in pieces; it has no public half to be described. */
+static void keys_make_macs(void **state)
+{
+	const struct key_spec spec = {.type = PKEY_TYPES, .uses = KEY_USE_MAC};
+	CLEANUP(keystore_key_fini) struct keystore_key key = {.type = PKEY_ECC_P256};
+	CLEANUP(buf_fini) struct buf record = BUF_INIT(STORE_CONTENT_MAX);
+	CLEANUP(buf_fini) struct buf mac = BUF_INIT(64), again = BUF_INIT(64);
+	struct world *world = *state;
+	struct pieces *pieces = NULL;
+
+	create_key(world, &spec, &record);
+	assert_int_equal(keystore_key_mac(world->p, &KEY, buf_slice(&record), slice_str("message"),
+					  &mac, &world->err),
+			 0);
+	assert_int_equal(
+		keystore_pieces_start(world->p, &KEY, buf_slice(&record), &pieces, &world->err), 0);
+	assert_int_equal(
+		provider_pieces_end(world->p, pieces, slice_str("message"), &again, &world->err),
+		0);
+	assert_int_equal(mac.len, 32);
+	assert_true(slice_equal(buf_slice(&mac), buf_slice(&again)));
+	assert_int_equal(keystore_key_describe(&KEY, buf_slice(&record), &key, &world->err), 0);
+	assert_int_equal(key.type, PKEY_TYPES);
+	assert_int_equal(key.uses, KEY_USE_MAC);
+	assert_int_equal(key.spki.len, 0);
+}
+
 /* Out with its passphrase, in again, and it is the same key. */
 static void exported_is_imported(void **state)
 {
@@ -489,118 +511,7 @@ static void garbage_is_no_key(void **state)
 			 ERR_INVALID);
 }
 
-/* --- tenants --- */
-
-struct folder {
-	char root[4096];
-	struct store *store;
-};
-
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	(void)st;
-	(void)type;
-	(void)ftw;
-	return remove(path);
-}
-
-static void folder_open(struct folder *folder, struct world *world)
-{
-	CLEANUP(secret_cleanup) struct secret *root = pattern(32);
-	const char *base = getenv("TMPDIR");
-
-	(void)snprintf(folder->root, sizeof(folder->root), "%s/holdfast-keystore-XXXXXX",
-		       base ? base : "/tmp");
-	assert_non_null(mkdtemp(folder->root));
-	assert_int_equal(store_open(folder->root, &folder->store, &world->err), 0);
-	assert_int_equal(store_set_key(folder->store, root, &world->err), 0);
-}
-
-static void folder_close(struct folder *folder)
-{
-	store_free(folder->store);
-	(void)nftw(folder->root, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-}
-
-static void tear(const struct folder *folder, const char *name, bool remove_it)
-{
-	char path[4200];
-
-	(void)snprintf(path, sizeof(path), "%s/tenants/acme/%s", folder->root, name);
-	assert_int_equal(remove_it ? unlink(path) : truncate(path, 20), 0);
-}
-
-static void ids_are_made_once(void **state)
-{
-	CLEANUP(folder_close) struct folder folder = {.store = NULL};
-	struct keystore_tenant acme, again, host;
-	struct world *world = *state;
-
-	folder_open(&folder, world);
-	assert_int_equal(keystore_tenant_open(folder.store, "acme", &acme, &world->err), 0);
-	assert_string_equal(acme.name, "acme");
-	assert_int_equal(keystore_tenant_open(folder.store, "acme", &again, &world->err), 0);
-	assert_memory_equal(acme.id, again.id, BLOB_TENANT_SIZE);
-	assert_int_equal(keystore_tenant_open(folder.store, "host", &host, &world->err), 0);
-	assert_memory_not_equal(acme.id, host.id, BLOB_TENANT_SIZE);
-	assert_int_equal(keystore_tenant_open(folder.store, "../x", &again, &world->err),
-			 ERR_INVALID);
-}
-
-/* An absent id is made anew while there is no record, and never once there is one. */
-static void lost_ids_are_not_replaced(void **state)
-{
-	static const struct store_id IDS[] = {{"acme", STORE_KEYS, "k"},
-					      {"acme", STORE_SECRETS, "s"}};
-	struct world *world = *state;
-	size_t i;
-
-	for (i = 0; i < ARRAY_LEN(IDS); i++) {
-		CLEANUP(folder_close) struct folder folder = {.store = NULL};
-		struct keystore_tenant first, tenant;
-
-		folder_open(&folder, world);
-		assert_int_equal(keystore_tenant_open(folder.store, "acme", &first, &world->err),
-				 0);
-		tear(&folder, "id", true);
-		tear(&folder, "id.copy", true);
-		assert_int_equal(keystore_tenant_open(folder.store, "acme", &tenant, &world->err),
-				 0);
-		assert_memory_not_equal(first.id, tenant.id, BLOB_TENANT_SIZE);
-		assert_int_equal(store_create(folder.store, &IDS[i], slice_str("x"), &world->err),
-				 0);
-		tear(&folder, "id", true);
-		assert_int_equal(keystore_tenant_open(folder.store, "acme", &first, &world->err),
-				 0);
-		assert_memory_equal(first.id, tenant.id, BLOB_TENANT_SIZE);
-		tear(&folder, "id", true);
-		tear(&folder, "id.copy", true);
-		memset(&first, 0x55, sizeof(first));
-		assert_int_equal(keystore_tenant_open(folder.store, "acme", &first, &world->err),
-				 ERR_UNREADABLE);
-		assert_int_equal(first.id[0], 0x55);
-	}
-}
-
-static void damaged_ids_are_not_replaced(void **state)
-{
-	CLEANUP(folder_close) struct folder folder = {.store = NULL};
-	struct keystore_tenant tenant;
-	struct world *world = *state;
-
-	folder_open(&folder, world);
-	assert_int_equal(keystore_tenant_open(folder.store, "acme", &tenant, &world->err), 0);
-	tear(&folder, "id", false);
-	tear(&folder, "id.copy", false);
-	assert_int_equal(keystore_tenant_open(folder.store, "acme", &tenant, &world->err),
-			 ERR_UNREADABLE);
-	assert_int_equal(
-		store_twin_write(folder.store, "host", "id", slice_str("short"), &world->err), 0);
-	assert_int_equal(keystore_tenant_open(folder.store, "host", &tenant, &world->err),
-			 ERR_UNREADABLE);
-}
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, world_open, world_close)
 
 int main(void)
 {
@@ -616,12 +527,12 @@ int main(void)
 		TEST(keys_sign_and_describe_themselves),
 		TEST(impossible_keys_are_refused),
 		TEST(keys_in_wrong_hands),
+		TEST(keys_decrypt),
+		TEST(keys_agree),
+		TEST(keys_make_macs),
 		TEST(exported_is_imported),
 		TEST(only_exportable_keys_leave),
 		TEST(garbage_is_no_key),
-		TEST(ids_are_made_once),
-		TEST(lost_ids_are_not_replaced),
-		TEST(damaged_ids_are_not_replaced),
 	};
 
 	return cmocka_run_group_tests_name("keystore", tests, NULL, NULL);

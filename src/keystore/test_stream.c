@@ -11,49 +11,15 @@
 #include <cmocka.h>
 #include <string.h>
 
-#include "keystore/keystore.h"
-#include "provider/legacy/legacy.h"
+#include "keystore/test_fixture.h"
 
 #define PIECE	  (2u * STREAM_CHUNK)
 #define SEALED	  (STREAM_CHUNK + STREAM_TAG)
 #define LARGEST	  (5u * STREAM_CHUNK + 1u)
 #define BLOB_ROOM (LARGEST + BLOB_OVERHEAD + 6u * STREAM_TAG + SEALED)
 
-static const struct keystore_tenant ACME = {.name = "acme", .id = "acme's random id"};
-static const struct keystore_tenant HOST = {.name = "host", .id = "another 16 bytes"};
 static const struct keystore_target TARGET = {&ACME, BLOB_SEALED, ""};
 static const struct keystore_target NAMED = {&ACME, BLOB_SECRET, "door"};
-
-static int setup(void **state)
-{
-	CLEANUP(secret_cleanup) struct secret *key = NULL;
-	struct provider *p = NULL;
-	struct err err;
-
-	if (secret_copy(slice_str("a host key of thirty-two bytes.."), &key, &err) < 0 ||
-	    legacy_open(key, &p, &err) < 0)
-		return -1;
-	*state = p;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	provider_free(*state);
-	return 0;
-}
-
-static struct secret *pattern(size_t size)
-{
-	struct secret *secret = NULL;
-	struct err err;
-	size_t i;
-
-	assert_int_equal(secret_new(size, &secret, &err), 0);
-	for (i = 0; i < size; i++)
-		secret_data(secret)[i] = (uint8_t)(i * 7 + (i >> 8));
-	return secret;
-}
 
 static void seal_pieces(struct provider *p, const struct secret *plain, struct buf *ret_blob)
 {
@@ -147,6 +113,7 @@ static void assert_opens_both_ways(struct provider *p, struct slice blob,
 
 static void both_ways(void **state)
 {
+	struct world *world = *state;
 	static const size_t SIZES[] = {
 		0,	   129,	  STREAM_CHUNK - 1, STREAM_CHUNK, STREAM_CHUNK + 1,
 		PIECE - 1, PIECE, PIECE + 1,	    2 * PIECE,	  LARGEST};
@@ -157,12 +124,12 @@ static void both_ways(void **state)
 		CLEANUP(buf_fini) struct buf a = BUF_INIT(BLOB_ROOM);
 		CLEANUP(buf_fini) struct buf b = BUF_INIT(BLOB_ROOM);
 
-		seal_pieces(*state, plain, &a);
-		seal_whole(*state, &TARGET, plain, &b);
+		seal_pieces(world->p, plain, &a);
+		seal_whole(world->p, &TARGET, plain, &b);
 		assert_int_equal(a.len, b.len);
 		assert_memory_equal(a.data, b.data, 8);
-		assert_opens_both_ways(*state, buf_slice(&a), plain);
-		assert_opens_both_ways(*state, buf_slice(&b), plain);
+		assert_opens_both_ways(world->p, buf_slice(&a), plain);
+		assert_opens_both_ways(world->p, buf_slice(&b), plain);
 	}
 }
 
@@ -180,36 +147,38 @@ static void assert_refused(struct provider *p, const struct keystore_target *tar
 
 static void damage(void **state)
 {
+	struct world *world = *state;
 	CLEANUP(secret_cleanup) struct secret *plain = pattern(LARGEST);
 	CLEANUP(buf_fini) struct buf blob = BUF_INIT(BLOB_ROOM);
 	size_t start, i;
 
-	seal_pieces(*state, plain, &blob);
+	seal_pieces(world->p, plain, &blob);
 	start = blob.len - LARGEST - 6 * STREAM_TAG;
 	for (i = 0; i < 6 * 2; i++) {
 		/* The first byte and the tag of each chunk. */
 		size_t at = start + i / 2 * SEALED + (i % 2 && i < 10 ? SEALED - 1 : 0);
 
 		blob.data[at] ^= 1;
-		assert_refused(*state, &TARGET, buf_slice(&blob), ERR_DAMAGED);
+		assert_refused(world->p, &TARGET, buf_slice(&blob), ERR_DAMAGED);
 		blob.data[at] ^= 1;
 	}
 	for (i = 1; i < 6; i++)
-		assert_refused(*state, &TARGET, slice_of(blob.data, start + i * SEALED),
+		assert_refused(world->p, &TARGET, slice_of(blob.data, start + i * SEALED),
 			       ERR_DAMAGED);
 	for (i = 0; i < start; i += 7)
-		assert_refused(*state, &TARGET, slice_of(blob.data, i),
+		assert_refused(world->p, &TARGET, slice_of(blob.data, i),
 			       i < 4 ? ERR_INVALID : ERR_DAMAGED);
-	assert_refused(*state, &TARGET, slice_of(blob.data, start), ERR_DAMAGED);
-	assert_refused(*state, &TARGET, slice_of(blob.data, blob.len - 1), ERR_DAMAGED);
+	assert_refused(world->p, &TARGET, slice_of(blob.data, start), ERR_DAMAGED);
+	assert_refused(world->p, &TARGET, slice_of(blob.data, blob.len - 1), ERR_DAMAGED);
 	buf_put_u8(&blob, 0);
-	assert_refused(*state, &TARGET, buf_slice(&blob), ERR_DAMAGED);
+	assert_refused(world->p, &TARGET, buf_slice(&blob), ERR_DAMAGED);
 	blob.len--;
-	assert_opens_both_ways(*state, buf_slice(&blob), plain);
+	assert_opens_both_ways(world->p, buf_slice(&blob), plain);
 }
 
 static void not_this_one(void **state)
 {
+	struct world *world = *state;
 	static const struct keystore_target OTHER = {&HOST, BLOB_SEALED, ""};
 	CLEANUP(secret_cleanup) struct secret *plain = pattern(1000);
 	CLEANUP(secret_cleanup) struct secret *small = pattern(100);
@@ -218,29 +187,30 @@ static void not_this_one(void **state)
 	CLEANUP(buf_fini) struct buf direct = BUF_INIT(BLOB_ROOM);
 	uint8_t *tail;
 
-	seal_pieces(*state, plain, &blob);
-	assert_refused(*state, &OTHER, buf_slice(&blob), ERR_WRONG_TENANT);
-	assert_refused(*state, &NAMED, buf_slice(&blob), ERR_INVALID);
+	seal_pieces(world->p, plain, &blob);
+	assert_refused(world->p, &OTHER, buf_slice(&blob), ERR_WRONG_TENANT);
+	assert_refused(world->p, &NAMED, buf_slice(&blob), ERR_INVALID);
 	assert_refused(NULL, &TARGET, buf_slice(&blob), ERR_NOT_SUPPORTED);
-	seal_whole(*state, &NAMED, plain, &named);
-	assert_refused(*state, &TARGET, buf_slice(&named), ERR_INVALID);
+	seal_whole(world->p, &NAMED, plain, &named);
+	assert_refused(world->p, &TARGET, buf_slice(&named), ERR_INVALID);
 	/* Sealed without an envelope: there is no stream, whatever follows. */
-	seal_whole(*state, &TARGET, small, &direct);
-	assert_refused(*state, &TARGET, buf_slice(&direct), ERR_DAMAGED);
+	seal_whole(world->p, &TARGET, small, &direct);
+	assert_refused(world->p, &TARGET, buf_slice(&direct), ERR_DAMAGED);
 	tail = buf_grow(&direct, PIECE);
 	memset(tail, 1, PIECE);
-	assert_refused(*state, &TARGET, buf_slice(&direct), ERR_DAMAGED);
+	assert_refused(world->p, &TARGET, buf_slice(&direct), ERR_DAMAGED);
 }
 
 static void limits(void **state)
 {
+	struct world *world = *state;
 	CLEANUP(keystore_opening_fini) struct keystore_opening opening = {.bytes = {.max = 0}};
 	CLEANUP(secret_cleanup) struct secret *plain = pattern(0);
 	CLEANUP(buf_fini) struct buf blob = BUF_INIT(BLOB_ROOM);
 	uint64_t start, most = stream_sealed_size(KEYSTORE_STREAM_MAX), size = 0;
 	struct err err;
 
-	seal_pieces(*state, plain, &blob);
+	seal_pieces(world->p, plain, &blob);
 	assert_int_equal(keystore_open_start(buf_slice(&blob), &opening, &err), 0);
 	start = opening.bytes.len;
 	assert_int_equal(start, blob.len - STREAM_TAG);
@@ -260,10 +230,10 @@ static void limits(void **state)
 int main(void)
 {
 	static const struct CMUnitTest TESTS[] = {
-		cmocka_unit_test_setup_teardown(both_ways, setup, teardown),
-		cmocka_unit_test_setup_teardown(damage, setup, teardown),
-		cmocka_unit_test_setup_teardown(not_this_one, setup, teardown),
-		cmocka_unit_test_setup_teardown(limits, setup, teardown),
+		cmocka_unit_test_setup_teardown(both_ways, world_open, world_close),
+		cmocka_unit_test_setup_teardown(damage, world_open, world_close),
+		cmocka_unit_test_setup_teardown(not_this_one, world_open, world_close),
+		cmocka_unit_test_setup_teardown(limits, world_open, world_close),
 	};
 
 	return cmocka_run_group_tests(TESTS, NULL, NULL);

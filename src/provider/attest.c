@@ -79,8 +79,22 @@ int provider_aik_create(struct provider *p, struct slice header, const struct ai
 		return err_set(err, ERR_INVALID, "an attestation key needs sha256 or better");
 	r = provider_check_header(header, err);
 	if (r == 0)
+		r = provider_check_aik(header, true, err);
+	if (r == 0)
 		r = p->ops->aik_create(p, header, spec, &made, err);
+	made.type = spec->type;
+	made.uses = KEY_USE_SIGN;
 	return r < 0 ? r : provider_key_hand_over(&made, ret_key, err);
+}
+
+int provider_check_message(struct slice first, struct err *err)
+{
+	if (first.len >= sizeof(generated) && slice_equal(slice_of(first.data, sizeof(generated)),
+							  slice_of(generated, sizeof(generated))))
+		return err_set(err, ERR_INVALID,
+			       "the message begins as what a TPM says itself; no attestation key "
+			       "signs that");
+	return 0;
 }
 
 int provider_aik_sign(struct provider *p, struct slice header, struct slice object,
@@ -93,13 +107,11 @@ int provider_aik_sign(struct provider *p, struct slice header, struct slice obje
 		return provider_not_there(err);
 	if (message.len == 0 || message.len > PROVIDER_PIECE_MAX)
 		return err_set(err, ERR_INTERNAL, "%zu bytes are no piece", message.len);
-	if (message.len >= sizeof(generated) &&
-	    slice_equal(slice_of(message.data, sizeof(generated)),
-			slice_of(generated, sizeof(generated))))
-		return err_set(err, ERR_INVALID,
-			       "the message begins as what a TPM says itself; no attestation key "
-			       "signs that");
-	r = provider_check_object(header, object, err);
+	r = provider_check_message(message, err);
+	if (r == 0)
+		r = provider_check_object(header, object, err);
+	if (r == 0)
+		r = provider_check_aik(header, true, err);
 	if (r == 0)
 		r = p->ops->aik_sign(p, header, object, message, &signature, err);
 	return r < 0 ? r : provider_hand_over(&signature, ret_signature, err);
@@ -120,6 +132,8 @@ int provider_quote(struct provider *p, struct slice header, struct slice object,
 		r = check_selection(&request->pcrs, err);
 	if (r == 0)
 		r = provider_check_object(header, object, err);
+	if (r == 0)
+		r = provider_check_aik(header, true, err);
 	if (r == 0)
 		r = p->ops->quote(p, header, object, request, &made, &values, err);
 	if (r == 0)
@@ -144,6 +158,10 @@ int provider_certify(struct provider *p, const struct provider_object *aik,
 	if (r == 0)
 		r = provider_check_object(key->header, key->object, err);
 	if (r == 0)
+		r = provider_check_aik(aik->header, true, err);
+	if (r == 0)
+		r = provider_check_aik(key->header, false, err);
+	if (r == 0)
 		r = p->ops->certify(p, aik, key, nonce, &made, err);
 	return r < 0 ? r : attestation_hand_over(&made, ret_certified, err);
 }
@@ -157,10 +175,14 @@ int provider_activate(struct provider *p, struct slice header, struct slice obje
 
 	if (!p || !p->ops->activate)
 		return provider_not_there(err);
+	if ((unsigned)credential->ek > PKEY_TYPES)
+		return err_set(err, ERR_INVALID, "unknown type of key");
 	if (credential->blob.len < 2 || credential->blob.len > BLOB_MAX ||
 	    credential->secret.len < 2 || credential->secret.len > SECRET_MAX)
 		return err_set(err, ERR_INVALID, "the credential has an impossible length");
 	r = provider_check_object(header, object, err);
+	if (r == 0)
+		r = provider_check_aik(header, true, err);
 	if (r == 0)
 		r = p->ops->activate(p, header, object, credential, &secret, err);
 	if (r == 0)
@@ -175,6 +197,8 @@ int provider_ek(struct provider *p, enum pkey_type type, struct ek_result *ret_e
 
 	if (!p || !p->ops->ek)
 		return provider_not_there(err);
+	if ((unsigned)type > PKEY_TYPES)
+		return err_set(err, ERR_INVALID, "unknown type of key");
 	r = p->ops->ek(p, type, &made, err);
 	if (r < 0)
 		return r;

@@ -21,12 +21,14 @@ static const uint8_t kind_flags[] = {
 	[BLOB_SEALED] = BLOB_ENVELOPE,
 	[BLOB_SECRET] = BLOB_ENVELOPE,
 	[BLOB_KEY] = BLOB_EXPORTABLE | BLOB_EMPTY_AUTH | BLOB_IMPORTED,
+	[BLOB_AIK] = 0,
 };
 
 static const char *const kind_names[] = {
 	[BLOB_SEALED] = "sealed data",
 	[BLOB_SECRET] = "a named secret",
 	[BLOB_KEY] = "a key",
+	[BLOB_AIK] = "an attestation key",
 };
 
 #define ALL_FLAGS (BLOB_ENVELOPE | BLOB_EXPORTABLE | BLOB_EMPTY_AUTH | BLOB_IMPORTED)
@@ -102,6 +104,21 @@ void blob_header_write(const struct blob_header *header, struct buf *ret_bytes)
 		buf_put(ret_bytes, slice_of(sum, sizeof(sum)));
 }
 
+enum blob_kind blob_header_kind(struct slice header_bytes)
+{
+	struct cursor cursor = cursor_of(header_bytes);
+	struct slice magic = cursor_take(&cursor, BLOB_MAGIC_SIZE);
+	uint8_t version = cursor_u8(&cursor);
+	uint8_t kind;
+
+	(void)cursor_u8(&cursor); /* the provider */
+	kind = cursor_u8(&cursor);
+	if (cursor.failed || !slice_equal(magic, slice_str(BLOB_MAGIC)) ||
+	    version != BLOB_VERSION || kind > BLOB_AIK)
+		return 0;
+	return (enum blob_kind)kind;
+}
+
 void blob_write(struct slice header_bytes, struct slice object, struct slice body,
 		struct buf *ret_blob)
 {
@@ -163,7 +180,7 @@ static int raw_known(const struct raw_header *raw, struct err *err)
 	if (raw->provider != PROVIDER_TPM && raw->provider != PROVIDER_SOFTWARE)
 		return err_set(err, ERR_NOT_SUPPORTED, "the blob is of an unknown provider (%u)",
 			       raw->provider);
-	if (raw->kind < BLOB_SEALED || raw->kind > BLOB_KEY)
+	if (raw->kind < BLOB_SEALED || raw->kind > BLOB_AIK)
 		return err_set(err, ERR_NOT_SUPPORTED, "the blob is of an unknown kind (%u)",
 			       raw->kind);
 	if (raw->flags & ~ALL_FLAGS)
@@ -209,6 +226,8 @@ static int check_body(const struct blob_header *header, struct slice body, struc
 
 	if (header->kind == BLOB_KEY)
 		return blob_key_public_parse(body, &key, err);
+	if (header->kind == BLOB_AIK)
+		return blob_aik_public_parse(body, &key, err);
 	if (header->flags & BLOB_ENVELOPE)
 		return stream_plain_size(body.len, &plain, err);
 	return body.len == 0 ? 0 : damaged(err, "bytes are left over");
@@ -217,8 +236,9 @@ static int check_body(const struct blob_header *header, struct slice body, struc
 int blob_check_stream(const struct blob_header *header, uint64_t body_len, uint64_t *ret_plain,
 		      struct err *err)
 {
-	if (header->kind == BLOB_KEY)
-		return err_set(err, ERR_INVALID, "the blob holds a key, which has no stream");
+	if (header->kind == BLOB_KEY || header->kind == BLOB_AIK)
+		return err_set(err, ERR_INVALID, "the blob holds %s, which has no stream",
+			       kind_names[header->kind]);
 	if (!(header->flags & BLOB_ENVELOPE))
 		return damaged(err, "bytes are left over");
 	return stream_plain_size(body_len, ret_plain, err);

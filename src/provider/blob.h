@@ -27,6 +27,7 @@ enum blob_kind {
 	BLOB_SEALED = 1, /* stateless, handed to the client; no name */
 	BLOB_SECRET = 2, /* a named secret kept by the daemon */
 	BLOB_KEY = 3,	 /* a named key kept by the daemon */
+	BLOB_AIK = 4,	 /* a named attestation key kept by the daemon */
 };
 
 enum blob_flag {
@@ -53,7 +54,7 @@ struct blob {
 	struct blob_header header;
 	struct slice header_bytes; /* what the object is bound to */
 	struct slice object;
-	struct slice body; /* kind sealed/secret: the stream; kind key: the public part */
+	struct slice body; /* kinds sealed and secret: the stream; others: the public part */
 };
 
 /* 1 to BLOB_NAME_MAX of [A-Za-z0-9._-], no leading dot: the names that headers carry. */
@@ -65,6 +66,9 @@ void blob_header_init(struct blob_header *header, const struct provider *p, enum
 
 /* Appends the header's bytes with their checksum. */
 void blob_header_write(const struct blob_header *header, struct buf *ret_bytes);
+
+/* The kind that a header's bytes say; 0 when they are no header of ours. */
+enum blob_kind blob_header_kind(struct slice header_bytes);
 
 /* Appends header, object and body as one blob. */
 void blob_write(struct slice header_bytes, struct slice object, struct slice body,
@@ -108,13 +112,26 @@ int blob_check_owner(const struct blob *blob, const struct blob_expect *expect, 
 /* The body of a key's blob: its public part. Slices borrow from the body when parsed. */
 struct blob_key_public {
 	enum pkey_type type;
-	struct slice spki; /* DER SubjectPublicKeyInfo, 1 to BLOB_SPKI_MAX bytes */
-	struct slice name; /* the TPM Name, at most PROVIDER_ROOT_MAX bytes; empty in software */
+	unsigned uses;	     /* enum key_use, as they fit the type; records of before: sign */
+	struct slice spki;   /* DER SubjectPublicKeyInfo, 1 to BLOB_SPKI_MAX bytes; HMAC: none */
+	struct slice name;   /* the TPM Name, at most PROVIDER_ROOT_MAX bytes; empty in software */
+	struct slice public; /* TPM2B_PUBLIC, at most BLOB_PUBLIC_MAX bytes; may be empty */
+	enum hash_alg hash;  /* BLOB_AIK: the one it signs with */
+	uint32_t handle;     /* BLOB_AIK: BLOB_AIK_HANDLE and its number in the tenant */
 };
-#define BLOB_SPKI_MAX 1024u
+#define BLOB_SPKI_MAX	 1024u
+#define BLOB_PUBLIC_MAX	 1024u
+#define BLOB_KEY_MAX	 (BLOB_SPKI_MAX + PROVIDER_ROOT_MAX + BLOB_PUBLIC_MAX + 12u) /* of a body */
+#define BLOB_AIK_HANDLE	 0x81010000u
+#define BLOB_AIK_NUMBERS 0x10000u
 
 void blob_key_public_write(const struct blob_key_public *key, struct buf *ret_body);
 int blob_key_public_parse(struct slice body, struct blob_key_public *ret_key, struct err *err)
+	MUST_CHECK;
+
+/* The same for BLOB_AIK. */
+void blob_aik_public_write(const struct blob_key_public *aik, struct buf *ret_body);
+int blob_aik_public_parse(struct slice body, struct blob_key_public *ret_aik, struct err *err)
 	MUST_CHECK;
 
 #endif

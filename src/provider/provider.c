@@ -41,6 +41,13 @@ int provider_check_object(struct slice header, struct slice object, struct err *
 	return provider_check_header(header, err);
 }
 
+int provider_check_aik(struct slice header, bool wanted, struct err *err)
+{
+	if ((blob_header_kind(header) == BLOB_AIK) == wanted)
+		return 0;
+	return err_set(err, ERR_DAMAGED, "the object is %s attestation key", wanted ? "no" : "an");
+}
+
 /* Appends what was made. */
 int provider_hand_over(const struct buf *made, struct buf *ret_bytes, struct err *err)
 {
@@ -111,27 +118,30 @@ int provider_key_hand_over(struct key_result *made, struct key_result *ret_key, 
 	return 0;
 }
 
-/* Uses fit the type, and a MAC key is nothing else. */
+int provider_check_uses(enum pkey_type type, unsigned uses, struct err *err)
+{
+	bool is_rsa = (unsigned)type < PKEY_TYPES && pkey_type_is_rsa(type);
+	unsigned possible = KEY_USE_SIGN | (is_rsa ? KEY_USE_DECRYPT : KEY_USE_AGREE);
+
+	if (uses == KEY_USE_MAC)
+		return 0;
+	if (uses & KEY_USE_MAC)
+		return err_set(err, ERR_INVALID, "a key for HMAC is for nothing else");
+	if ((unsigned)type >= PKEY_TYPES)
+		return err_set(err, ERR_INVALID, "unknown type of key");
+	if (uses == 0 || uses & ~possible)
+		return err_set(err, ERR_INVALID, "a key of type %s can %s", pkey_type_name(type),
+			       is_rsa ? "sign and decrypt" : "sign and agree");
+	return 0;
+}
+
 static int check_spec(const struct key_spec *spec, struct err *err)
 {
-	unsigned pair = KEY_USE_SIGN;
-
 	if (spec->empty_auth && !spec->exportable)
 		return err_set(err, ERR_INVALID, "only exportable keys can do without auth");
-	if (spec->uses & KEY_USE_MAC) {
-		if (spec->uses != KEY_USE_MAC || spec->exportable)
-			return err_set(err, ERR_INVALID,
-				       "a key for HMAC is for nothing else and stays");
-		return 0;
-	}
-	if ((unsigned)spec->type >= PKEY_TYPES)
-		return err_set(err, ERR_INVALID, "unknown type of key");
-	pair |= pkey_type_is_rsa(spec->type) ? KEY_USE_DECRYPT : KEY_USE_AGREE;
-	if (spec->uses & ~pair)
-		return err_set(
-			err, ERR_INVALID, "a key of type %s can %s", pkey_type_name(spec->type),
-			pkey_type_is_rsa(spec->type) ? "sign and decrypt" : "sign and agree");
-	return 0;
+	if (spec->exportable && spec->uses & KEY_USE_MAC)
+		return err_set(err, ERR_INVALID, "a key for HMAC is not for export");
+	return provider_check_uses(spec->type, spec->uses, err);
 }
 
 int provider_key_create(struct provider *p, struct slice header, const struct key_spec *spec,
@@ -149,7 +159,11 @@ int provider_key_create(struct provider *p, struct slice header, const struct ke
 	if (r == 0)
 		r = provider_check_header(header, err);
 	if (r == 0)
+		r = provider_check_aik(header, false, err);
+	if (r == 0)
 		r = p->ops->key_create(p, header, &settled, &made, err);
+	made.type = settled.type;
+	made.uses = settled.uses;
 	return r < 0 ? r : provider_key_hand_over(&made, ret_key, err);
 }
 
@@ -166,9 +180,16 @@ int provider_key_import(struct provider *p, struct slice header, const struct ke
 	if (source->pem.len > KEYFILE_PEM_MAX)
 		return err_set(err, ERR_TOO_LARGE, "a key's PEM has at most %u bytes",
 			       KEYFILE_PEM_MAX);
+	if (source->uses & ~(unsigned)(KEY_USE_SIGN | KEY_USE_DECRYPT | KEY_USE_AGREE))
+		return err_set(err, ERR_INVALID, "an imported key can sign, decrypt or agree");
 	r = provider_check_header(header, err);
 	if (r == 0)
+		r = provider_check_aik(header, false, err);
+	if (r == 0)
 		r = p->ops->key_import(p, header, source, &made, err);
+	/* A key of the chip's own tells its uses; others have those that were asked for. */
+	if (made.uses == 0)
+		made.uses = source->uses ? source->uses : KEY_USE_SIGN;
 	return r < 0 ? r : provider_key_hand_over(&made, ret_key, err);
 }
 
@@ -182,6 +203,8 @@ int provider_key_export(struct provider *p, struct slice header, struct slice ob
 	if (!p || !p->ops->key_export)
 		return provider_not_there(err);
 	r = provider_check_object(header, object, err);
+	if (r == 0)
+		r = provider_check_aik(header, false, err);
 	if (r == 0)
 		r = p->ops->key_export(p, header, object, &pem, &passphrase, err);
 	if (r == 0)
@@ -215,6 +238,8 @@ int provider_key_sign(struct provider *p, struct slice header, struct slice obje
 	r = check_request(request, err);
 	if (r == 0)
 		r = provider_check_object(header, object, err);
+	if (r == 0)
+		r = provider_check_aik(header, false, err);
 	if (r == 0)
 		r = p->ops->key_sign(p, header, object, request, &signature, err);
 	return r < 0 ? r : provider_hand_over(&signature, ret_signature, err);

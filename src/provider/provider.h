@@ -324,7 +324,8 @@ int provider_key_create(struct provider *p, struct slice header, const struct ke
  * PKCS#8 everywhere: on a TPM it is imported below our storage key (TPM2_Import), @uses being what
  * it may do from then on. tpm: also a TSS2 PRIVATE KEY under this chip's SRK; its password is
  * replaced by one bound to @header, and its uses are those that it has, all of them.
- * ERR_NOT_SUPPORTED: it lacks one of source->uses. ERR_TPM_REQUIRED: a TSS2 key in legacy.
+ * ERR_NOT_SUPPORTED: it lacks one of source->uses. ERR_INVALID: uses that no key of its type can
+ * have, and KEY_USE_MAC: HMAC keys are made here. ERR_TPM_REQUIRED: a TSS2 key in legacy.
  * ERR_WRONG_TPM: of another chip. ERR_AUTH_FAILED: the passphrase is wrong or missing.
  */
 int provider_key_import(struct provider *p, struct slice header, const struct key_source *source,

@@ -27,8 +27,12 @@ static const uint8_t other_tenant[BLOB_TENANT_SIZE] = "sixteen others.";
 static const char spki[] = "public";
 static const struct blob_key_public key_public = {
 	.type = PKEY_RSA_2048,
+	.uses = KEY_USE_SIGN,
 	.spki = {(const uint8_t *)spki, 6},
 	.name = {(const uint8_t *)"\0\x0bname", 6},
+	.public = {(const uint8_t *)"\0\1p", 3},
+	.hash = HASH_SHA384,
+	.handle = 0x81010203,
 };
 
 static void body_of(enum blob_kind kind, uint8_t flags, struct buf *ret_body)
@@ -37,6 +41,8 @@ static void body_of(enum blob_kind kind, uint8_t flags, struct buf *ret_body)
 
 	if (kind == BLOB_KEY)
 		blob_key_public_write(&key_public, ret_body);
+	else if (kind == BLOB_AIK)
+		blob_aik_public_write(&key_public, ret_body);
 	else if (flags & BLOB_ENVELOPE)
 		buf_put(ret_body, slice_of(stream, sizeof(stream)));
 }
@@ -131,6 +137,7 @@ static void test_kinds(void **state)
 		{BLOB_KEY, "k", BLOB_EXPORTABLE},
 		{BLOB_KEY, "k", BLOB_EXPORTABLE | BLOB_EMPTY_AUTH},
 		{BLOB_KEY, "k", BLOB_IMPORTED},
+		{BLOB_AIK, "0x81010000", 0},
 	};
 	struct err err;
 
@@ -232,11 +239,15 @@ static const struct {
 } meant[] = {
 	{"unknown provider", BLOB_SEALED, "", 0, 5, 3, ERR_NOT_SUPPORTED},
 	{"provider 0", BLOB_SEALED, "", 0, 5, 0, ERR_NOT_SUPPORTED},
-	{"unknown kind", BLOB_SEALED, "", 0, 6, 4, ERR_NOT_SUPPORTED},
+	{"unknown kind", BLOB_SEALED, "", 0, 6, 5, ERR_NOT_SUPPORTED},
 	{"kind 0", BLOB_SEALED, "", 0, 6, 0, ERR_NOT_SUPPORTED},
 	{"unknown flag", BLOB_SEALED, "", 0, 7, 0x10, ERR_NOT_SUPPORTED},
 	{"unknown flags", BLOB_KEY, "k", 0, 7, 0x82, ERR_NOT_SUPPORTED},
 	{"a key's flag on sealed data", BLOB_SEALED, "", 0, 7, BLOB_EXPORTABLE, ERR_DAMAGED},
+	{"an exportable attestation key", BLOB_AIK, "k", 0, 7, BLOB_EXPORTABLE, ERR_DAMAGED},
+	{"an attestation key without a name", BLOB_SEALED, "", 0, 6, BLOB_AIK, ERR_DAMAGED},
+	{"a key as an attestation key", BLOB_KEY, "k", 0, 6, BLOB_AIK, ERR_DAMAGED},
+	{"an attestation key as a key", BLOB_AIK, "k", 0, 6, BLOB_KEY, ERR_DAMAGED},
 	{"a key in an envelope", BLOB_KEY, "k", 0, 7, BLOB_ENVELOPE, ERR_DAMAGED},
 	{"empty auth, not exportable", BLOB_KEY, "k", 0, 7, BLOB_EMPTY_AUTH, ERR_DAMAGED},
 	{"sealed data with a name", BLOB_SECRET, "k", 0, 6, BLOB_SEALED, ERR_DAMAGED},
@@ -412,31 +423,146 @@ static void test_check_software(void **state)
 	assert_non_null(strstr(err.text, "host key"));
 }
 
+static void assert_key(const struct blob_key_public *key, const struct blob_key_public *wanted)
+{
+	assert_int_equal(key->type, wanted->type);
+	assert_int_equal(key->uses, wanted->uses);
+	assert_true(slice_equal(key->spki, wanted->spki));
+	assert_true(slice_equal(key->name, wanted->name));
+	assert_true(slice_equal(key->public, wanted->public));
+}
+
 static void test_key_public(void **state)
 {
+	static const char BODY[] = "\3\0\6public\6\0\x0bname\1\0\3\0\1p";
+	const struct blob_key_public before = {.type = PKEY_RSA_2048,
+					       .uses = KEY_USE_SIGN,
+					       .spki = key_public.spki,
+					       .name = key_public.name};
 	CLEANUP(buf_fini) struct buf body = BUF_INIT(256);
 	struct blob_key_public back = {0};
 	struct err err = {0};
 
 	(void)state;
 	blob_key_public_write(&key_public, &body);
-	assert_int_equal(body.len, 16);
-	assert_memory_equal(body.data, "\3\0\6public\6\0\x0bname", 16);
+	assert_true(slice_equal(buf_slice(&body), slice_of(BODY, sizeof(BODY) - 1)));
 	assert_int_equal(blob_key_public_parse(buf_slice(&body), &back, &err), 0);
-	assert_int_equal(back.type, PKEY_RSA_2048);
-	assert_true(slice_equal(back.spki, key_public.spki));
-	assert_true(slice_equal(back.name, key_public.name));
+	assert_key(&back, &key_public);
+	/* One of before ends behind its Name. */
+	assert_int_equal(blob_key_public_parse(slice_of(BODY, 16), &back, &err), 0);
+	assert_key(&back, &before);
 	for (size_t len = 0; len < body.len; len++)
-		assert_int_equal(blob_key_public_parse(slice_of(body.data, len), &back, &err),
-				 ERR_DAMAGED);
-	body.data[0] = 5;
-	assert_int_equal(blob_key_public_parse(buf_slice(&body), &back, &err), ERR_NOT_SUPPORTED);
-	body.data[0] = 0;
-	assert_int_equal(blob_key_public_parse(buf_slice(&body), &back, &err), ERR_NOT_SUPPORTED);
-	buf_put_u8(&body, 0);
+		if (len != 16)
+			assert_int_equal(
+				blob_key_public_parse(slice_of(body.data, len), &back, &err),
+				ERR_DAMAGED);
+	assert_key(&back, &before);
+}
+
+static void test_aik_public(void **state)
+{
+	static const char BODY[] = "\3\0\6public\6\0\x0bname\1\0\3\0\1p\2\x81\x01\x02\x03";
+	CLEANUP(buf_fini) struct buf body = BUF_INIT(256);
+	struct blob_key_public back = {0};
+	struct err err = {0};
+
+	(void)state;
+	blob_aik_public_write(&key_public, &body);
+	assert_true(slice_equal(buf_slice(&body), slice_of(BODY, sizeof(BODY) - 1)));
+	assert_int_equal(blob_aik_public_parse(buf_slice(&body), &back, &err), 0);
+	assert_key(&back, &key_public);
+	assert_int_equal(back.hash, HASH_SHA384);
+	assert_int_equal(back.handle, 0x81010203);
 	assert_int_equal(blob_key_public_parse(buf_slice(&body), &back, &err), ERR_DAMAGED);
+	for (size_t len = 0; len < body.len; len++)
+		assert_int_equal(blob_aik_public_parse(slice_of(body.data, len), &back, &err),
+				 ERR_DAMAGED);
+	buf_put_u8(&body, 0);
+	assert_int_equal(blob_aik_public_parse(buf_slice(&body), &back, &err), ERR_DAMAGED);
+}
+
+/* Bodies with one byte changed, or made up. */
+static void test_key_public_refuses(void **state)
+{
+	static const struct {
+		const char *what;
+		size_t at;
+		uint8_t value;
+		int code; /* as a key */
+		int aik_code;
+	} rows[] = {
+		{"nothing changed", 0, 3, 0, 0},
+		{"type 0", 0, 0, ERR_NOT_SUPPORTED, ERR_NOT_SUPPORTED},
+		{"type 6", 0, 6, ERR_NOT_SUPPORTED, ERR_NOT_SUPPORTED},
+		{"an HMAC key with a public half", 0, 5, ERR_DAMAGED, ERR_DAMAGED},
+		{"no use", 16, 0, ERR_DAMAGED, ERR_DAMAGED},
+		{"to decrypt", 16, KEY_USE_DECRYPT, 0, ERR_DAMAGED},
+		{"to sign and decrypt", 16, KEY_USE_SIGN | KEY_USE_DECRYPT, 0, ERR_DAMAGED},
+		{"RSA that agrees", 16, KEY_USE_AGREE, ERR_DAMAGED, ERR_DAMAGED},
+		{"RSA that makes MACs", 16, KEY_USE_MAC, ERR_DAMAGED, ERR_DAMAGED},
+		{"signing and MACs", 16, KEY_USE_SIGN | KEY_USE_MAC, ERR_DAMAGED, ERR_DAMAGED},
+		{"an unknown use", 16, 0x11, ERR_DAMAGED, ERR_DAMAGED},
+		{"a longer public area", 18, 4, ERR_DAMAGED, ERR_DAMAGED},
+		{"hash 0", 22, 0, 0, ERR_NOT_SUPPORTED},
+		{"hash 4", 22, 4, 0, ERR_NOT_SUPPORTED},
+		{"another handle", 24, 2, 0, ERR_DAMAGED},
+		{"a transient handle", 23, 0x80, 0, ERR_DAMAGED},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		CLEANUP(buf_fini) struct buf body = BUF_INIT(256);
+		struct blob_key_public back = {.handle = 77};
+		struct err err = {0};
+		int r;
+
+		blob_aik_public_write(&key_public, &body);
+		body.data[rows[i].at] = rows[i].value;
+		r = blob_aik_public_parse(buf_slice(&body), &back, &err);
+		if (r != rows[i].aik_code || (r < 0 && back.handle != 77))
+			fail_msg("%s: %d as an attestation key", rows[i].what, r);
+		body.len -= 5;
+		r = blob_key_public_parse(buf_slice(&body), &back, &err);
+		if (r != rows[i].code)
+			fail_msg("%s: %d as a key", rows[i].what, r);
+	}
+}
+
+/* An HMAC key has no public half; every pair has one. */
+static void test_key_public_of_hmac(void **state)
+{
+	const struct blob_key_public mac = {
+		.type = PKEY_TYPES, .uses = KEY_USE_MAC, .public = key_public.public};
+	CLEANUP(buf_fini) struct buf body = BUF_INIT(256);
+	struct blob_key_public back = {0};
+	struct err err = {0};
+
+	(void)state;
+	blob_key_public_write(&mac, &body);
+	assert_true(slice_equal(buf_slice(&body), slice_of("\5\0\0\0\x08\0\3\0\1p", 10)));
+	assert_int_equal(blob_key_public_parse(buf_slice(&body), &back, &err), 0);
+	assert_key(&back, &mac);
+	body.data[4] = KEY_USE_SIGN;
+	assert_int_equal(blob_key_public_parse(buf_slice(&body), &back, &err), ERR_DAMAGED);
+	assert_int_equal(blob_key_public_parse(slice_of("\5\0\0\0", 4), &back, &err), ERR_DAMAGED);
 	assert_int_equal(blob_key_public_parse(slice_of("\1\0\0\0", 4), &back, &err), ERR_DAMAGED);
-	assert_int_equal(back.type, PKEY_RSA_2048);
+	assert_key(&back, &mac);
+}
+
+static void test_header_kind(void **state)
+{
+	CLEANUP(buf_fini) struct buf bytes = BUF_INIT(1024);
+
+	(void)state;
+	make(&tpm, BLOB_AIK, "k", 0, &bytes);
+	assert_int_equal(blob_header_kind(buf_slice(&bytes)), BLOB_AIK);
+	assert_int_equal(blob_header_kind(slice_of(bytes.data, 6)), 0);
+	bytes.data[6] = 5;
+	assert_int_equal(blob_header_kind(buf_slice(&bytes)), 0);
+	bytes.data[6] = BLOB_KEY;
+	assert_int_equal(blob_header_kind(buf_slice(&bytes)), BLOB_KEY);
+	bytes.data[4] = 2;
+	assert_int_equal(blob_header_kind(buf_slice(&bytes)), 0);
 }
 
 /* The beginning alone, and what its body may be once the length is known. */
@@ -458,6 +584,7 @@ static void test_start(void **state)
 		{BLOB_SEALED, "", 0, 16, ERR_DAMAGED, 0},
 		{BLOB_SEALED, "", 0, 0, ERR_DAMAGED, 0},
 		{BLOB_KEY, "web", 0, 16, ERR_INVALID, 0},
+		{BLOB_AIK, "web", 0, 16, ERR_INVALID, 0},
 	};
 	size_t i;
 
@@ -500,6 +627,10 @@ int main(void)
 		cmocka_unit_test(test_check_order),
 		cmocka_unit_test(test_check_software),
 		cmocka_unit_test(test_key_public),
+		cmocka_unit_test(test_aik_public),
+		cmocka_unit_test(test_key_public_refuses),
+		cmocka_unit_test(test_key_public_of_hmac),
+		cmocka_unit_test(test_header_kind),
 		cmocka_unit_test(test_start),
 	};
 

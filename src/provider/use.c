@@ -30,6 +30,8 @@ int provider_key_decrypt(struct provider *p, struct slice header, struct slice o
 			       "a ciphertext is as long as the modulus of the key");
 	r = provider_check_object(header, object, err);
 	if (r == 0)
+		r = provider_check_aik(header, false, err);
+	if (r == 0)
 		r = p->ops->key_decrypt(p, header, object, request, &plain, err);
 	if (r == 0)
 		*ret_plain = TAKE(plain);
@@ -47,6 +49,8 @@ int provider_key_agree(struct provider *p, struct slice header, struct slice obj
 	if (pkey_type_is_rsa(pkey_type(peer)))
 		return err_set(err, ERR_INVALID, "the peer's key is not on an elliptic curve");
 	r = provider_check_object(header, object, err);
+	if (r == 0)
+		r = provider_check_aik(header, false, err);
 	if (r == 0)
 		r = p->ops->key_agree(p, header, object, peer, &shared, err);
 	if (r == 0)
@@ -66,6 +70,8 @@ int provider_key_mac(struct provider *p, struct slice header, struct slice objec
 		return err_set(err, ERR_INTERNAL, "%zu bytes are no piece", data.len);
 	r = provider_check_object(header, object, err);
 	if (r == 0)
+		r = provider_check_aik(header, false, err);
+	if (r == 0)
 		r = p->ops->key_mac(p, header, object, data, &mac, err);
 	return r < 0 ? r : provider_hand_over(&mac, ret_mac, err);
 }
@@ -82,9 +88,11 @@ int provider_pieces_start(struct provider *p, enum pieces_of of, struct slice he
 {
 	int r;
 
-	if (!p || !p->ops->pieces_start)
+	if (!p || !p->ops->pieces_start || (of == PIECES_AIK && !p->ops->aik_sign))
 		return provider_not_there(err);
 	r = provider_check_object(header, object, err);
+	if (r == 0)
+		r = provider_check_aik(header, of == PIECES_AIK, err);
 	return r < 0 ? r : p->ops->pieces_start(p, of, header, object, ret_pieces, err);
 }
 

@@ -23,6 +23,12 @@ struct store {
 /* The folder that holds the records of a kind, below its tenant's. */
 const char *store_kind_folder(enum store_kind kind);
 
+/* What a file of that length counts. */
+static inline uint64_t store_file_bytes(uint64_t len)
+{
+	return len < STORE_BLOCK ? STORE_BLOCK : len;
+}
+
 /*
  * Opens the folder under the state folder that @path leads to, component by component, so that no
  * link is followed anywhere on the way. @path ends with NULL and may be empty.

@@ -28,7 +28,13 @@ static const uint8_t RECORD_HEAD[RECORD_HEAD_SIZE] = {'H', 'F', 'R', 'C', RECORD
 static const char *const KIND_WORDS[STORE_KINDS] = {
 	[STORE_KEYS] = "key",
 	[STORE_SECRETS] = "secret",
+	[STORE_AIKS] = "attestation key",
 };
+
+uint64_t store_record_bytes(size_t content_len)
+{
+	return store_file_bytes(RECORD_HEAD_SIZE + content_len + RECORD_MAC_SIZE);
+}
 
 static int absent(const struct store_id *id, struct err *err)
 {

@@ -18,7 +18,6 @@
 #include "store/impl.h"
 
 #define LOCK_NAME      "lock"
-#define TENANT_MAX     63u
 #define MAC_KEY_SIZE   32u
 #define MAC_KEY_LABEL  "holdfast record mac"
 #define SPOOL_FOLDER   "spool"
@@ -28,6 +27,7 @@
 static const char *const KIND_FOLDERS[STORE_KINDS] = {
 	[STORE_KEYS] = "keys",
 	[STORE_SECRETS] = "secrets",
+	[STORE_AIKS] = "aiks",
 };
 
 const char *store_kind_folder(enum store_kind kind)
@@ -57,7 +57,7 @@ bool store_tenant_ok(const char *name)
 	size_t i;
 
 	for (i = 0; name[i] != '\0'; i++)
-		if (i == TENANT_MAX || !(is_lower_or_digit(name[i]) || name[i] == '-'))
+		if (i == STORE_TENANT_MAX || !(is_lower_or_digit(name[i]) || name[i] == '-'))
 			return false;
 	return i > 0;
 }

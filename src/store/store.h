@@ -12,8 +12,9 @@
  *   <state>/auth.key, host.key, tpm.state, tpm.used, tpm.state.TIME
  *                                              twin files, each with a second copy NAME.copy
  *   <state>/tenants/<tenant>/id                twin file: the tenant's random id
- *   <state>/tenants/<tenant>/{keys,secrets}/<name>   records
+ *   <state>/tenants/<tenant>/{keys,secrets,aiks}/<name>   records
  *   <state>/spool/                             large data on their way, without a name
+ *   <state>/removed/<tenant>.<time>.<n>        what a removed tenant had, until it is deleted
  *   <state>/quarantine/<tenant>.<kind>.<name>.<time> what could not be read and was deleted
  */
 
@@ -69,6 +70,20 @@ int store_twin_set_aside(struct store *store, const char *name, const char *asid
 int store_tenant_make(struct store *store, const char *tenant, struct err *err) MUST_CHECK;
 
 /*
+ * The names of all tenants that have a folder, in byte order, each ended by a NUL, appended to
+ * @ret_names.
+ */
+int store_tenants(struct store *store, struct buf *ret_names, struct err *err) MUST_CHECK;
+
+/*
+ * Removes a tenant with all that it has, in one durable step; from then on the name is free. Its
+ * files are deleted by store_sweep_removed(), now or at another start, which takes as long as there
+ * are many. ERR_NOT_FOUND.
+ */
+int store_tenant_remove(struct store *store, const char *tenant, struct err *err) MUST_CHECK;
+void store_sweep_removed(struct store *store);
+
+/*
  * Room for one large thing on its way, gone with its holder. It must be ciphertext: nothing else
  * ever comes into the state folder. ERR_DISK_FULL.
  */
@@ -81,9 +96,10 @@ int store_has_records(struct store *store, bool *ret_any, struct err *err) MUST_
 int store_set_key(struct store *store, const struct secret *root, struct err *err) MUST_CHECK;
 
 /* Records: whole files, "HFRC", version, content, HMAC-SHA-256 over both. */
-enum store_kind { STORE_KEYS, STORE_SECRETS, STORE_KINDS };
+enum store_kind { STORE_KEYS, STORE_SECRETS, STORE_AIKS, STORE_KINDS };
 
 #define STORE_NAME_MAX	  128u
+#define STORE_TENANT_MAX  63u
 #define STORE_CONTENT_MAX (2u * 1024u * 1024u)
 
 struct store_id {
@@ -122,5 +138,20 @@ int store_remove(struct store *store, const struct store_id *id, struct err *err
 #define STORE_LIST_MAX 10000u
 int store_list(struct store *store, const char *tenant, enum store_kind kind, const char *after,
 	       size_t max, struct buf *ret_names, bool *ret_more, struct err *err) MUST_CHECK;
+
+/*
+ * How many records of a kind a tenant has, readable or not, and their bytes on disk: of each the
+ * file's length, but at least STORE_BLOCK. An absent tenant has none. Reads the whole folder.
+ */
+#define STORE_BLOCK 4096u
+struct store_usage {
+	uint64_t records;
+	uint64_t bytes;
+};
+int store_usage(struct store *store, const char *tenant, enum store_kind kind,
+		struct store_usage *ret_usage, struct err *err) MUST_CHECK;
+
+/* What a record of so much content adds to the bytes. */
+uint64_t store_record_bytes(size_t content_len);
 
 #endif

@@ -9,13 +9,11 @@
 
 #include "tpm/impl.h"
 
-/* The name of a hierarchy is its handle (Part 1, "Names"). */
-static const uint8_t name_of_owner[] = {0x40, 0x00, 0x00, 0x01};
-static const uint8_t name_of_lockout[] = {0x40, 0x00, 0x00, 0x0a};
-
-static struct slice owner_name(void)
+struct slice chip_handle_name(uint32_t handle, uint8_t ret_bytes[4])
 {
-	return slice_of(name_of_owner, sizeof(name_of_owner));
+	for (int i = 0; i < 4; i++)
+		ret_bytes[i] = (uint8_t)(handle >> (24 - 8 * i));
+	return slice_of(ret_bytes, 4);
 }
 
 TSS2_RC chip_startup(struct engine *engine)
@@ -37,7 +35,8 @@ TSS2_RC chip_shutdown(struct engine *engine)
 	return rc ? rc : command_run(&engine->line, &command);
 }
 
-TSS2_RC chip_read_public(struct engine *engine, uint32_t handle, TPM2B_PUBLIC *ret_public)
+TSS2_RC chip_read_qualified(struct engine *engine, uint32_t handle, TPM2B_PUBLIC *ret_public,
+			    struct engine_name *ret_qualified)
 {
 	struct command command = {.code = TPM2_CC_ReadPublic};
 	TPM2B_PUBLIC public = {0};
@@ -48,9 +47,21 @@ TSS2_RC chip_read_public(struct engine *engine, uint32_t handle, TPM2B_PUBLIC *r
 		rc = command_run(&engine->line, &command);
 	if (!rc)
 		rc = Tss2_Sys_ReadPublic_Complete(engine->line.sys, &public, &name, &qualified);
-	if (!rc)
-		*ret_public = public;
-	return rc;
+	if (!rc && qualified.size > sizeof(ret_qualified->bytes))
+		rc = TSS2_SYS_RC_MALFORMED_RESPONSE;
+	if (rc)
+		return rc;
+	*ret_public = public;
+	ret_qualified->len = qualified.size;
+	memcpy(ret_qualified->bytes, qualified.name, qualified.size);
+	return TSS2_RC_SUCCESS;
+}
+
+TSS2_RC chip_read_public(struct engine *engine, uint32_t handle, TPM2B_PUBLIC *ret_public)
+{
+	struct engine_name unused;
+
+	return chip_read_qualified(engine, handle, ret_public, &unused);
 }
 
 /* No HMAC covers the handle in an answer, so this is all that can be said of it. */
@@ -142,15 +153,16 @@ TSS2_RC chip_create(struct engine *engine, const struct chip_create *create,
 	return rc;
 }
 
-TSS2_RC chip_create_srk(struct engine *engine, const TPM2B_PUBLIC *template, struct root *ret_root,
-			TPM2B_PUBLIC *ret_public)
+TSS2_RC chip_create_primary(struct engine *engine, const struct chip_primary *primary,
+			    struct root *ret_root, TPM2B_PUBLIC *ret_public)
 {
+	uint8_t name_of_hierarchy[4];
 	struct command command = {
 		.code = TPM2_CC_CreatePrimary,
-		.names = {owner_name()},
+		.names = {chip_handle_name(primary->hierarchy, name_of_hierarchy)},
 		.name_count = 1,
 		.authorised = true,
-		.auth = engine_auth(engine->owner_auth),
+		.auth = primary->auth,
 		.answer_handles = 1,
 	};
 	TPM2B_SENSITIVE_CREATE sensitive = {0};
@@ -164,8 +176,8 @@ TSS2_RC chip_create_srk(struct engine *engine, const TPM2B_PUBLIC *template, str
 	TPM2_HANDLE handle = 0;
 	TSS2_RC rc;
 
-	rc = Tss2_Sys_CreatePrimary_Prepare(engine->line.sys, TPM2_RH_OWNER, &sensitive, template,
-					    &outside, &pcrs);
+	rc = Tss2_Sys_CreatePrimary_Prepare(engine->line.sys, primary->hierarchy, &sensitive,
+					    primary->template, &outside, &pcrs);
 	if (!rc)
 		rc = command_run(&engine->line, &command);
 	if (!rc)
@@ -180,9 +192,11 @@ TSS2_RC chip_create_srk(struct engine *engine, const TPM2B_PUBLIC *template, str
 
 TSS2_RC chip_persist(struct engine *engine, const struct root *object, uint32_t handle)
 {
+	uint8_t name_of_owner[4];
 	struct command command = {
 		.code = TPM2_CC_EvictControl,
-		.names = {owner_name(), name_slice(&object->name)},
+		.names = {chip_handle_name(TPM2_RH_OWNER, name_of_owner),
+			  name_slice(&object->name)},
 		.name_count = 2,
 		.authorised = true,
 		.auth = engine_auth(engine->owner_auth),
@@ -195,9 +209,10 @@ TSS2_RC chip_persist(struct engine *engine, const struct root *object, uint32_t 
 
 TSS2_RC chip_lockout_reset(struct engine *engine)
 {
+	uint8_t name_of_lockout[4];
 	struct command command = {
 		.code = TPM2_CC_DictionaryAttackLockReset,
-		.names = {slice_of(name_of_lockout, sizeof(name_of_lockout))},
+		.names = {chip_handle_name(TPM2_RH_LOCKOUT, name_of_lockout)},
 		.name_count = 1,
 		.authorised = true,
 		.auth = engine_auth(engine->lockout_auth),

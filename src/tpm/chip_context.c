@@ -15,16 +15,6 @@ TSS2_RC chip_flush(struct engine *engine, uint32_t handle)
 	return rc ? rc : command_run(&engine->line, &command);
 }
 
-static bool listed(const struct chip_handles *handles, uint32_t handle)
-{
-	size_t i;
-
-	for (i = 0; handles && i < handles->count; i++)
-		if (handles->handle[i] == handle)
-			return true;
-	return false;
-}
-
 TSS2_RC chip_flush_group(struct engine *engine, uint32_t group, const struct chip_handles *spare)
 {
 	struct chip_handles handles;
@@ -32,7 +22,7 @@ TSS2_RC chip_flush_group(struct engine *engine, uint32_t group, const struct chi
 	size_t i;
 
 	for (i = 0; !rc && i < handles.count; i++) {
-		if (listed(spare, handles.handle[i]))
+		if (spare && chip_handles_have(spare, handles.handle[i]))
 			continue;
 		rc = chip_flush(engine, handles.handle[i]);
 		if (rc_base(rc) == TPM2_RC_HANDLE && !rc_is_layer(rc))

@@ -8,8 +8,8 @@
 #include "tpm/impl.h"
 #include "tpm/rc.h"
 
-static TSS2_RC get_capability(struct engine *engine, TPM2_CAP capability, uint32_t property,
-			      uint32_t count, TPMS_CAPABILITY_DATA *ret_data)
+TSS2_RC chip_capability(struct engine *engine, TPM2_CAP capability, uint32_t property,
+			uint32_t count, TPMS_CAPABILITY_DATA *ret_data)
 {
 	struct command command = {.code = TPM2_CC_GetCapability};
 	TPMI_YES_NO more;
@@ -29,7 +29,7 @@ TSS2_RC chip_handles(struct engine *engine, uint32_t group, struct chip_handles 
 {
 	TPMS_CAPABILITY_DATA data = {0};
 	const TPML_HANDLE *list = &data.data.handles;
-	TSS2_RC rc = get_capability(engine, TPM2_CAP_HANDLES, group, CHIP_HANDLES_MAX, &data);
+	TSS2_RC rc = chip_capability(engine, TPM2_CAP_HANDLES, group, CHIP_HANDLES_MAX, &data);
 	size_t i;
 
 	if (rc)
@@ -78,6 +78,9 @@ static void property_take(struct engine_facts *facts, const TPMS_TAGGED_PROPERTY
 	case TPM2_PT_HR_LOADED_MIN:
 		facts->session_slots = slots_capacity(v);
 		break;
+	case TPM2_PT_NV_BUFFER_MAX:
+		facts->nv_buffer = v;
+		break;
 	case TPM2_PT_PERMANENT:
 		facts->in_lockout = (v & TPMA_PERMANENT_INLOCKOUT) != 0;
 		break;
@@ -102,7 +105,8 @@ static TSS2_RC properties_take(struct engine *engine, uint32_t group, struct eng
 	TSS2_RC rc;
 	size_t i;
 
-	rc = get_capability(engine, TPM2_CAP_TPM_PROPERTIES, group, TPM2_MAX_TPM_PROPERTIES, &data);
+	rc = chip_capability(engine, TPM2_CAP_TPM_PROPERTIES, group, TPM2_MAX_TPM_PROPERTIES,
+			     &data);
 	for (i = 0; !rc && i < data.data.tpmProperties.count; i++)
 		property_take(facts, &data.data.tpmProperties.tpmProperty[i], firmware);
 	return rc;

@@ -63,7 +63,8 @@ void line_close(struct line *line)
 		free(line->sys);
 	}
 	transport_free(line->transport);
-	session_fini(&line->session);
+	for (size_t i = 0; i < LINE_SESSIONS; i++)
+		session_fini(&line->sessions[i]);
 	memset(line, 0, sizeof(*line));
 }
 
@@ -76,6 +77,30 @@ static struct slice code_bytes(uint32_t code, uint8_t out[4])
 	return slice_of(out, 4);
 }
 
+/* The sessions that a command goes through, each with what it authorises. */
+struct passage {
+	struct session *sessions[2];
+	struct session_use uses[2];
+	size_t count;
+};
+
+static struct passage passage_of(struct line *line, const struct command *command)
+{
+	bool in = line->encrypt && command->secret_in, out = line->encrypt && command->secret_out;
+	struct passage passage = {.sessions = {&line->sessions[LINE_FIRST]}, .count = 1};
+
+	passage.uses[0].auth = command->auth;
+	passage.uses[0].attributes = (uint8_t)(SESSION_CONTINUE | (in ? SESSION_DECRYPT : 0) |
+					       (out ? SESSION_ENCRYPT : 0));
+	if (command->second == LINE_FIRST)
+		return passage;
+	passage.sessions[1] = &line->sessions[command->second];
+	passage.uses[1].auth = command->second_auth;
+	passage.uses[1].attributes = command->second == LINE_POLICY ? 0 : SESSION_CONTINUE;
+	passage.count = 2;
+	return passage;
+}
+
 static TSS2_RC encrypt_parameter(struct line *line, const struct session_use *use)
 {
 	uint8_t copy[TRANSPORT_BUFFER];
@@ -84,12 +109,12 @@ static TSS2_RC encrypt_parameter(struct line *line, const struct session_use *us
 	TSS2_RC rc;
 
 	rc = Tss2_Sys_GetDecryptParam(line->sys, &len, &data);
-	if (rc)
+	if (rc || len == 0) /* which SYS does not take back */
 		return rc;
 	if (len > sizeof(copy))
 		return TSS2_SYS_RC_BAD_SIZE;
 	memcpy(copy, data, len);
-	if (session_encrypt(&line->session, use, copy, len, &line->fault) < 0)
+	if (session_encrypt(&line->sessions[LINE_FIRST], use, copy, len, &line->fault) < 0)
 		rc = COMMAND_OURS;
 	else
 		rc = Tss2_Sys_SetDecryptParam(line->sys, len, copy);
@@ -112,7 +137,7 @@ static TSS2_RC decrypt_parameter(struct line *line, const struct session_use *us
 	if (len > sizeof(copy) || len > parameters.len)
 		return RC_FORGED;
 	memcpy(copy, data, len);
-	if (session_decrypt(&line->session, use, copy, len, &line->fault) < 0)
+	if (session_decrypt(&line->sessions[LINE_FIRST], use, copy, len, &line->fault) < 0)
 		rc = COMMAND_OURS;
 	else
 		rc = Tss2_Sys_SetEncryptParam(line->sys, len, copy);
@@ -120,11 +145,10 @@ static TSS2_RC decrypt_parameter(struct line *line, const struct session_use *us
 	return rc;
 }
 
-static TSS2_RC put_hmac(struct line *line, const struct command *command,
-			const struct session_use *use)
+static TSS2_RC put_hmacs(struct line *line, const struct command *command,
+			 const struct passage *passage)
 {
-	TSS2L_SYS_AUTH_COMMAND auths = {.count = 1};
-	TPMS_AUTH_COMMAND *auth = &auths.auths[0];
+	TSS2L_SYS_AUTH_COMMAND auths = {.count = (uint16_t)passage->count};
 	struct slice parts[2 + COMMAND_NAMES_MAX];
 	uint8_t code[4];
 	size_t n = 0, i, len;
@@ -139,14 +163,19 @@ static TSS2_RC put_hmac(struct line *line, const struct command *command,
 		parts[n++] = command->names[i];
 	parts[n++] = slice_of(data, len);
 
-	auth->sessionHandle = line->session.handle;
-	auth->sessionAttributes = use->attributes;
-	auth->nonce.size = sizeof(line->session.nonce_caller);
-	memcpy(auth->nonce.buffer, line->session.nonce_caller, auth->nonce.size);
-	auth->hmac.size = SESSION_HASH_SIZE;
-	if (session_command_hmac(&line->session, use, parts, n, auth->hmac.buffer, &line->fault) <
-	    0)
-		return COMMAND_OURS;
+	for (i = 0; i < passage->count; i++) {
+		const struct session *session = passage->sessions[i];
+		TPMS_AUTH_COMMAND *auth = &auths.auths[i];
+
+		auth->sessionHandle = session->handle;
+		auth->sessionAttributes = passage->uses[i].attributes;
+		auth->nonce.size = sizeof(session->nonce_caller);
+		memcpy(auth->nonce.buffer, session->nonce_caller, auth->nonce.size);
+		auth->hmac.size = SESSION_HASH_SIZE;
+		if (session_command_hmac(session, &passage->uses[i], parts, n, auth->hmac.buffer,
+					 &line->fault) < 0)
+			return COMMAND_OURS;
+	}
 	return Tss2_Sys_SetCmdAuths(line->sys, &auths);
 }
 
@@ -171,52 +200,57 @@ static TSS2_RC answer_parameters(struct line *line, const struct command *comman
 	return TSS2_RC_SUCCESS;
 }
 
-static TSS2_RC check_hmac(struct line *line, const struct command *command,
-			  const struct session_use *use, struct slice *ret_parameters)
+static TSS2_RC check_hmacs(struct line *line, const struct command *command,
+			   const struct passage *passage, struct slice *ret_parameters)
 {
-	TSS2L_SYS_AUTH_RESPONSE auths = {.count = 1};
-	const TPMS_AUTH_RESPONSE *auth = &auths.auths[0];
+	TSS2L_SYS_AUTH_RESPONSE auths = {.count = (uint16_t)passage->count};
 	struct session_answer answer = {.code = command->code};
 	struct err err;
+	size_t i;
 	TSS2_RC rc;
 
 	rc = answer_parameters(line, command, &answer.parameters);
 	if (!rc)
 		rc = Tss2_Sys_GetRspAuths(line->sys, &auths);
-	if (rc)
-		return rc;
-	answer.nonce_tpm = slice_of(auth->nonce.buffer, auth->nonce.size);
-	answer.hmac = slice_of(auth->hmac.buffer, auth->hmac.size);
-	answer.attributes = auth->sessionAttributes;
-	if (session_accept(&line->session, use, &answer, &err) < 0)
-		return RC_FORGED;
-	*ret_parameters = answer.parameters;
-	return TSS2_RC_SUCCESS;
+	if (!rc && auths.count != passage->count)
+		rc = RC_FORGED;
+	for (i = 0; i < passage->count && !rc; i++) {
+		const TPMS_AUTH_RESPONSE *auth = &auths.auths[i];
+
+		answer.nonce_tpm = slice_of(auth->nonce.buffer, auth->nonce.size);
+		answer.hmac = slice_of(auth->hmac.buffer, auth->hmac.size);
+		answer.attributes = auth->sessionAttributes;
+		if (session_accept(passage->sessions[i], &passage->uses[i], &answer, &err) < 0)
+			rc = RC_FORGED;
+	}
+	if (!rc)
+		*ret_parameters = answer.parameters;
+	return rc;
 }
 
-static TSS2_RC run_in_session(struct line *line, const struct command *command)
+static TSS2_RC run_in_sessions(struct line *line, const struct command *command)
 {
-	bool in = line->encrypt && command->secret_in, out = line->encrypt && command->secret_out;
-	struct session_use use = {
-		.auth = command->auth,
-		.attributes = (uint8_t)(SESSION_CONTINUE | (in ? SESSION_DECRYPT : 0) |
-					(out ? SESSION_ENCRYPT : 0)),
-	};
+	struct passage passage = passage_of(line, command);
+	const struct session_use *first = &passage.uses[0];
 	struct slice parameters = slice_of(NULL, 0);
 	TSS2_RC rc = TSS2_RC_SUCCESS;
+	size_t i;
 
-	if (session_roll(&line->session, &line->fault) < 0)
-		return COMMAND_OURS;
-	if (in)
-		rc = encrypt_parameter(line, &use);
+	for (i = 0; i < passage.count; i++)
+		if (session_roll(passage.sessions[i], &line->fault) < 0)
+			return COMMAND_OURS;
+	if (first->attributes & SESSION_DECRYPT)
+		rc = encrypt_parameter(line, first);
 	if (!rc)
-		rc = put_hmac(line, command, &use);
+		rc = put_hmacs(line, command, &passage);
 	if (!rc)
 		rc = Tss2_Sys_Execute(line->sys);
 	if (!rc)
-		rc = check_hmac(line, command, &use, &parameters);
-	if (!rc && out)
-		rc = decrypt_parameter(line, &use, parameters);
+		rc = check_hmacs(line, command, &passage, &parameters);
+	if (!rc && first->attributes & SESSION_ENCRYPT)
+		rc = decrypt_parameter(line, first, parameters);
+	if (!rc && command->second == LINE_POLICY)
+		session_fini(&line->sessions[LINE_POLICY]);
 	return rc;
 }
 
@@ -244,8 +278,8 @@ TSS2_RC command_run(struct line *line, const struct command *command)
 	/* A session that neither authorises nor encrypts is refused by the chip. */
 	bool secret = line->encrypt && (command->secret_in || command->secret_out);
 
-	if (line->session.handle != SESSION_NONE && (command->authorised || secret))
-		return run_in_session(line, command);
+	if (line->sessions[LINE_FIRST].handle != SESSION_NONE && (command->authorised || secret))
+		return run_in_sessions(line, command);
 	if (command->authorised)
 		return run_by_password(line, command);
 	return Tss2_Sys_Execute(line->sys);

@@ -17,11 +17,22 @@
 #include "tpm/session.h"
 #include "tpm/transport.h"
 
+/*
+ * Sessions on a line. The first authorises each command's first handle and carries what is
+ * encrypted. The others authorise a second handle, and are started when they are first wanted.
+ */
+enum line_session {
+	LINE_FIRST,
+	LINE_SECOND,
+	LINE_POLICY, /* for one command, which ends it */
+	LINE_SESSIONS,
+};
+
 /* A line to the chip: what is needed to run commands. */
 struct line {
 	struct transport *transport;
 	TSS2_SYS_CONTEXT *sys;
-	struct session session;
+	struct session sessions[LINE_SESSIONS];
 	bool encrypt;	  /* parameters that carry secrets */
 	struct err fault; /* why command_run() failed, when the failure was ours */
 };
@@ -39,11 +50,13 @@ struct command {
 	bool secret_in;	 /* the first parameter carries a secret: encrypt it */
 	bool secret_out; /* the first response parameter does */
 	struct slice auth;
-	unsigned answer_handles; /* in the answer, before its parameters */
+	unsigned answer_handles;  /* in the answer, before its parameters */
+	enum line_session second; /* authorises the second handle; LINE_FIRST = it needs none */
+	struct slice second_auth;
 };
 
 /*
- * Runs the prepared command through the line's session; without one, by a password session when
+ * Runs the prepared command through the line's sessions; without any, by a password session when
  * authorised. Returns a TSS2_RC: 0, the chip's code, a layer's, or COMMAND_OURS with the line's
  * fault filled.
  */

@@ -23,10 +23,14 @@ struct slice engine_auth(const struct secret *auth)
 	return auth ? secret_slice(auth) : slice_of(NULL, 0);
 }
 
+/* Behind a resource manager: what the chip refuses to flush now goes with the connection. */
 static void flush_ours(struct engine *engine)
 {
-	(void)resident_flush(engine);
+	TSS2_RC rc = resident_flush(engine);
+
 	session_discard(engine);
+	if (rc && !rc_is_stale(rc) && transport_is_managed(engine->line.transport))
+		transport_close(engine->line.transport);
 }
 
 void engine_drop(struct engine *engine)
@@ -37,14 +41,17 @@ void engine_drop(struct engine *engine)
 		engine->srk_tried = false; /* it may come back as another chip */
 	else if (transport_is_managed(engine->line.transport))
 		flush_ours(engine);
-	else if (engine->parked.len)
-		session_discard(engine); /* among saved ones nobody would find it */
+	else
+		session_end_parked(engine); /* among saved ones nobody would find them */
 	slots_reset(&engine->slots);
-	session_fini(&engine->line.session);
-	buf_reset(&engine->parked);
+	for (size_t i = 0; i < LINE_SESSIONS; i++) {
+		session_fini(&engine->line.sessions[i]);
+		buf_reset(&engine->parked[i]);
+	}
 	memset(&engine->srk, 0, sizeof(engine->srk));
 	memset(&engine->hsk, 0, sizeof(engine->hsk));
 	memset(engine->others, 0, sizeof(engine->others));
+	eks_misplace(&engine->eks);
 	transport_clear_lost(engine->line.transport);
 	engine->ready = false;
 }
@@ -70,6 +77,7 @@ static int link_up(struct engine *engine, bool *ret_new, struct err *err)
 	TSS2_RC rc;
 
 	engine_drop(engine);
+	engine->banks.count = 0; /* a reset may have brought others */
 	rc = chip_startup(engine);
 	if (rc)
 		return rc_err(err, rc, "starting the TPM");
@@ -80,6 +88,10 @@ static int link_up(struct engine *engine, bool *ret_new, struct err *err)
 	rc = chip_facts(engine);
 	if (rc)
 		return rc_err(err, rc, "reading the TPM's properties");
+	/* Its seed may be another one since. */
+	if (engine->eks.reset_count != engine->facts.reset_count)
+		eks_fini(&engine->eks);
+	engine->eks.reset_count = engine->facts.reset_count;
 	return roots_open(engine, ret_new, err);
 }
 
@@ -119,11 +131,13 @@ int engine_ready(struct engine *engine, struct err *err)
 {
 	int r = engine_linked(engine, err);
 
-	if (r < 0 || (engine->line.session.handle != SESSION_NONE && !engine->parked.len))
+	if (r < 0 || (engine->line.sessions[LINE_FIRST].handle != SESSION_NONE &&
+		      !engine->parked[LINE_FIRST].len))
 		return r;
 	/* Raw commands needed its place. */
 	slots_mark(&engine->slots);
-	if (session_unpark(engine) || (engine->ready && roots_session(engine, err) == 0))
+	if (session_unpark(engine, LINE_FIRST) ||
+	    (engine->ready && roots_session(engine, err) == 0))
 		return 0;
 	*err = (struct err){0};
 	engine->ready = false;
@@ -149,8 +163,10 @@ static bool repeat(struct engine *engine, TSS2_RC rc)
 {
 	bool lifted = lockout_note(engine, rc);
 
+	if (rc_want(rc) == RC_WANTS_SESSION)
+		return session_yield(engine);
 	if (rc_is_full(rc))
-		return resident_yield(engine);
+		return resident_yield(engine) || session_yield(engine);
 	return lifted && !rc_is_refusal(rc);
 }
 
@@ -200,9 +216,12 @@ static int options_take(struct engine *engine, const struct engine_options *opti
 	engine->hsk_handle = options->hsk_handle;
 	if (options->recorded)
 		engine->roots = *options->recorded;
-	engine->parked = (struct buf)BUF_INIT(SLOTS_CONTEXT_MAX);
+	for (size_t i = 0; i < LINE_SESSIONS; i++)
+		engine->parked[i] = (struct buf)BUF_INIT(SLOTS_CONTEXT_MAX);
 	if (options->owner_auth.len)
 		r = secret_copy(options->owner_auth, &engine->owner_auth, err);
+	if (r == 0 && options->endorsement_auth.len)
+		r = secret_copy(options->endorsement_auth, &engine->endorsement_auth, err);
 	if (r == 0 && options->lockout_auth.len)
 		r = secret_copy(options->lockout_auth, &engine->lockout_auth, err);
 	if (r == 0)
@@ -247,10 +266,15 @@ void engine_free(struct engine *engine)
 		if (!transport_is_managed(engine->line.transport))
 			(void)chip_shutdown(engine);
 	}
+	for (size_t i = 0; i < ENGINE_MESSAGES_MAX; i++)
+		engine_message_free(engine, engine->messages[i]);
 	line_close(&engine->line);
 	slots_reset(&engine->slots);
-	buf_fini(&engine->parked);
+	for (size_t i = 0; i < LINE_SESSIONS; i++)
+		buf_fini(&engine->parked[i]);
+	eks_fini(&engine->eks);
 	secret_free(engine->owner_auth);
+	secret_free(engine->endorsement_auth);
 	secret_free(engine->hsk_auth);
 	secret_free(engine->lockout_auth);
 	wipe(engine, sizeof(*engine));

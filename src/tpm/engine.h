@@ -50,6 +50,7 @@ struct engine_options {
 	uint32_t hsk_handle;	 /* 0 = not persistent */
 	bool encrypt;
 	struct slice owner_auth;	     /* copied */
+	struct slice endorsement_auth;	     /* copied */
 	struct slice lockout_auth;	     /* copied; empty = the lockout counter is left alone */
 	struct slice hsk_auth;		     /* copied */
 	const struct engine_roots *recorded; /* NULL = no chip was ever recorded */
@@ -89,6 +90,7 @@ struct engine_facts {
 	char tcti[128];
 	const char *manager; /* of the chip's slots, beside us: "none", "kernel", "unknown" */
 	uint32_t object_slots, session_slots; /* that the chip has at least, or 3 */
+	uint32_t nv_buffer;		      /* bytes that it reads of NV at once; 0 = not told */
 	uint32_t reset_count, restart_count;
 	uint32_t ek_handle; /* of a persistent endorsement key; 0 = none where they usually lie */
 	struct engine_name ek;
@@ -139,9 +141,39 @@ int engine_seal(struct engine *engine, struct slice auth, const struct secret *p
 		struct engine_made *ret_made, struct err *err) MUST_CHECK;
 int engine_unseal(struct engine *engine, const struct engine_object *object,
 		  struct secret **ret_plain, struct err *err) MUST_CHECK;
-int engine_create_key(struct engine *engine, enum engine_parent parent, enum pkey_type type,
+
+/* A new private part with another authValue; the object itself is the same. */
+int engine_change_auth(struct engine *engine, const struct engine_object *object,
+		       struct slice new_auth, struct buf *ret_private, struct err *err) MUST_CHECK;
+
+/* --- keys ---------------------------------------------------------------------------------- */
+
+/* What a key may do: by its public area, so that the chip holds it to that. */
+enum engine_use {
+	ENGINE_SIGN = 1 << 0,
+	ENGINE_DECRYPT = 1 << 1, /* RSA-OAEP */
+	ENGINE_AGREE = 1 << 2,	 /* ECDH */
+	ENGINE_MAC = 1 << 3,	 /* HMAC-SHA-256, and nothing else */
+};
+
+struct engine_key {
+	enum engine_parent parent;
+	enum pkey_type type; /* with ENGINE_MAC any */
+	unsigned uses;	     /* enum engine_use, as they fit the type */
+	struct slice auth;
+};
+int engine_create_key(struct engine *engine, const struct engine_key *key,
+		      struct engine_made *ret_made, struct err *err) MUST_CHECK;
+
+/*
+ * A pair that was made elsewhere, below the HSK from now on. What leaves us on the way is readable
+ * by the HSK alone (Part 1, "Protected Storage", outer duplication wrapper). ERR_NOT_SUPPORTED: RSA
+ * with another exponent than 65537, or with more than two primes.
+ */
+int engine_import_key(struct engine *engine, const struct pkey *pair, unsigned uses,
 		      struct slice auth, struct engine_made *ret_made, struct err *err) MUST_CHECK;
 
+/* Of the uses below, each is ERR_INVALID for a key that was not made for it. */
 struct engine_sign {
 	enum pkey_scheme scheme;
 	enum hash_alg hash;
@@ -151,9 +183,160 @@ int engine_sign(struct engine *engine, const struct engine_object *key,
 		const struct engine_sign *request, struct buf *ret_signature, struct err *err)
 	MUST_CHECK;
 
-/* A new private part with another authValue; the object itself is the same. */
-int engine_change_auth(struct engine *engine, const struct engine_object *object,
-		       struct slice new_auth, struct buf *ret_private, struct err *err) MUST_CHECK;
+/* ERR_INVALID: not as long as the modulus. ERR_DAMAGED: not by this key, hash and label. */
+struct engine_decrypt {
+	enum hash_alg hash; /* of OAEP and MGF1 */
+	struct slice label; /* at most 64 bytes, the NUL at its end included; empty = none */
+	struct slice ciphertext;
+};
+int engine_decrypt(struct engine *engine, const struct engine_object *key,
+		   const struct engine_decrypt *request, struct secret **ret_plain, struct err *err)
+	MUST_CHECK;
+
+/* The shared x-coordinate, as long as the field. ERR_INVALID: a peer of another curve. */
+int engine_agree(struct engine *engine, const struct engine_object *key, const struct pkey *peer,
+		 struct secret **ret_shared, struct err *err) MUST_CHECK;
+
+/* At most ENGINE_PIECE_MAX bytes; 32 bytes are appended. */
+#define ENGINE_PIECE_MAX 1024u
+int engine_mac(struct engine *engine, const struct engine_object *key, struct slice data,
+	       struct buf *ret_mac, struct err *err) MUST_CHECK;
+
+/* --- messages: hashed by the chip ---------------------------------------------------------- */
+
+/*
+ * The signature of a restricted key, by its own scheme and hash, of 1 to ENGINE_PIECE_MAX bytes:
+ * two TPM commands. ERR_INVALID: the message begins as what a TPM says itself.
+ */
+int engine_sign_message(struct engine *engine, const struct engine_object *key,
+			struct slice message, struct buf *ret_signature, struct err *err)
+	MUST_CHECK;
+
+/*
+ * The same, or a MAC, of what comes in pieces of 1 to ENGINE_PIECE_MAX bytes: one command to
+ * start, one for each piece, one more to sign; between them all else may be done. What @key names
+ * must live until the end. Each may fail with ERR_CONFLICT: the chip was reset or lost, or nobody
+ * knows whether it took the last piece; the message is over then. At most ENGINE_MESSAGES_MAX at
+ * once, more are ERR_TPM_BUSY.
+ */
+#define ENGINE_MESSAGES_MAX 8u
+struct engine_message;
+int engine_message_start(struct engine *engine, const struct engine_object *key,
+			 enum engine_use use, struct engine_message **ret_message, struct err *err)
+	MUST_CHECK;
+int engine_message_add(struct engine *engine, struct engine_message *message, struct slice piece,
+		       struct err *err) MUST_CHECK;
+/* With the last piece; the MAC or the signature is appended. The message is freed by _free(). */
+int engine_message_end(struct engine *engine, struct engine_message *message, struct slice last,
+		       struct buf *ret_result, struct err *err) MUST_CHECK;
+/* Out of the chip, too. NULL is allowed. engine_free() frees all that are left. */
+void engine_message_free(struct engine *engine, struct engine_message *message);
+
+/* --- attestation --------------------------------------------------------------------------- */
+
+/* A restricted signing key below the HSK, which signs by RSASSA or ECDSA with one hash only. */
+struct engine_aik {
+	enum pkey_type type;
+	enum hash_alg hash;
+};
+/* One TPM command. */
+int engine_create_aik(struct engine *engine, const struct engine_aik *aik, struct slice auth,
+		      struct engine_made *ret_made, struct err *err) MUST_CHECK;
+
+/* Of each bank of platform configuration registers those whose bit is set. */
+#define ENGINE_PCRS  24u
+#define ENGINE_BANKS 4u
+struct engine_pcrs {
+	struct {
+		enum hash_alg hash;
+		uint32_t mask;
+	} banks[ENGINE_BANKS];
+	size_t count; /* of banks; a bank stands once */
+};
+
+struct engine_pcr_values {
+	struct engine_pcrs pcrs;
+	uint8_t digest[ENGINE_BANKS][ENGINE_PCRS][HASH_MAX_SIZE]; /* where the bit is set */
+	uint32_t update_counter;
+};
+
+/* The banks of hashes that we know; asked of the chip once. */
+int engine_pcr_banks(struct engine *engine, struct engine_pcrs *ret_banks, struct err *err)
+	MUST_CHECK;
+
+/*
+ * One command for every eight, taken again when an update came between two: ERR_TPM_BUSY when that
+ * does not end. ERR_INVALID: the chip does not have one of them.
+ */
+int engine_read_pcrs(struct engine *engine, const struct engine_pcrs *wanted,
+		     struct engine_pcr_values *ret_values, struct err *err) MUST_CHECK;
+
+/* What the chip says, and its signature; marshalled, 0-initialised with ENGINE_ATTESTED_INIT. */
+struct engine_attested {
+	struct buf attest;    /* TPMS_ATTEST */
+	struct buf signature; /* TPMT_SIGNATURE */
+};
+#define ENGINE_ATTESTED_INIT                                                                       \
+	{                                                                                          \
+		.attest = BUF_INIT(2048), .signature = BUF_INIT(1024)                              \
+	}
+void engine_attested_fini(struct engine_attested *attested);
+static inline void engine_attested_cleanup(struct engine_attested *attested)
+{
+	engine_attested_fini(attested);
+}
+
+/*
+ * One command; with @ret_values, which may be NULL, those of engine_read_pcrs() besides, until
+ * their digest is the quote's.
+ */
+struct engine_quote {
+	struct slice nonce;
+	struct engine_pcrs pcrs;
+};
+int engine_quote(struct engine *engine, const struct engine_object *aik,
+		 const struct engine_quote *request, struct engine_attested *ret_quote,
+		 struct engine_pcr_values *ret_values, struct err *err) MUST_CHECK;
+
+/* @aik signs that @key is in this chip, under its Name. One command. */
+int engine_certify(struct engine *engine, const struct engine_object *aik,
+		   const struct engine_object *key, struct slice nonce,
+		   struct engine_attested *ret_certified, struct err *err) MUST_CHECK;
+
+/* The endorsement key of a type; borrowed from the engine until the next call. */
+struct engine_ek {
+	enum pkey_type type;
+	uint32_t handle; /* where it lies persistently; 0 = nowhere */
+	struct engine_name name;
+	struct slice certificate; /* DER, of this very key; empty = none */
+	struct slice chain;	  /* DER certificates, one after the other; may be empty */
+	struct buf *public;	  /* TPM2B_PUBLIC is appended here */
+};
+/*
+ * @type PKEY_TYPES: the first with a certificate, of P-256, RSA-2048, P-384; else the first that
+ * the chip can make. What was told once costs no command again until the chip was reset; without a
+ * certificate it is looked for each time. ERR_OWNER_AUTH_REQUIRED: the endorsement hierarchy has
+ * another password. ERR_NOT_SUPPORTED: no such key.
+ */
+int engine_ek(struct engine *engine, enum pkey_type type, struct engine_ek *ret_ek, struct err *err)
+	MUST_CHECK;
+
+/* Why the last engine_ek() gave no certificate or chain though the chip keeps one; "" if not so. */
+const char *engine_ek_remark(const struct engine *engine);
+
+/* What TPM2_MakeCredential made for an attestation key and an endorsement key. */
+struct engine_credential {
+	enum pkey_type ek;   /* PKEY_TYPES as for engine_ek() */
+	struct slice blob;   /* TPM2B_ID_OBJECT */
+	struct slice secret; /* TPM2B_ENCRYPTED_SECRET */
+};
+/*
+ * One command by password, where the endorsement key allows that, else three. ERR_DAMAGED: for
+ * another pair of keys.
+ */
+int engine_activate(struct engine *engine, const struct engine_object *aik,
+		    const struct engine_credential *credential, struct secret **ret_secret,
+		    struct err *err) MUST_CHECK;
 
 /*
  * One raw command of somebody else, sent as it is; the chip's answer is appended to *ret_answer,
@@ -170,16 +353,16 @@ int engine_raw_end(struct engine *engine, struct err *err) MUST_CHECK;
 void engine_forget(struct engine *engine, const struct engine_object *object);
 
 /*
- * What a public area says; needs no chip. ERR_DAMAGED when it is none, ERR_NOT_SUPPORTED for key
- * types outside enum pkey_type.
+ * What a public area says; needs no chip. ERR_DAMAGED when it is none, ERR_NOT_SUPPORTED for keys
+ * that are neither of enum pkey_type nor for ENGINE_MAC.
  */
 struct engine_public {
-	enum pkey_type type;
-	bool sign;	     /* signs */
+	enum pkey_type type; /* PKEY_TYPES with ENGINE_MAC */
+	unsigned uses;	     /* enum engine_use */
 	bool restricted;     /* signs or decrypts only what the TPM made itself */
 	bool user_with_auth; /* usable with its password */
 	struct engine_name name;
-	struct pkey *key; /* freed by the caller */
+	struct pkey *key; /* freed by the caller; NULL with ENGINE_MAC */
 };
 int engine_public_parse(struct slice bytes, struct engine_public *ret_public, struct err *err)
 	MUST_CHECK;

@@ -5,7 +5,12 @@
  * that code (hexadecimal) on its way from CHILD, as somebody on the bus would.
  *   size        the parameters claim far more bytes than were received
  *   tag         the answer says that it carries no sessions
- *   nonce hmac attributes   one bit of it
+ *   nonce hmac attributes   one bit of it (of the last HMAC)
+ *   second      one bit of the second session's nonce
+ *   said        one bit of the first parameter, where an HMAC is to notice it
+ *   digest counter value   one bit of an answer without sessions: of its first parameter, of a
+ *               PCR_Read's counter, of its last byte
+ *   restless    the last one, and not only once
  *   cut         the last 20 bytes are missing, the header says so too
  *   refuse      the answer is BAD_AUTH for the first session
  *   stale       the answer is REFERENCE_S0
@@ -19,7 +24,8 @@
 #include <tss2/tss2_tcti.h>
 #include <tss2/tss2_tctildr.h>
 
-#define EVIL_TOLD "HOLDFAST_TEST_EVIL_TOLD"
+#define SESSION_SIZE 69u /* nonce of 32, attributes, HMAC of 32 */
+#define EVIL_TOLD    "HOLDFAST_TEST_EVIL_TOLD"
 
 struct evil {
 	TSS2_TCTI_CONTEXT_COMMON_V2 tcti;
@@ -66,26 +72,54 @@ static void answer_with(uint8_t *answer, size_t *size, unsigned rc)
 	*size = 10;
 }
 
+/* Load, HMAC_Start, HashSequenceStart, CreatePrimary */
+static int answers_with_handle(unsigned code)
+{
+	return code == 0x157 || code == 0x15b || code == 0x186 || code == 0x131;
+}
+
+/* Lies about an answer that carries no sessions. */
+static int is_of_no_session(const char *how)
+{
+	return !strcmp(how, "digest") || !strcmp(how, "counter") || !strcmp(how, "value") ||
+	       !strcmp(how, "restless");
+}
+
+static void lie_about_parameters(const char *how, uint8_t *answer, size_t size)
+{
+	if (!strcmp(how, "digest"))
+		answer[12] ^= 0x01;
+	else if (!strcmp(how, "counter"))
+		answer[13] ^= 0x01;
+	else
+		answer[size - 1] ^= 0x01;
+}
+
 static void lie(const struct evil *evil, uint8_t *answer, size_t *size)
 {
-	unsigned handle = evil->running == 0x157 ? 4 : 0; /* Load answers with one */
+	unsigned handle = answers_with_handle(evil->running) ? 4 : 0;
 	uint8_t *session = answer + 14 + handle + get_u32(answer + 10 + handle);
+	const char *how = evil->how;
 
-	if (!strcmp(evil->how, "size"))
+	if (!strcmp(how, "size"))
 		put_u32(answer + 10 + handle, 0x400000);
-	else if (!strcmp(evil->how, "tag"))
+	else if (!strcmp(how, "tag"))
 		answer[1] = 0x01;
-	else if (!strcmp(evil->how, "nonce"))
+	else if (!strcmp(how, "nonce"))
 		session[2] ^= 0x01;
-	else if (!strcmp(evil->how, "attributes"))
+	else if (!strcmp(how, "second"))
+		session[SESSION_SIZE + 2] ^= 0x01;
+	else if (!strcmp(how, "said"))
+		answer[14 + handle + 2] ^= 0x01;
+	else if (!strcmp(how, "attributes"))
 		session[34] ^= 0x40;
-	else if (!strcmp(evil->how, "hmac"))
+	else if (!strcmp(how, "hmac"))
 		answer[*size - 1] ^= 0x01;
-	else if (!strcmp(evil->how, "cut"))
+	else if (!strcmp(how, "cut"))
 		put_u32(answer + 2, (unsigned)(*size -= 20));
-	else if (!strcmp(evil->how, "refuse"))
+	else if (!strcmp(how, "refuse"))
 		answer_with(answer, size, 0x9a2);
-	else if (!strcmp(evil->how, "stale"))
+	else if (!strcmp(how, "stale"))
 		answer_with(answer, size, 0x918);
 }
 
@@ -93,13 +127,18 @@ static TSS2_RC evil_receive(TSS2_TCTI_CONTEXT *tcti, size_t *size, uint8_t *resp
 			    int32_t timeout)
 {
 	struct evil *evil = evil_of(tcti);
+	int plain = is_of_no_session(evil->how);
 	TSS2_RC rc = Tss2_Tcti_Receive(evil->child, size, response, timeout);
 
 	if (rc || getenv(EVIL_TOLD) || evil->running != evil->code || *size < 60 ||
-	    get_u32(response + 6) != 0 || response[1] != 0x02)
+	    get_u32(response + 6) != 0 || response[1] != (plain ? 0x01 : 0x02))
 		return rc;
-	lie(evil, response, size);
-	setenv(EVIL_TOLD, "1", 1);
+	if (plain)
+		lie_about_parameters(evil->how, response, *size);
+	else
+		lie(evil, response, size);
+	if (strcmp(evil->how, "restless") != 0)
+		setenv(EVIL_TOLD, "1", 1);
 	return TSS2_RC_SUCCESS;
 }
 

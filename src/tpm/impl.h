@@ -24,10 +24,19 @@ struct chip_handles {
 	size_t count;
 };
 
+static inline bool chip_handles_have(const struct chip_handles *handles, uint32_t handle)
+{
+	for (size_t i = 0; i < handles->count; i++)
+		if (handles->handle[i] == handle)
+			return true;
+	return false;
+}
+
 /* Groups of handles, as TPM2_GetCapability names them (Part 3). */
 #define GROUP_TRANSIENT	     0x80000000u
 #define GROUP_LOADED_SESSION 0x02000000u
 #define GROUP_SAVED_SESSION  0x03000000u
+#define GROUP_POLICY_SESSION 0x03000000u /* by its own handle */
 #define GROUP_MASK	     0xff000000u
 
 static inline bool chip_is_of(uint32_t handle, uint32_t group)
@@ -37,28 +46,52 @@ static inline bool chip_is_of(uint32_t handle, uint32_t group)
 
 #define OTHERS_MAX 4u
 
+/* An endorsement key as far as it was looked at. */
+struct ek {
+	const struct ek_row *row; /* NULL = not at all */
+	bool placed;		  /* the handle is known, 0 for nowhere */
+	uint32_t handle;
+	TPM2B_PUBLIC public;
+	struct engine_name name;
+	struct buf certificate, chain; /* no room before @row is set */
+};
+
+struct eks {
+	struct ek keys[PKEY_TYPES];
+	enum pkey_type first; /* what PKEY_TYPES means, when @has_first */
+	bool has_first;
+	bool refused;	 /* the hierarchy's password, in this operation */
+	bool unreadable; /* an index was refused in it */
+	uint32_t reset_count;
+	char remark[160];
+};
+
 struct engine {
 	struct line line;
 	struct slots slots;
 	struct root srk;
+	TPM2B_PUBLIC srk_public;
 	struct root hsk;		/* its handle is 0 when it is an object in the slots */
 	uint8_t hsk_id[SLOTS_ID];	/* there */
 	struct root others[OTHERS_MAX]; /* persistent parents whose Name was looked up */
 	unsigned next_other;
-	struct buf parked;	    /* our session's context while it is not in the chip */
-	struct chip_handles before; /* saved sessions when the first raw command came */
-	bool raw;		    /* on a bare chip: raw commands since the last raw_end */
-	bool ready;		    /* roots verified and session up */
-	bool flushed;		    /* what a killed owner left was flushed once */
-	bool srk_tried;		    /* this chip was asked for the recorded SRK and made another */
-	struct err refusal;	    /* code 0, or why a chip that answers may not be used */
-	uint64_t refused_until_us;  /* no new look before that */
+	struct buf parked[LINE_SESSIONS]; /* our sessions' contexts while not in the chip */
+	struct chip_handles before;	  /* saved sessions when the first raw command came */
+	bool raw;			  /* on a bare chip: raw commands since the last raw_end */
+	bool ready;			  /* roots verified and session up */
+	bool flushed;			  /* what a killed owner left was flushed once */
+	bool srk_tried;		   /* this chip was asked for the recorded SRK and made another */
+	struct err refusal;	   /* code 0, or why a chip that answers may not be used */
+	uint64_t refused_until_us; /* no new look before that */
+	struct eks eks;
+	struct engine_pcrs banks; /* count 0 = not asked for yet */
 	struct engine_roots roots;
 	struct engine_facts facts;
+	struct engine_message *messages[ENGINE_MESSAGES_MAX];
 	char remark[256];
 	enum pkey_type srk_type;
 	uint32_t srk_handle, hsk_handle;
-	struct secret *owner_auth, *hsk_auth, *lockout_auth;
+	struct secret *owner_auth, *endorsement_auth, *hsk_auth, *lockout_auth;
 };
 
 /* --- chip.c, chip_facts.c, chip_context.c, chip_session.c: one TPM command each, the chip's code
@@ -66,7 +99,12 @@ struct engine {
 
 TSS2_RC chip_startup(struct engine *engine);
 TSS2_RC chip_shutdown(struct engine *engine);
+/* The Name of a hierarchy or session is its handle (Part 1, "Names"). */
+struct slice chip_handle_name(uint32_t handle, uint8_t ret_bytes[4]);
 TSS2_RC chip_read_public(struct engine *engine, uint32_t handle, TPM2B_PUBLIC *ret_public);
+/* With the Name that says below which hierarchy it is (Part 1, "Qualified Name"). */
+TSS2_RC chip_read_qualified(struct engine *engine, uint32_t handle, TPM2B_PUBLIC *ret_public,
+			    struct engine_name *ret_qualified);
 TSS2_RC chip_load(struct engine *engine, const struct root *parent, struct slice parent_auth,
 		  const TPM2B_PUBLIC *public, const TPM2B_PRIVATE *private,
 		  struct root *ret_loaded);
@@ -80,13 +118,21 @@ struct chip_create {
 };
 TSS2_RC chip_create(struct engine *engine, const struct chip_create *create,
 		    TPM2B_PUBLIC *ret_public, TPM2B_PRIVATE *ret_private);
-TSS2_RC chip_create_srk(struct engine *engine, const TPM2B_PUBLIC *template, struct root *ret_root,
-			TPM2B_PUBLIC *ret_public);
+/* A primary key of a hierarchy, with an empty password. */
+struct chip_primary {
+	uint32_t hierarchy;
+	struct slice auth; /* the hierarchy's */
+	const TPM2B_PUBLIC *template;
+};
+TSS2_RC chip_create_primary(struct engine *engine, const struct chip_primary *primary,
+			    struct root *ret_root, TPM2B_PUBLIC *ret_public);
 TSS2_RC chip_persist(struct engine *engine, const struct root *object, uint32_t handle);
 TSS2_RC chip_lockout_reset(struct engine *engine);
 
 TSS2_RC chip_facts(struct engine *engine);   /* all of them: some commands more */
 TSS2_RC chip_lockout(struct engine *engine); /* those that change */
+TSS2_RC chip_capability(struct engine *engine, TPM2_CAP capability, uint32_t property,
+			uint32_t count, TPMS_CAPABILITY_DATA *ret_data);
 TSS2_RC chip_handles(struct engine *engine, uint32_t group, struct chip_handles *ret_handles);
 
 TSS2_RC chip_flush(struct engine *engine, uint32_t handle);
@@ -96,8 +142,8 @@ TSS2_RC chip_flush_group(struct engine *engine, uint32_t group, const struct chi
 TSS2_RC chip_context_save(struct engine *engine, uint32_t handle, struct buf *ret_context);
 TSS2_RC chip_context_load(struct engine *engine, struct slice context, uint32_t *ret_handle);
 
-/* Salted to @salt (with @public), or unsalted when NULL. */
-TSS2_RC chip_start_session(struct engine *engine, const struct root *salt,
+/* Salted to @salt (with @public), or unsalted when NULL. LINE_POLICY is one for a policy. */
+TSS2_RC chip_start_session(struct engine *engine, enum line_session which, const struct root *salt,
 			   const TPM2B_PUBLIC *public);
 
 /* --- roots.c: finds, verifies or makes SRK and HSK, and starts the session between them --- */
@@ -105,7 +151,7 @@ TSS2_RC chip_start_session(struct engine *engine, const struct root *salt,
 int roots_open(struct engine *engine, bool *ret_new, struct err *err) MUST_CHECK;
 /* Are both where they were found? ERR_TPM_CHANGED when not. */
 int roots_verify(struct engine *engine, struct err *err) MUST_CHECK;
-/* A new session in the place of one that was lost; verifies the SRK. */
+/* A new first session in the place of one that was lost; verifies the SRK. */
 int roots_session(struct engine *engine, struct err *err) MUST_CHECK;
 
 /* --- resident.c: what of ours is in the chip --- */
@@ -118,7 +164,8 @@ struct loadable {
 	uint8_t id[SLOTS_ID];
 	enum engine_parent parent;
 	struct root other;   /* with ENGINE_OTHER */
-	enum pkey_type type; /* PKEY_TYPES: no key that is served */
+	enum pkey_type type; /* PKEY_TYPES: no pair that is served */
+	unsigned uses;
 	struct slice auth, public_bytes, private_bytes;
 	bool parsed; /* into the two below */
 	TPM2B_PUBLIC public;
@@ -126,6 +173,9 @@ struct loadable {
 };
 int loadable_parse(struct engine *engine, const struct engine_object *object,
 		   struct loadable *ret_loadable, struct err *err) MUST_CHECK;
+
+/* In the chip for the command to come, from before or by its context; *ret_slot NULL: neither. */
+TSS2_RC resident_again(struct engine *engine, const uint8_t id[SLOTS_ID], struct slot **ret_slot);
 
 /* In the chip for the command to come: it was there already, or is loaded. */
 TSS2_RC resident_object(struct engine *engine, struct loadable *object, struct root *ret_root);
@@ -150,11 +200,126 @@ TSS2_RC resident_flush(struct engine *engine);
 /* The same, but contexts are saved as at any eviction. */
 TSS2_RC resident_leave(struct engine *engine);
 
-/* Our session: out of the chip, back, its context renewed, and away for good. */
-TSS2_RC session_park(struct engine *engine);
-bool session_unpark(struct engine *engine);
-bool session_renew(struct engine *engine);
+/* What a chip refuses to flush is still there, and must not be forgotten before it is gone. */
+bool resident_stays(TSS2_RC rc);
+/* What the chip has forgotten is out of it; but it was reset, or is another one: look again. */
+TSS2_RC resident_forgotten(struct engine *engine, TSS2_RC rc);
+
+/* --- sessions.c: our own sessions in the chip, out of it, and back --- */
+
+/* A new one in the place of the one before. @salt as for chip_start_session(). */
+TSS2_RC session_open(struct engine *engine, enum line_session which, const struct root *salt,
+		     const TPM2B_PUBLIC *public);
+/* One that was not needed so far, in the chip for the command to come. */
+TSS2_RC session_want(struct engine *engine, enum line_session which);
+/* Away for good: one, all, one that no command needs now (false: there is none), the parked. */
+void session_end(struct engine *engine, enum line_session which);
 void session_discard(struct engine *engine);
+bool session_yield(struct engine *engine);
+void session_end_parked(struct engine *engine);
+/* Keeps no more of them than leaves others a place, after a command that needed several. */
+void session_rest(struct engine *engine);
+/* All out of the chip; one back; the contexts of those that are out renewed. */
+TSS2_RC session_park(struct engine *engine);
+bool session_unpark(struct engine *engine, enum line_session which);
+bool session_renew(struct engine *engine);
+
+/* --- key_use.c --- */
+
+/* Parsed, and made for this use: ERR_INVALID when not. */
+int key_parse(struct engine *engine, const struct engine_object *key, enum engine_use use,
+	      struct loadable *ret_key, struct err *err) MUST_CHECK;
+
+/* The argument of key_sign_run(), an engine_op's run(). */
+struct key_sign {
+	struct loadable key;
+	TPM2B_DIGEST digest;
+	TPMT_SIG_SCHEME scheme;
+	TPMT_TK_HASHCHECK ticket;
+	TPMT_SIGNATURE signature;
+};
+TSS2_RC key_sign_run(struct engine *engine, void *arg);
+
+/* At most ENGINE_PIECE_MAX bytes, as the chip takes them; and a MAC, as it gives it. */
+int piece_take(struct slice piece, TPM2B_MAX_BUFFER *ret_buffer, struct err *err) MUST_CHECK;
+int mac_take(const TPM2B_DIGEST *mac, struct buf *ret_mac, struct err *err) MUST_CHECK;
+
+/* --- share.c --- */
+
+/*
+ * A fresh secret that only the holder of the key can read (Part 1, B.10 and C.6), as long as
+ * SHA-256; @use is the label, such as "SECRET".
+ */
+int share_make(const TPM2B_PUBLIC *holder, const char *use, uint8_t ret_secret[SESSION_HASH_SIZE],
+	       TPM2B_ENCRYPTED_SECRET *ret_sealed, struct err *err) MUST_CHECK;
+
+/* --- object.c --- */
+
+/* What the chip answered, as its bytes. */
+int made_marshal(const TPM2B_PUBLIC *public, const TPM2B_PRIVATE *private,
+		 struct engine_made *ret_made, struct err *err) MUST_CHECK;
+/* --- pcr.c --- */
+
+/* Fills line.fault (ERR_INVALID) and is COMMAND_OURS when the chip lacks one of @wanted. */
+TSS2_RC pcr_select(struct engine *engine, const struct engine_pcrs *wanted,
+		   TPML_PCR_SELECTION *ret_selection);
+bool pcr_same(const struct engine_pcrs *wanted, const TPML_PCR_SELECTION *selection);
+TSS2_RC pcr_read(struct engine *engine, const struct engine_pcrs *wanted,
+		 struct engine_pcr_values *ret_values);
+/* The hash of all values, as a quote holds it. */
+int pcr_digest(const struct engine_pcr_values *values, enum hash_alg alg,
+	       uint8_t ret_digest[HASH_MAX_SIZE], struct err *err) MUST_CHECK;
+/* How often what changes meanwhile is taken. */
+#define PCR_ROUNDS 4u
+TSS2_RC pcr_restless(struct engine *engine);
+
+/* --- quote.c --- */
+
+/* What both statements come out of the chip as. */
+struct statement {
+	TPM2B_ATTEST bytes;
+	TPMS_ATTEST said; /* the same, taken apart */
+	TPMT_SIGNATURE signature;
+};
+/* Is it what was asked for: of this type, with this nonce? Takes it apart. */
+TSS2_RC statement_check(struct statement *statement, TPMI_ST_ATTEST type, struct slice nonce);
+int statement_hand_over(const struct statement *statement, struct engine_attested *ret_attested,
+			struct err *err) MUST_CHECK;
+/* ERR_INVALID when it is too long for any chip. */
+int statement_nonce(struct slice nonce, TPM2B_DATA *ret_data, struct err *err) MUST_CHECK;
+
+/* --- nv.c --- */
+
+#define NV_EK_FIRST    0x01c00000u /* EK Credential Profile 2.5, 2.2.1.4 and 2.2.1.5 */
+#define NV_CHAIN_FIRST 0x01c00100u
+#define NV_CHAIN_LAST  0x01c001ffu
+
+/*
+ * Appends all of an index, which may be read by its own empty password or the owner's, or nothing
+ * when it is unwritten, too long for the buf, or somebody else's to read.
+ */
+TSS2_RC nv_read(struct engine *engine, uint32_t index, struct buf *ret_bytes);
+
+/* --- ek.c, ek_certificate.c --- */
+
+struct ek_row {
+	enum pkey_type type;
+	bool high;	      /* range of the template */
+	uint32_t certificate; /* NV index */
+};
+
+/* Before an operation with one of them. */
+void ek_begin(struct engine *engine);
+/* For the command to come; the type must not be PKEY_TYPES. */
+TSS2_RC ek_resident(struct engine *engine, enum pkey_type type, struct root *ret_root);
+/* The type that PKEY_TYPES means here, and anything else itself. */
+TSS2_RC ek_choose(struct engine *engine, enum pkey_type type, enum pkey_type *ret_type);
+/* Refused for the want of the endorsement hierarchy's password? Says so. */
+int ek_err(struct engine *engine, int r, struct err *err);
+bool ek_by_policy(const struct ek *ek);
+TSS2_RC ek_certify(struct engine *engine, struct ek *ek, const struct chip_handles *indices);
+void eks_misplace(struct eks *eks);
+void eks_fini(struct eks *eks);
 
 /* --- raw.c --- */
 

@@ -88,23 +88,29 @@ static TSS2_RC run_create(struct engine *engine, void *arg)
 	return rc ? rc : chip_create(engine, &create, &op->public, &op->private);
 }
 
-static int create(struct engine *engine, struct op_create *in, const char *what,
-		  struct engine_made *ret_made, struct err *err)
+int made_marshal(const TPM2B_PUBLIC *public, const TPM2B_PRIVATE *private,
+		 struct engine_made *ret_made, struct err *err)
 {
 	CLEANUP(engine_made_cleanup) struct engine_made made = ENGINE_MADE_INIT;
-	const struct engine_op op = {.what = what, .run = run_create, .arg = in};
-	int r = engine_do(engine, &op, err);
+	int r = public_marshal(public, &made.public, err);
 
 	if (r == 0)
-		r = public_marshal(&in->public, &made.public, err);
-	if (r == 0)
-		r = private_marshal(&in->private, &made.private, err);
+		r = private_marshal(private, &made.private, err);
 	if (r < 0)
 		return r;
 	engine_made_fini(ret_made);
 	*ret_made = made;
 	made = (struct engine_made)ENGINE_MADE_INIT;
 	return 0;
+}
+
+static int create(struct engine *engine, struct op_create *in, const char *what,
+		  struct engine_made *ret_made, struct err *err)
+{
+	const struct engine_op op = {.what = what, .run = run_create, .arg = in};
+	int r = engine_do(engine, &op, err);
+
+	return r < 0 ? r : made_marshal(&in->public, &in->private, ret_made, err);
 }
 
 int engine_seal(struct engine *engine, struct slice auth, const struct secret *plain,
@@ -122,16 +128,28 @@ int engine_seal(struct engine *engine, struct slice auth, const struct secret *p
 	return create(engine, &op, "sealing", ret_made, err);
 }
 
-int engine_create_key(struct engine *engine, enum engine_parent parent, enum pkey_type type,
-		      struct slice auth, struct engine_made *ret_made, struct err *err)
+int engine_create_key(struct engine *engine, const struct engine_key *key,
+		      struct engine_made *ret_made, struct err *err)
 {
 	TPM2B_PUBLIC template;
-	struct op_create op = {.parent = parent, .template = &template, .auth = auth};
-	int r = public_signing(type, &template, err);
+	struct op_create op = {.parent = key->parent, .template = &template, .auth = key->auth};
+	int r = public_key(key->type, key->uses, &template, err);
 
 	if (r < 0)
 		return r;
 	return create(engine, &op, "creating a key", ret_made, err);
+}
+
+int engine_create_aik(struct engine *engine, const struct engine_aik *aik, struct slice auth,
+		      struct engine_made *ret_made, struct err *err)
+{
+	TPM2B_PUBLIC template;
+	struct op_create op = {.parent = ENGINE_HSK, .template = &template, .auth = auth};
+	int r = public_attesting(aik->type, aik->hash, &template, err);
+
+	if (r < 0)
+		return r;
+	return create(engine, &op, "creating an attestation key", ret_made, err);
 }
 
 /* --- unseal -------------------------------------------------------------------------------- */
@@ -183,77 +201,6 @@ int engine_unseal(struct engine *engine, const struct engine_object *object,
 		r = secret_copy(slice_of(unseal.data.buffer, unseal.data.size), ret_plain, err);
 	wipe(&unseal, sizeof(unseal));
 	return r;
-}
-
-/* --- sign ---------------------------------------------------------------------------------- */
-
-struct op_sign {
-	struct loadable object;
-	TPM2B_DIGEST digest;
-	TPMT_SIG_SCHEME scheme;
-	TPMT_SIGNATURE signature;
-};
-
-static TSS2_RC run_sign(struct engine *engine, void *arg)
-{
-	static const TPMT_TK_HASHCHECK no_ticket = {.tag = TPM2_ST_HASHCHECK,
-						    .hierarchy = TPM2_RH_NULL};
-	struct op_sign *op = arg;
-	struct command command = {
-		.code = TPM2_CC_Sign,
-		.name_count = 1,
-		.authorised = true,
-		.auth = op->object.auth,
-	};
-	struct root root;
-	TSS2_RC rc = resident_object(engine, &op->object, &root);
-
-	if (rc)
-		return rc;
-	command.names[0] = name_slice(&root.name);
-	rc = Tss2_Sys_Sign_Prepare(engine->line.sys, root.handle, &op->digest, &op->scheme,
-				   &no_ticket);
-	if (!rc)
-		rc = command_run(&engine->line, &command);
-	if (!rc)
-		rc = Tss2_Sys_Sign_Complete(engine->line.sys, &op->signature);
-	return rc;
-}
-
-static int sign_prepare(struct engine *engine, struct op_sign *op, const struct engine_object *key,
-			const struct engine_sign *request, struct err *err)
-{
-	int r;
-
-	if (request->digest.len != hash_size(request->hash))
-		return err_set(err, ERR_INVALID, "the digest has the wrong length");
-	op->digest.size = (UINT16)request->digest.len;
-	memcpy(op->digest.buffer, request->digest.data, request->digest.len);
-	op->scheme.scheme = public_scheme_id(request->scheme);
-	op->scheme.details.any.hashAlg = public_hash_id(request->hash);
-	r = loadable_parse(engine, key, &op->object, err);
-	if (r < 0)
-		return r;
-	if (op->object.type == PKEY_TYPES)
-		return err_set(err, ERR_NOT_SUPPORTED, "a key of a type that is not served");
-	if (pkey_type_is_rsa(op->object.type) == (request->scheme == PKEY_ECDSA))
-		return err_set(err, ERR_INVALID, "scheme %s does not fit a key of type %s",
-			       pkey_scheme_name(request->scheme), pkey_type_name(op->object.type));
-	return 0;
-}
-
-int engine_sign(struct engine *engine, const struct engine_object *key,
-		const struct engine_sign *request, struct buf *ret_signature, struct err *err)
-{
-	struct op_sign sign = {0};
-	const struct engine_op op = {.what = "signing", .run = run_sign, .arg = &sign};
-	int r = sign_prepare(engine, &sign, key, request, err);
-
-	if (r == 0)
-		r = engine_do(engine, &op, err);
-	if (r < 0)
-		return r;
-	return public_signature(sign.object.type, &sign.signature, ret_signature, err);
 }
 
 /* --- change of auth ------------------------------------------------------------------------ */

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <tss2/tss2_mu.h>
 
+#include "crypto/pkey_parts.h"
+
 #define STORAGE_ATTRIBUTES                                                                         \
 	(TPMA_OBJECT_FIXEDTPM | TPMA_OBJECT_FIXEDPARENT | TPMA_OBJECT_SENSITIVEDATAORIGIN |        \
 	 TPMA_OBJECT_USERWITHAUTH | TPMA_OBJECT_NODA | TPMA_OBJECT_RESTRICTED |                    \
@@ -14,18 +16,17 @@
 #define SEALED_ATTRIBUTES                                                                          \
 	(TPMA_OBJECT_FIXEDTPM | TPMA_OBJECT_FIXEDPARENT | TPMA_OBJECT_USERWITHAUTH |               \
 	 TPMA_OBJECT_NODA)
-#define SIGNING_ATTRIBUTES                                                                         \
-	(TPMA_OBJECT_FIXEDTPM | TPMA_OBJECT_FIXEDPARENT | TPMA_OBJECT_SENSITIVEDATAORIGIN |        \
-	 TPMA_OBJECT_USERWITHAUTH | TPMA_OBJECT_NODA | TPMA_OBJECT_SIGN_ENCRYPT)
+#define KEY_ATTRIBUTES	   (PUBLIC_VOUCHED | TPMA_OBJECT_USERWITHAUTH | TPMA_OBJECT_NODA)
+#define SIGNING_ATTRIBUTES (KEY_ATTRIBUTES | TPMA_OBJECT_SIGN_ENCRYPT)
 
 /* One row per key type: what its public area holds. */
 static const struct type_row {
 	TPMI_ALG_PUBLIC algorithm;
 	TPMI_ECC_CURVE curve; /* ECC */
-	UINT16 bits;	      /* RSA */
+	UINT16 bits;
 } type_rows[PKEY_TYPES] = {
-	[PKEY_ECC_P256] = {.algorithm = TPM2_ALG_ECC, .curve = TPM2_ECC_NIST_P256},
-	[PKEY_ECC_P384] = {.algorithm = TPM2_ALG_ECC, .curve = TPM2_ECC_NIST_P384},
+	[PKEY_ECC_P256] = {.algorithm = TPM2_ALG_ECC, .curve = TPM2_ECC_NIST_P256, .bits = 256},
+	[PKEY_ECC_P384] = {.algorithm = TPM2_ALG_ECC, .curve = TPM2_ECC_NIST_P384, .bits = 384},
 	[PKEY_RSA_2048] = {.algorithm = TPM2_ALG_RSA, .bits = 2048},
 	[PKEY_RSA_3072] = {.algorithm = TPM2_ALG_RSA, .bits = 3072},
 };
@@ -113,14 +114,156 @@ void public_sealed(TPM2B_PUBLIC *ret_public)
 	area->parameters.keyedHashDetail.scheme.scheme = TPM2_ALG_NULL;
 }
 
-int public_signing(enum pkey_type type, TPM2B_PUBLIC *ret_public, struct err *err)
+static void mac_key(TPM2B_PUBLIC *ret_public)
 {
+	TPMT_PUBLIC *area = &ret_public->publicArea;
+	TPMT_KEYEDHASH_SCHEME *scheme = &area->parameters.keyedHashDetail.scheme;
+
+	memset(ret_public, 0, sizeof(*ret_public));
+	area->type = TPM2_ALG_KEYEDHASH;
+	area->nameAlg = TPM2_ALG_SHA256;
+	area->objectAttributes = SIGNING_ATTRIBUTES;
+	scheme->scheme = TPM2_ALG_HMAC;
+	scheme->details.hmac.hashAlg = TPM2_ALG_SHA256;
+}
+
+int public_key(enum pkey_type type, unsigned uses, TPM2B_PUBLIC *ret_public, struct err *err)
+{
+	TPMA_OBJECT *attributes = &ret_public->publicArea.objectAttributes;
+	int r = 0;
+
+	if (uses == ENGINE_MAC) {
+		mac_key(ret_public);
+		return 0;
+	}
+	r = key_area(type, ret_public, err);
+	if (r < 0)
+		return r;
+	*attributes = KEY_ATTRIBUTES;
+	if (uses & ENGINE_SIGN)
+		*attributes |= TPMA_OBJECT_SIGN_ENCRYPT;
+	if (uses & (pkey_type_is_rsa(type) ? ENGINE_DECRYPT : ENGINE_AGREE))
+		*attributes |= TPMA_OBJECT_DECRYPT;
+	if (!uses || public_uses(ret_public) != uses)
+		return err_set(err, ERR_INVALID, "no key of type %s can do that",
+			       pkey_type_name(type));
+	return 0;
+}
+
+unsigned public_uses(const TPM2B_PUBLIC *public)
+{
+	const TPMT_PUBLIC *area = &public->publicArea;
+	const TPMT_KEYEDHASH_SCHEME *scheme = &area->parameters.keyedHashDetail.scheme;
+	bool sign = (area->objectAttributes & TPMA_OBJECT_SIGN_ENCRYPT) != 0;
+	bool decrypt = (area->objectAttributes & TPMA_OBJECT_DECRYPT) != 0;
+
+	if (area->type == TPM2_ALG_KEYEDHASH)
+		return sign && !decrypt && scheme->scheme == TPM2_ALG_HMAC &&
+				       scheme->details.hmac.hashAlg == TPM2_ALG_SHA256
+			       ? ENGINE_MAC
+			       : 0;
+	if (public_type(public) == PKEY_TYPES)
+		return 0;
+	return (sign ? ENGINE_SIGN : 0u) | (!decrypt			 ? 0u
+					    : area->type == TPM2_ALG_RSA ? ENGINE_DECRYPT
+									 : ENGINE_AGREE);
+}
+
+size_t public_type_size(enum pkey_type type)
+{
+	return type_rows[type].bits / 8;
+}
+
+int public_attesting(enum pkey_type type, enum hash_alg hash, TPM2B_PUBLIC *ret_public,
+		     struct err *err)
+{
+	TPMT_ASYM_SCHEME *scheme = &ret_public->publicArea.parameters.asymDetail.scheme;
 	int r = key_area(type, ret_public, err);
 
 	if (r < 0)
 		return r;
-	ret_public->publicArea.objectAttributes = SIGNING_ATTRIBUTES;
+	scheme->scheme = pkey_type_is_rsa(type) ? TPM2_ALG_RSASSA : TPM2_ALG_ECDSA;
+	scheme->details.anySig.hashAlg = hash_ids[hash];
+	ret_public->publicArea.objectAttributes = SIGNING_ATTRIBUTES | TPMA_OBJECT_RESTRICTED;
 	return 0;
+}
+
+/* PolicyA: TPM2_PolicySecret(TPM_RH_ENDORSEMENT). PolicyB: that, or a policy in NV (B.6). */
+static const uint8_t policy_a_sha256[] = {0x83, 0x71, 0x97, 0x67, 0x44, 0x84, 0xb3, 0xf8,
+					  0x1a, 0x90, 0xcc, 0x8d, 0x46, 0xa5, 0xd7, 0x24,
+					  0xfd, 0x52, 0xd7, 0x6e, 0x06, 0x52, 0x0b, 0x64,
+					  0xf2, 0xa1, 0xda, 0x1b, 0x33, 0x14, 0x69, 0xaa};
+static const uint8_t policy_b_sha256[] = {0xca, 0x3d, 0x0a, 0x99, 0xa2, 0xb9, 0x39, 0x06,
+					  0xf7, 0xa3, 0x34, 0x24, 0x14, 0xef, 0xcf, 0xb3,
+					  0xa3, 0x85, 0xd4, 0x4c, 0xd1, 0xfd, 0x45, 0x90,
+					  0x89, 0xd1, 0x9b, 0x50, 0x71, 0xc0, 0xb7, 0xa0};
+static const uint8_t policy_b_sha384[] = {
+	0xb2, 0x6e, 0x7d, 0x28, 0xd1, 0x1a, 0x50, 0xbc, 0x53, 0xd8, 0x82, 0xbc,
+	0xf5, 0xfd, 0x3a, 0x1a, 0x07, 0x41, 0x48, 0xbb, 0x35, 0xd3, 0xb4, 0xe4,
+	0xcb, 0x1c, 0x0a, 0xd9, 0xbd, 0xe4, 0x19, 0xca, 0xcb, 0x47, 0xba, 0x09,
+	0x69, 0x96, 0x46, 0x15, 0x0f, 0x9f, 0xc0, 0x00, 0xf3, 0xf8, 0x0e, 0x12};
+
+static void endorsement_policy(TPMT_PUBLIC *area, const uint8_t *policy, size_t size)
+{
+	area->authPolicy.size = (UINT16)size;
+	memcpy(area->authPolicy.buffer, policy, size);
+}
+
+/* In the low range what is unique is as long as the key's numbers, and zero; in the high, empty. */
+static void endorsement_unique(TPMT_PUBLIC *area)
+{
+	if (area->type == TPM2_ALG_RSA) {
+		area->unique.rsa.size = area->parameters.rsaDetail.keyBits / 8;
+		return;
+	}
+	area->unique.ecc.x.size = 32;
+	area->unique.ecc.y.size = 32;
+}
+
+int public_endorsement(enum pkey_type type, bool high, TPM2B_PUBLIC *ret_public, struct err *err)
+{
+	TPMT_PUBLIC *area = &ret_public->publicArea;
+	bool strong = type == PKEY_ECC_P384 || type == PKEY_RSA_3072;
+	int r = public_storage(type, ret_public, err);
+
+	if (r < 0)
+		return r;
+	if (strong && !high)
+		return err_set(err, ERR_NOT_SUPPORTED, "no such endorsement key is defined");
+	area->objectAttributes &= ~(TPMA_OBJECT)(TPMA_OBJECT_NODA | TPMA_OBJECT_USERWITHAUTH);
+	area->objectAttributes |= TPMA_OBJECT_ADMINWITHPOLICY;
+	if (high)
+		area->objectAttributes |= TPMA_OBJECT_USERWITHAUTH;
+	if (!high) {
+		endorsement_policy(area, policy_a_sha256, sizeof(policy_a_sha256));
+		endorsement_unique(area);
+	} else if (strong) {
+		area->nameAlg = TPM2_ALG_SHA384;
+		area->parameters.asymDetail.symmetric.keyBits.aes = 256;
+		endorsement_policy(area, policy_b_sha384, sizeof(policy_b_sha384));
+	} else {
+		endorsement_policy(area, policy_b_sha256, sizeof(policy_b_sha256));
+	}
+	return 0;
+}
+
+static bool same_bytes(const TPM2B_PUBLIC *a, const TPM2B_PUBLIC *b)
+{
+	uint8_t bytes[2][sizeof(TPM2B_PUBLIC)];
+	size_t len[2] = {0};
+
+	return !Tss2_MU_TPM2B_PUBLIC_Marshal(a, bytes[0], sizeof(bytes[0]), &len[0]) &&
+	       !Tss2_MU_TPM2B_PUBLIC_Marshal(b, bytes[1], sizeof(bytes[1]), &len[1]) &&
+	       slice_equal(slice_of(bytes[0], len[0]), slice_of(bytes[1], len[1]));
+}
+
+bool public_is_by(const TPM2B_PUBLIC *public, const TPM2B_PUBLIC *template)
+{
+	TPM2B_PUBLIC a = *public, b = *template;
+
+	memset(&a.publicArea.unique, 0, sizeof(a.publicArea.unique));
+	memset(&b.publicArea.unique, 0, sizeof(b.publicArea.unique));
+	return same_bytes(&a, &b);
 }
 
 int public_name(const TPM2B_PUBLIC *public, struct engine_name *ret_name, struct err *err)
@@ -212,6 +355,13 @@ int public_to_pkey(const TPM2B_PUBLIC *public, struct pkey **ret_pkey, struct er
 			     err);
 }
 
+void public_point(const struct pkey_point *point, TPMS_ECC_POINT *ret_point)
+{
+	ret_point->x.size = ret_point->y.size = (UINT16)point->size;
+	memcpy(ret_point->x.buffer, point->x, point->size);
+	memcpy(ret_point->y.buffer, point->y, point->size);
+}
+
 int public_unmarshal(struct slice bytes, TPM2B_PUBLIC *ret_public, struct err *err)
 {
 	TPM2B_PUBLIC public = {0};
@@ -300,16 +450,15 @@ int engine_public_parse(struct slice bytes, struct engine_public *ret_public, st
 	if (r < 0)
 		return r;
 	parsed.type = public_type(&public);
-	if (parsed.type == PKEY_TYPES)
+	parsed.uses = public_uses(&public);
+	if (parsed.type == PKEY_TYPES && parsed.uses != ENGINE_MAC)
 		return type_unknown(err);
 	r = public_name(&public, &parsed.name, err);
-	if (r < 0)
-		return r;
-	r = public_to_pkey(&public, &key, err);
+	if (r == 0 && parsed.uses != ENGINE_MAC)
+		r = public_to_pkey(&public, &key, err);
 	if (r < 0)
 		return r;
 	attributes = public.publicArea.objectAttributes;
-	parsed.sign = (attributes & TPMA_OBJECT_SIGN_ENCRYPT) != 0;
 	parsed.restricted = (attributes & TPMA_OBJECT_RESTRICTED) != 0;
 	parsed.user_with_auth = (attributes & TPMA_OBJECT_USERWITHAUTH) != 0;
 	parsed.key = TAKE(key);

@@ -82,9 +82,16 @@ static bool flushes_ours(const struct engine *engine, struct slice command)
 {
 	struct cursor cursor = cursor_of(command);
 
+	uint32_t handle;
+
 	(void)cursor_take(&cursor, 6); /* tag, size */
-	return cursor_u32(&cursor) == TPM2_CC_FlushContext && engine->parked.len &&
-	       cursor_u32(&cursor) == engine->line.session.handle;
+	if (cursor_u32(&cursor) != TPM2_CC_FlushContext)
+		return false;
+	handle = cursor_u32(&cursor);
+	for (size_t i = 0; i < LINE_SESSIONS; i++)
+		if (engine->parked[i].len && engine->line.sessions[i].handle == handle)
+			return true;
+	return false;
 }
 
 /* As the chip answers where there is no such session. */
@@ -151,15 +158,23 @@ int engine_raw(struct engine *engine, struct slice command, struct buf *ret_answ
 
 bool raw_end_saved(struct engine *engine)
 {
-	return engine->raw && !chip_flush_group(engine, GROUP_SAVED_SESSION, &engine->before);
+	if (!engine->raw)
+		return false;
+	session_end_parked(engine);
+	return !chip_flush_group(engine, GROUP_SAVED_SESSION, &engine->before);
 }
 
-/* Everything goes, ours too: who sends raw commands may have put something in its place. */
+/*
+ * Everything goes, ours too: who sends raw commands may have put something in its place. What must
+ * come back as it was (a message under way) is saved before.
+ */
 static TSS2_RC empty(struct engine *engine)
 {
-	TSS2_RC rc = TSS2_RC_SUCCESS;
+	TSS2_RC rc = resident_leave(engine);
 
 	session_discard(engine);
+	if (rc)
+		return rc;
 	if (transport_is_managed(engine->line.transport)) {
 		transport_close(engine->line.transport);
 	} else {

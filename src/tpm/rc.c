@@ -50,7 +50,7 @@ static const struct rc_row {
 	{TPM2_RC_INTEGRITY, ERR_DAMAGED, "the object was changed, or another TPM made it", NULL},
 	{TPM2_RC_SIZE, ERR_INVALID, "a size does not fit", NULL},
 	{TPM2_RC_VALUE, ERR_NOT_SUPPORTED, "the TPM does not take this value", NULL},
-	{TPM2_RC_SCHEME, ERR_NOT_SUPPORTED, "the key has another signature scheme", NULL},
+	{TPM2_RC_SCHEME, ERR_NOT_SUPPORTED, "the key has another scheme", NULL},
 	{TPM2_RC_CURVE, ERR_NOT_SUPPORTED, "the TPM lacks this curve", NULL},
 	{TPM2_RC_HASH, ERR_NOT_SUPPORTED, "the TPM lacks this hash", NULL},
 	{TPM2_RC_ASYMMETRIC, ERR_NOT_SUPPORTED, "the TPM lacks this algorithm", NULL},

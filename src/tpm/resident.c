@@ -63,6 +63,7 @@ static int unmarshal(struct loadable *object, struct err *err)
 	if (r < 0)
 		return r;
 	object->type = public_type(&object->public);
+	object->uses = public_uses(&object->public);
 	object->parsed = true;
 	return 0;
 }
@@ -90,6 +91,7 @@ int loadable_parse(struct engine *engine, const struct engine_object *object,
 	if (!slot)
 		return unmarshal(ret_loadable, err);
 	ret_loadable->type = slot->type;
+	ret_loadable->uses = slot->uses;
 	return 0;
 }
 
@@ -118,15 +120,36 @@ static TSS2_RC save(struct engine *engine, struct slot *slot)
 	return TSS2_RC_SUCCESS;
 }
 
+/* Without a context nothing is left of it, and message.c says so. */
+static TSS2_RC save_sequence(struct engine *engine, const struct slot *slot)
+{
+	TSS2_RC rc = chip_context_save(engine, slot->handle, slot->keep);
+
+	if (!buf_ok(slot->keep))
+		buf_reset(slot->keep);
+	return rc_is_layer(rc) ? rc : TSS2_RC_SUCCESS;
+}
+
+bool resident_stays(TSS2_RC rc)
+{
+	return rc && !rc_is_layer(rc) && !rc_is_stale(rc);
+}
+
 static TSS2_RC evict(struct engine *engine, struct slot *slot)
 {
-	uint32_t handle = slot->handle;
 	TSS2_RC rc = TSS2_RC_SUCCESS;
 
-	if (slots_wants_context(&engine->slots, slot))
+	if (slot->keep)
+		rc = save_sequence(engine, slot);
+	else if (slots_wants_context(&engine->slots, slot))
 		rc = save(engine, slot);
-	slots_leave(&engine->slots, slot);
-	return rc ? rc : chip_flush(engine, handle);
+	if (!rc)
+		rc = chip_flush(engine, slot->handle);
+	if (!resident_stays(rc))
+		slots_leave(&engine->slots, slot);
+	else if (slot->keep)
+		buf_reset(slot->keep); /* which it is going to outdate */
+	return rc;
 }
 
 /*
@@ -171,18 +194,16 @@ bool resident_yield(struct engine *engine)
 void resident_forget(struct engine *engine, const uint8_t id[SLOTS_ID])
 {
 	struct slot *slot = slots_find(&engine->slots, id);
-	uint32_t handle = slot ? slot->handle : 0;
 
 	slots_drop_context(&engine->slots, id);
 	if (!slot)
 		return;
-	slot->handle = 0;
-	if (engine->ready)
-		(void)chip_flush(engine, handle);
+	slot->keep = NULL;
+	if (!engine->ready || !resident_stays(chip_flush(engine, slot->handle)))
+		slot->handle = 0;
 }
 
-/* What the chip has forgotten is out of it; but it was reset, or is another one: look again. */
-static TSS2_RC forgotten(struct engine *engine, TSS2_RC rc)
+TSS2_RC resident_forgotten(struct engine *engine, TSS2_RC rc)
 {
 	if (!rc_is_stale(rc))
 		return rc;
@@ -198,7 +219,7 @@ TSS2_RC resident_leave(struct engine *engine)
 	for (i = 0; i < SLOTS_MAX && !rc; i++) {
 		if (!engine->slots.loaded[i].handle)
 			continue;
-		rc = forgotten(engine, evict(engine, &engine->slots.loaded[i]));
+		rc = resident_forgotten(engine, evict(engine, &engine->slots.loaded[i]));
 	}
 	return rc;
 }
@@ -349,76 +370,39 @@ static TSS2_RC by_context(struct engine *engine, const uint8_t id[SLOTS_ID], str
 	return rc;
 }
 
-TSS2_RC resident_object(struct engine *engine, struct loadable *object, struct root *ret_root)
+TSS2_RC resident_again(struct engine *engine, const uint8_t id[SLOTS_ID], struct slot **ret_slot)
 {
 	struct slots *slots = &engine->slots;
-	struct slot *slot = slots_find(slots, object->id);
+	struct slot *slot = slots_find(slots, id);
 	struct root root = {0};
-	TSS2_RC rc = TSS2_RC_SUCCESS;
+	TSS2_RC rc;
 
-	if (!slot) {
-		if (slots_has_context(slots, object->id))
-			rc = by_context(engine, object->id, &root);
-		if (!slots_has_context(slots, object->id))
-			rc = by_blob(engine, object, &root);
-		if (rc)
+	if (!slot && slots_has_context(slots, id)) {
+		rc = by_context(engine, id, &root);
+		if (rc && slots_has_context(slots, id))
 			return rc;
-		slot = slots_put(slots, object->id, root.handle, &root.name);
-		slot->type = object->type;
+		if (root.handle)
+			slot = slots_put(slots, id, root.handle, &root.name);
 	}
-	*ret_root = (struct root){.handle = slot->handle, .name = slot->name};
+	*ret_slot = slot;
 	return TSS2_RC_SUCCESS;
 }
 
-/* --- our session --------------------------------------------------------------------------- */
-
-void session_discard(struct engine *engine)
+TSS2_RC resident_object(struct engine *engine, struct loadable *object, struct root *ret_root)
 {
-	uint32_t handle = engine->line.session.handle;
+	struct slot *slot = NULL;
+	struct root root = {0};
+	TSS2_RC rc = resident_again(engine, object->id, &slot);
 
-	if (handle != SESSION_NONE)
-		(void)chip_flush(engine, handle); /* loaded or saved */
-	session_fini(&engine->line.session);
-	buf_reset(&engine->parked);
-}
-
-TSS2_RC session_park(struct engine *engine)
-{
-	uint32_t handle = engine->line.session.handle;
-	TSS2_RC rc;
-
-	if (handle == SESSION_NONE || engine->parked.len)
-		return TSS2_RC_SUCCESS;
-	rc = chip_context_save(engine, handle, &engine->parked);
-	if ((!rc && buf_ok(&engine->parked)) || rc_is_layer(rc))
-		return rc;
-	/* engine_ready() starts another one then. */
-	session_fini(&engine->line.session);
-	buf_reset(&engine->parked);
-	return forgotten(engine, chip_flush(engine, handle));
-}
-
-bool session_unpark(struct engine *engine)
-{
-	uint32_t handle = SESSION_NONE;
-	TSS2_RC rc;
-
-	if (!engine->parked.len)
-		return engine->line.session.handle != SESSION_NONE;
-	rc = chip_context_load(engine, buf_slice(&engine->parked), &handle);
-	if (rc || handle != engine->line.session.handle) {
-		session_discard(engine);
-		engine->ready = rc_is_warning(rc); /* no room now; else it was forgotten */
-		return false;
+	if (!rc && !slot) {
+		rc = by_blob(engine, object, &root);
+		if (!rc)
+			slot = slots_put(&engine->slots, object->id, root.handle, &root.name);
 	}
-	buf_reset(&engine->parked);
-	return true;
-}
-
-bool session_renew(struct engine *engine)
-{
-	if (!engine->parked.len)
-		return false;
-	/* One that does not come back is given up, which helps as well. */
-	return !session_unpark(engine) || !session_park(engine);
+	if (rc)
+		return rc;
+	slot->type = object->type;
+	slot->uses = object->uses;
+	*ret_root = (struct root){.handle = slot->handle, .name = slot->name};
+	return TSS2_RC_SUCCESS;
 }

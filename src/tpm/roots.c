@@ -72,16 +72,13 @@ static int owner_err(struct engine *engine, TSS2_RC rc, const char *what, struct
 	return err->code;
 }
 
-/* A session salted to this key, in the place of the one before. */
+/* A session salted to this key, in the place of all before. */
 static int session_start(struct engine *engine, const struct place *key, struct err *err)
 {
 	TSS2_RC rc;
 
 	session_discard(engine);
-	rc = chip_start_session(engine, &key->root, &key->public);
-	/* Others' saved sessions are in the way; some of them came through us. */
-	if (rc_want(rc) == RC_WANTS_GAP && raw_end_saved(engine))
-		rc = chip_start_session(engine, &key->root, &key->public);
+	rc = session_open(engine, LINE_FIRST, &key->root, &key->public);
 	return rc ? line_err(engine, rc, "starting a session", err) : 0;
 }
 
@@ -94,15 +91,20 @@ static int srk_make(struct engine *engine, enum pkey_type type, struct place *re
 {
 	struct place made = {0};
 	TPM2B_PUBLIC template = {0};
+	const struct chip_primary primary = {
+		.hierarchy = TPM2_RH_OWNER,
+		.auth = engine_auth(engine->owner_auth),
+		.template = &template,
+	};
 	TSS2_RC rc = TSS2_RC_SUCCESS;
 	int r = public_storage(type, &template, err);
 
 	if (r < 0)
 		return r;
 	if (engine->owner_auth)
-		rc = chip_start_session(engine, NULL, NULL);
+		rc = chip_start_session(engine, LINE_FIRST, NULL, NULL);
 	if (!rc)
-		rc = chip_create_srk(engine, &template, &made.root, &made.public);
+		rc = chip_create_primary(engine, &primary, &made.root, &made.public);
 	session_discard(engine);
 	if (rc)
 		return owner_err(engine, rc, "making the storage root key", err);
@@ -175,6 +177,12 @@ static int hsk_record(struct engine *engine, const TPM2B_PUBLIC *public,
 	return 0;
 }
 
+static void srk_take(struct engine *engine, const struct place *srk)
+{
+	engine->srk = srk->root;
+	engine->srk_public = srk->public;
+}
+
 /* 0 and an HSK below this SRK; 1 when the SRK cannot serve, since it has a password. */
 static int try_adopt(struct engine *engine, const struct place *srk, struct err *err)
 {
@@ -195,7 +203,7 @@ static int try_adopt(struct engine *engine, const struct place *srk, struct err 
 	}
 	engine->roots.srk_handle = srk->handle;
 	engine->roots.srk = srk->root.name;
-	engine->srk = srk->root;
+	srk_take(engine, srk);
 	return hsk_record(engine, &public, &private, err);
 }
 
@@ -400,7 +408,7 @@ int roots_open(struct engine *engine, bool *ret_new, struct err *err)
 	r = srk_again(engine, &srk, err);
 	if (r < 0)
 		return r;
-	engine->srk = srk.root;
+	srk_take(engine, &srk);
 	r = session_start(engine, &srk, err);
 	if (r < 0)
 		return r;

@@ -131,6 +131,7 @@ struct slot *slots_put(struct slots *slots, const uint8_t id[SLOTS_ID], uint32_t
 	memcpy(slot->id, id, SLOTS_ID);
 	slot->handle = handle;
 	slot->name = *name;
+	slot->keep = NULL;
 	slot->used = ++slots->clock;
 	slot->loads = slots_has_context(slots, id) ? SLOTS_SAVE_LOADS : 1 + ghost_take(slots, id);
 	return slot;
@@ -143,7 +144,7 @@ bool slots_wants_context(struct slots *slots, const struct slot *slot)
 
 void slots_leave(struct slots *slots, struct slot *slot)
 {
-	if (!slots_has_context(slots, slot->id))
+	if (!slot->keep && !slots_has_context(slots, slot->id))
 		ghost_put(slots, slot);
 	slot->handle = 0;
 }

@@ -25,6 +25,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "base/slice.h"
 #include "tpm/engine.h"
 
@@ -40,9 +41,12 @@ struct slot {
 	uint8_t id[SLOTS_ID];
 	uint32_t handle; /* 0 = free */
 	struct engine_name name;
-	enum pkey_type type; /* the owner's note; slots_put() leaves it alone */
-	uint64_t used;	     /* by the clock of uses */
-	unsigned loads;	     /* that are remembered, this one included */
+	enum pkey_type type; /* the owner's notes, with the uses; slots_put() leaves them alone */
+	unsigned uses;
+	struct buf *keep; /* a sequence, which changes in use: the owner's, for its context at each
+			   * eviction; NULL after slots_put() */
+	uint64_t used;	  /* by the clock of uses */
+	unsigned loads;	  /* that are remembered, this one included */
 };
 
 struct ghost {

@@ -23,11 +23,12 @@ int bench_reopen(struct bench *bench, bool recorded, bool *ret_new)
 {
 	struct engine_options options = {
 		.tcti = bench->tcti[0] ? bench->tcti : bench->chip->conf,
-		.srk_type = PKEY_ECC_P256,
+		.srk_type = bench->rsa ? PKEY_RSA_2048 : PKEY_ECC_P256,
 		.srk_handle = bench->srk_handle ? bench->srk_handle : OUR_HANDLE,
 		.hsk_handle = HSK_HANDLE,
 		.encrypt = !bench->in_clear,
 		.owner_auth = text_of(bench->owner),
+		.endorsement_auth = text_of(bench->endorsement),
 		.lockout_auth = text_of(bench->lockout),
 		.hsk_auth = slice_str("the password of the HSK"),
 		.recorded = recorded ? &bench->roots : NULL,
@@ -60,20 +61,49 @@ void bench_through_refuser(struct bench *bench)
 	bench_through(bench, tcti);
 }
 
-int bench_setup(void **state)
+static struct bench *bench_new(void)
 {
 	struct bench *bench = calloc(1, sizeof(*bench));
-	bool made = false;
 
 	assert_non_null(bench);
 	bench->chip = calloc(1, sizeof(*bench->chip));
 	assert_non_null(bench->chip);
-	chip_new(bench->chip);
+	return bench;
+}
+
+static int bench_start(struct bench *bench, void **state)
+{
+	bool made = false;
+
 	assert_int_equal(bench_reopen(bench, false, &made), 0);
 	assert_true(made);
 	assert_int_equal(engine_persist_hsk(bench->engine, &bench->err), 0);
 	*state = bench;
 	return 0;
+}
+
+int bench_setup(void **state)
+{
+	struct bench *bench = bench_new();
+
+	chip_new(bench->chip);
+	return bench_start(bench, state);
+}
+
+int bench_setup_made(void **state)
+{
+	struct bench *bench = bench_new();
+
+	chip_new_made(bench->chip, "2048");
+	return bench_start(bench, state);
+}
+
+int bench_setup_made_3072(void **state)
+{
+	struct bench *bench = bench_new();
+
+	chip_new_made(bench->chip, "3072");
+	return bench_start(bench, state);
 }
 
 int bench_teardown(void **state)
@@ -122,9 +152,52 @@ int bench_unseal(struct bench *bench, const struct engine_made *made, const char
 
 void bench_key(struct bench *bench, enum engine_parent parent, struct engine_made *ret_made)
 {
-	assert_int_equal(engine_create_key(bench->engine, parent, PKEY_ECC_P256, bench_password,
+	assert_int_equal(engine_create_key(bench->engine,
+					   &(struct engine_key){.parent = parent,
+								.type = PKEY_ECC_P256,
+								.uses = ENGINE_SIGN,
+								.auth = bench_password},
 					   ret_made, &bench->err),
 			 0);
+}
+
+void bench_mac_key(struct bench *bench, struct slice secret, struct engine_made *ret_made)
+{
+	const struct resident_parent wanted = {.parent = ENGINE_HSK, .more = 1};
+	TPM2B_PUBLIC template, public;
+	TPM2B_PRIVATE private;
+	struct root hsk;
+	struct chip_create create = {
+		.parent = &hsk, .template = &template, .auth = bench_password, .data = secret};
+
+	assert_int_equal(public_key(PKEY_TYPES, ENGINE_MAC, &template, &bench->err), 0);
+	template.publicArea.objectAttributes &= ~(TPMA_OBJECT)TPMA_OBJECT_SENSITIVEDATAORIGIN;
+	assert_int_equal(engine_ready(bench->engine, &bench->err), 0);
+	assert_int_equal(resident_parent(bench->engine, &wanted, &hsk, &create.parent_auth), 0);
+	assert_int_equal(chip_create(bench->engine, &create, &public, &private), 0);
+	assert_int_equal(made_marshal(&public, &private, ret_made, &bench->err), 0);
+}
+
+void bench_aik(struct bench *bench, enum pkey_type type, enum hash_alg hash,
+	       struct engine_made *ret_made)
+{
+	const struct engine_aik aik = {.type = type, .hash = hash};
+
+	assert_int_equal(
+		engine_create_aik(bench->engine, &aik, bench_password, ret_made, &bench->err), 0);
+}
+
+void bench_lie(struct bench *bench, const char *how, uint32_t code)
+{
+	bool made;
+
+	/* Directly first: there the chip is ours alone and is emptied. */
+	bench->tcti[0] = '\0';
+	assert_int_equal(bench_reopen(bench, true, &made), 0);
+	unsetenv("HOLDFAST_TEST_EVIL_TOLD");
+	snprintf(bench->tcti, sizeof(bench->tcti), "%s:%s,%x,%s", EVIL_TCTI, how, code,
+		 bench->chip->conf);
+	assert_int_equal(bench_reopen(bench, true, &made), 0);
 }
 
 void bench_sign(struct bench *bench, const struct engine_made *made, enum engine_parent parent)

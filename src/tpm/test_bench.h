@@ -20,11 +20,12 @@ struct chip;
 
 struct bench {
 	struct chip *chip;
-	char tcti[512];	     /* "" = the chip's own */
-	const char *owner;   /* its password; NULL = none */
-	const char *lockout; /* likewise */
-	bool in_clear;	     /* encrypt = false */
-	uint32_t srk_handle; /* 0 = OUR_HANDLE */
+	char tcti[512];			   /* "" = the chip's own */
+	const char *owner;		   /* its password; NULL = none */
+	const char *endorsement, *lockout; /* likewise */
+	bool in_clear;			   /* encrypt = false */
+	bool rsa;			   /* of the roots that are made */
+	uint32_t srk_handle;		   /* 0 = OUR_HANDLE */
 	struct engine *engine;
 	struct engine_roots roots;
 	struct err err;
@@ -35,6 +36,9 @@ extern const struct slice bench_password;
 
 /* With a new chip, open, and the HSK persistent. */
 int bench_setup(void **state);
+/* The same with endorsement keys, RSA of so many bits and P-384: see chip_new_made(). */
+int bench_setup_made(void **state);
+int bench_setup_made_3072(void **state);
 int bench_teardown(void **state);
 
 /* Closes and opens again; with @recorded as the chip that it was before. */
@@ -46,9 +50,16 @@ void bench_through_refuser(struct bench *bench); /* refuse_tcti.c */
 void bench_seal(struct bench *bench, const char *text, struct engine_made *ret_made);
 int bench_unseal(struct bench *bench, const struct engine_made *made, const char *expected);
 void bench_key(struct bench *bench, enum engine_parent parent, struct engine_made *ret_made);
+void bench_aik(struct bench *bench, enum pkey_type type, enum hash_alg hash,
+	       struct engine_made *ret_made);
 /* Signs and verifies. */
 void bench_sign(struct bench *bench, const struct engine_made *made, enum engine_parent parent);
+/* For HMAC with a key that the test knows. */
+void bench_mac_key(struct bench *bench, struct slice secret, struct engine_made *ret_made);
 struct engine_object bench_object(const struct engine_made *made, enum engine_parent parent);
+
+/* Opens again through a liar about the answer to one command: see evil_tcti.c. */
+void bench_lie(struct bench *bench, const char *how, uint32_t code);
 
 /* The HSK as an object, as on a chip that does not keep it. */
 void bench_transient_hsk(struct bench *bench);

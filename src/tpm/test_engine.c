@@ -32,9 +32,7 @@ static void test_one_command_each(void **state)
 	assert_int_equal(transport_command_count() - before, 1);
 
 	before = transport_command_count();
-	assert_int_equal(engine_create_key(bench->engine, ENGINE_HSK, PKEY_ECC_P256, bench_password,
-					   &key, &bench->err),
-			 0);
+	bench_key(bench, ENGINE_HSK, &key);
 	assert_int_equal(transport_command_count() - before, 1);
 	bench_sign(bench, &key, ENGINE_HSK);
 	before = transport_command_count();
@@ -122,13 +120,15 @@ static void test_foreign_objects_fill_the_slots(void **state)
 	struct bench *bench = *state;
 	CLEANUP(engine_made_cleanup) struct engine_made sealed = ENGINE_MADE_INIT;
 	TPM2B_PUBLIC template, public;
+	const struct chip_primary primary = {.hierarchy = TPM2_RH_OWNER, .template = &template};
 	struct root stranger;
 	int i;
 
 	bench_seal(bench, "kept", &sealed);
 	assert_int_equal(public_storage(PKEY_ECC_P256, &template, &bench->err), 0);
 	for (i = 0; i < 3; i++)
-		assert_int_equal(chip_create_srk(bench->engine, &template, &stranger, &public), 0);
+		assert_int_equal(chip_create_primary(bench->engine, &primary, &stranger, &public),
+				 0);
 	assert_int_equal(bench_unseal(bench, &sealed, "kept"), 0);
 }
 
@@ -144,9 +144,7 @@ static void test_power_cut_between_commands(void **state)
 	int i;
 
 	bench_seal(bench, "kept", &sealed);
-	assert_int_equal(engine_create_key(bench->engine, ENGINE_SRK, PKEY_ECC_P256, bench_password,
-					   &key, &bench->err),
-			 0);
+	bench_key(bench, ENGINE_SRK, &key);
 	for (i = 0; i < 6; i++) {
 		bench_sign(bench, &key, ENGINE_SRK);
 		chip_power_cut(bench->chip);
@@ -232,9 +230,7 @@ static void test_managed_path(void **state)
 		assert_int_equal(bench_unseal(bench, &sealed, "kept"), 0);
 		engine_made_fini(&key);
 		key = (struct engine_made)ENGINE_MADE_INIT;
-		assert_int_equal(engine_create_key(bench->engine, ENGINE_SRK, PKEY_ECC_P256,
-						   bench_password, &key, &bench->err),
-				 0);
+		bench_key(bench, ENGINE_SRK, &key);
 		bench_sign(bench, &key, ENGINE_SRK);
 	}
 }
@@ -327,13 +323,14 @@ static void test_srk_that_cannot_be_kept(void **state)
 {
 	struct bench *bench = *state;
 	TPM2B_PUBLIC template, public;
+	const struct chip_primary primary = {.hierarchy = TPM2_RH_OWNER, .template = &template};
 	struct root stranger;
 	bool made;
 	int i;
 
-	assert_int_equal(public_signing(PKEY_ECC_P256, &template, &bench->err), 0);
+	assert_int_equal(public_key(PKEY_ECC_P256, ENGINE_SIGN, &template, &bench->err), 0);
 	assert_int_equal(chip_persist(bench->engine, &bench->engine->srk, SRK_SHARED_HANDLE), 0);
-	assert_int_equal(chip_create_srk(bench->engine, &template, &stranger, &public), 0);
+	assert_int_equal(chip_create_primary(bench->engine, &primary, &stranger, &public), 0);
 	assert_int_equal(chip_persist(bench->engine, &stranger, SRK_SHARED_HANDLE), 0);
 	bench->srk_handle = 0x81800002u; /* the platform's range */
 	for (i = 0; i < 4; i++) {
@@ -363,15 +360,8 @@ static void test_one_lie_and_all_is_well_again(void **state)
 	for (i = 0; i < ARRAY_LEN(lies); i++) {
 		CLEANUP(engine_made_cleanup) struct engine_made sealed = ENGINE_MADE_INIT;
 		uint8_t random[8];
-		bool made;
 
-		/* Directly first: there the chip is ours alone and is emptied. */
-		bench->tcti[0] = '\0';
-		assert_int_equal(bench_reopen(bench, true, &made), 0);
-		unsetenv("HOLDFAST_TEST_EVIL_TOLD");
-		snprintf(bench->tcti, sizeof(bench->tcti), "%s:%s,%x,%s", EVIL_TCTI, lies[i].how,
-			 lies[i].command, bench->chip->conf);
-		assert_int_equal(bench_reopen(bench, true, &made), 0);
+		bench_lie(bench, lies[i].how, lies[i].command);
 		bench_seal(bench, "kept", &sealed);
 		assert_int_equal(bench_unseal(bench, &sealed, "kept"), 0);
 		assert_int_equal(engine_random(bench->engine, random, 8, &bench->err), 0);
@@ -447,9 +437,7 @@ static void test_change_of_password(void **state)
 	struct engine_sign request = {
 		.scheme = PKEY_ECDSA, .hash = HASH_SHA256, .digest = slice_of(digest, 32)};
 
-	assert_int_equal(engine_create_key(bench->engine, ENGINE_SRK, PKEY_ECC_P256, bench_password,
-					   &key, &bench->err),
-			 0);
+	bench_key(bench, ENGINE_SRK, &key);
 	object = bench_object(&key, ENGINE_SRK);
 	assert_int_equal(
 		engine_change_auth(bench->engine, &object, slice_str("new"), &private, &bench->err),

@@ -65,7 +65,7 @@ static void make_protected_key(struct bench *bench, struct engine_made *ret_made
 {
 	TPM2B_PUBLIC template;
 
-	assert_int_equal(public_signing(PKEY_ECC_P256, &template, &bench->err), 0);
+	assert_int_equal(public_key(PKEY_ECC_P256, ENGINE_SIGN, &template, &bench->err), 0);
 	make_protected(bench, &bench->engine->srk, &template, bench_password, slice_of(NULL, 0),
 		       ret_made);
 }
@@ -243,7 +243,7 @@ static void test_reset_among_raw_commands(void **state)
 	reopen_with(bench, "lockout password");
 	for (i = 0; i < 3; i++)
 		assert_int_equal(raw_session(bench, &handle[i]), 0);
-	assert_true(bench->engine->parked.len > 0);
+	assert_true(bench->engine->parked[LINE_FIRST].len > 0);
 	assert_int_equal(raw_flush(bench, handle[0]), 0);
 	for (i = 0; i < 3 * facts_of(bench).lockout_max; i++)
 		assert_int_equal(guess_raw(bench), 0x98e);
@@ -265,11 +265,12 @@ struct fapi {
 static void fapi_make(struct bench *bench, struct slice auth, struct fapi *ret_fapi)
 {
 	TPM2B_PUBLIC template, public;
+	const struct chip_primary primary = {.hierarchy = TPM2_RH_OWNER, .template = &template};
 	struct root transient;
 
 	assert_int_equal(public_storage(PKEY_ECC_P256, &template, &bench->err), 0);
 	template.publicArea.objectAttributes &= ~(uint32_t)TPMA_OBJECT_NODA;
-	assert_int_equal(chip_create_srk(bench->engine, &template, &transient, &public), 0);
+	assert_int_equal(chip_create_primary(bench->engine, &primary, &transient, &public), 0);
 	assert_int_equal(chip_persist(bench->engine, &transient, FAPI_HANDLE), 0);
 	assert_int_equal(chip_flush(bench->engine, transient.handle), 0);
 	ret_fapi->srk = (struct root){.handle = FAPI_HANDLE, .name = transient.name};
@@ -392,6 +393,7 @@ static void test_facts(void **state)
 	struct engine_facts facts = facts_of(bench);
 	struct root key;
 	TPM2B_PUBLIC template, public;
+	const struct chip_primary primary = {.hierarchy = TPM2_RH_OWNER, .template = &template};
 	bool made;
 
 	assert_int_equal(facts.object_slots, 3);
@@ -401,7 +403,7 @@ static void test_facts(void **state)
 	assert_true(facts.manufacturer[0] != '\0');
 	assert_int_equal(strlen(facts.firmware), 17);
 	assert_int_equal(public_storage(PKEY_ECC_P256, &template, &bench->err), 0);
-	assert_int_equal(chip_create_srk(bench->engine, &template, &key, &public), 0);
+	assert_int_equal(chip_create_primary(bench->engine, &primary, &key, &public), 0);
 	assert_int_equal(chip_persist(bench->engine, &key, 0x81010016u), 0);
 	assert_int_equal(bench_reopen(bench, true, &made), 0);
 	facts = facts_of(bench);

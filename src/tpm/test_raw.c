@@ -201,21 +201,21 @@ static void test_transient_hsk_gives_way(void **state)
 static void test_our_session_gives_way(void **state)
 {
 	struct bench *bench = *state;
-	uint32_t ours = bench->engine->line.session.handle, handle[4];
+	uint32_t ours = bench->engine->line.sessions[LINE_FIRST].handle, handle[4];
 	uint8_t random[8];
 	int i;
 
 	for (i = 0; i < 3; i++)
 		assert_int_equal(raw_session(bench, &handle[i]), 0);
-	assert_true(bench->engine->parked.len > 0);
+	assert_true(bench->engine->parked[LINE_FIRST].len > 0);
 	assert_int_equal(raw_session(bench, &handle[3]), TPM2_RC_SESSION_MEMORY);
 	assert_int_equal(raw_flush(bench, handle[0]), 0);
 	/* Back by its context, the others untouched. */
 	(void)bench_cost();
 	assert_int_equal(engine_random(bench->engine, random, 8, &bench->err), 0);
 	assert_int_equal(bench_cost(), 2);
-	assert_int_equal(bench->engine->line.session.handle, ours);
-	assert_int_equal(bench->engine->parked.len, 0);
+	assert_int_equal(bench->engine->line.sessions[LINE_FIRST].handle, ours);
+	assert_int_equal(bench->engine->parked[LINE_FIRST].len, 0);
 	assert_int_equal(engine_random(bench->engine, random, 8, &bench->err), 0);
 	assert_int_equal(bench_cost(), 1);
 	assert_int_equal(raw_flush(bench, handle[1]), 0);
@@ -244,7 +244,8 @@ static void test_our_session_is_lost(void **state)
 	uint8_t random[8];
 
 	assert_int_equal(raw_session(bench, &handle), 0);
-	assert_int_equal(chip_flush(bench->engine, bench->engine->line.session.handle), 0);
+	assert_int_equal(chip_flush(bench->engine, bench->engine->line.sessions[LINE_FIRST].handle),
+			 0);
 	assert_int_equal(engine_random(bench->engine, random, 8, &bench->err), 0);
 	assert_int_equal(raw_count(bench, GROUP_LOADED_SESSION), 1);
 	assert_int_equal(raw_count(bench, GROUP_SAVED_SESSION), 0);

@@ -62,7 +62,7 @@ static void try_our_session(struct bench *bench)
 {
 	CLEANUP(buf_fini) struct buf command = BUF_INIT(64);
 	CLEANUP(buf_fini) struct buf answer = BUF_INIT(4096);
-	uint32_t handle = bench->engine->line.session.handle;
+	uint32_t handle = bench->engine->line.sessions[LINE_FIRST].handle;
 	uint8_t random[8];
 
 	assert_int_equal(name_handle(bench, TPM2_CC_FlushContext, handle, false), 0x1cb);
@@ -77,7 +77,7 @@ static void try_our_session(struct bench *bench)
 	(void)bench_cost();
 	assert_int_equal(engine_random(bench->engine, random, 8, &bench->err), 0);
 	assert_int_equal(bench_cost(), 2);
-	assert_int_equal(bench->engine->line.session.handle, handle);
+	assert_int_equal(bench->engine->line.sessions[LINE_FIRST].handle, handle);
 }
 
 static void test_ours_cannot_be_named(void **state)

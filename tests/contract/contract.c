@@ -384,13 +384,17 @@ static int setup(void **state)
 {
 	(void)state;
 	contract_provider = open_device(0);
-	return contract_keys_setup();
+	return contract_keys_setup() < 0 || contract_uses_setup() < 0 || contract_attest_setup() < 0
+		       ? -1
+		       : 0;
 }
 
 static int teardown(void **state)
 {
 	(void)state;
 	contract_keys_teardown();
+	contract_uses_teardown();
+	contract_attest_teardown();
 	provider_free(contract_provider);
 	contract_provider = NULL;
 	return 0;
@@ -428,6 +432,30 @@ int contract_run(struct contract_factory *factory)
 		cmocka_unit_test(contract_key_export_empty_auth),
 		cmocka_unit_test(contract_key_export_refused),
 		cmocka_unit_test(contract_key_import_refused),
+		cmocka_unit_test(contract_use_told),
+		cmocka_unit_test(contract_use_enforced),
+		cmocka_unit_test(contract_use_survives_reopen),
+		cmocka_unit_test(contract_decrypt),
+		cmocka_unit_test(contract_decrypt_refused),
+		cmocka_unit_test(contract_agree),
+		cmocka_unit_test(contract_agree_refused),
+		cmocka_unit_test(contract_mac),
+		cmocka_unit_test(contract_mac_key_changed),
+		cmocka_unit_test(contract_pieces),
+		cmocka_unit_test(contract_pieces_in_turn),
+		cmocka_unit_test(contract_pieces_refused),
+		cmocka_unit_test(contract_import_pkcs8),
+		cmocka_unit_test(contract_import_pkcs8_refused),
+		cmocka_unit_test(contract_attest_in_software),
+		cmocka_unit_test(contract_attest_refuses),
+		cmocka_unit_test(contract_aik_signs),
+		cmocka_unit_test(contract_aik_pieces),
+		cmocka_unit_test(contract_aik_is_no_key),
+		cmocka_unit_test(contract_quote),
+		cmocka_unit_test(contract_certify),
+		cmocka_unit_test(contract_activate),
+		cmocka_unit_test(contract_ek),
+		cmocka_unit_test(contract_pcrs),
 		cmocka_unit_test(contract_raw),
 		cmocka_unit_test(contract_unseal_loadable),
 	};

@@ -5,13 +5,12 @@
 
 #define SRK 0x81000001u
 
-static bool on_chip(void)
+bool contract_on_chip(void)
 {
 	return contract_provider->ops->on_chip;
 }
 
-/* Fills in the length and sends; the code of the answer. */
-static uint32_t send_raw(struct buf *command, struct buf *ret_answer)
+uint32_t contract_raw_send(struct buf *command, struct buf *ret_answer)
 {
 	struct err err = {0};
 	struct cursor cursor;
@@ -27,13 +26,12 @@ static uint32_t send_raw(struct buf *command, struct buf *ret_answer)
 	return cursor_u32(&cursor);
 }
 
-static void command_begin(struct buf *command, uint16_t tag, uint32_t code, uint32_t handle)
+void contract_raw_begin(struct buf *command, uint16_t tag, uint32_t code)
 {
 	buf_reset(command);
 	buf_put_u16(command, tag);
 	buf_put_u32(command, 0);
 	buf_put_u32(command, code);
-	buf_put_u32(command, handle);
 }
 
 void contract_raw(void **state)
@@ -46,7 +44,7 @@ void contract_raw(void **state)
 
 	(void)state;
 	buf_put_str(&answer, "before");
-	if (!on_chip()) {
+	if (!contract_on_chip()) {
 		contract_expect(provider_raw(contract_provider, command, &answer, &err),
 				ERR_TPM_REQUIRED, &err, "a raw command in software");
 		contract_expect(provider_raw_end(contract_provider, &err), ERR_TPM_REQUIRED, &err,
@@ -78,8 +76,7 @@ static void foreign_fini(struct foreign *foreign)
 	buf_fini(&foreign->name);
 }
 
-/* A TPM2B, with its length. */
-static struct slice take_sized(struct cursor *cursor)
+struct slice contract_take_sized(struct cursor *cursor)
 {
 	const uint8_t *start = cursor->rest.data;
 	uint16_t len = cursor_u16(cursor);
@@ -96,12 +93,13 @@ static void read_name(struct foreign *foreign)
 	struct cursor cursor;
 	struct slice name;
 
-	command_begin(&command, 0x8001, 0x173, SRK);
-	assert_int_equal(send_raw(&command, &answer), 0);
+	contract_raw_begin(&command, 0x8001, 0x173);
+	buf_put_u32(&command, SRK);
+	assert_int_equal(contract_raw_send(&command, &answer), 0);
 	cursor = cursor_of(buf_slice(&answer));
 	(void)cursor_take(&cursor, 10);
-	(void)take_sized(&cursor);
-	name = take_sized(&cursor);
+	(void)contract_take_sized(&cursor);
+	name = contract_take_sized(&cursor);
 	buf_put(&foreign->name, slice_of(name.data + 2, name.len - 2));
 }
 
@@ -115,7 +113,8 @@ static struct foreign foreign_make(const char *text)
 	struct cursor cursor;
 
 	read_name(&foreign);
-	command_begin(&command, 0x8002, 0x153, SRK);
+	contract_raw_begin(&command, 0x8002, 0x153);
+	buf_put_u32(&command, SRK);
 	buf_put(&command, slice_of(no_password, sizeof(no_password)));
 	buf_put_u16(&command, (uint16_t)(4 + len));
 	buf_put_u16(&command, 0);
@@ -124,11 +123,11 @@ static struct foreign foreign_make(const char *text)
 	buf_put(&command, slice_of(sealed, sizeof(sealed)));
 	buf_put_u16(&command, 0); /* outside info */
 	buf_put_u32(&command, 0); /* PCRs */
-	assert_int_equal(send_raw(&command, &foreign.made), 0);
+	assert_int_equal(contract_raw_send(&command, &foreign.made), 0);
 	cursor = cursor_of(buf_slice(&foreign.made));
 	(void)cursor_take(&cursor, 14);
-	foreign.object.private_part = take_sized(&cursor);
-	foreign.object.public_part = take_sized(&cursor);
+	foreign.object.private_part = contract_take_sized(&cursor);
+	foreign.object.public_part = contract_take_sized(&cursor);
 	foreign.object.parent_handle = SRK;
 	foreign.object.parent_name = buf_slice(&foreign.name);
 	return foreign;
@@ -168,7 +167,7 @@ void contract_unseal_loadable(void **state)
 	uint64_t before;
 
 	(void)state;
-	if (!on_chip()) {
+	if (!contract_on_chip()) {
 		expect_foreign(&object, ERR_TPM_REQUIRED, "in software");
 		return;
 	}

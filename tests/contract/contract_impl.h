@@ -32,6 +32,28 @@ void contract_expect(int r, int wanted, const struct err *err, const char *what)
 /* Which byte to change after @i: all near the ends, a sample between. */
 size_t contract_next(size_t i, size_t len);
 
+/* A key with the header that it is bound to. */
+struct contract_key {
+	const char *name;
+	struct key_spec spec;
+	struct buf header;
+	struct key_result made;
+};
+int contract_key_make(struct contract_key *key); /* -1: it told why */
+void contract_key_fini(struct contract_key *key);
+
+/* Signs and verifies in software with the public half that was given out at creation. */
+void contract_sign_and_verify(struct slice header, const struct key_result *key,
+			      const struct sign_request *request);
+
+/* Raw commands: a beginning without a length, which is filled in when it is sent; the code of the
+ * answer. */
+bool contract_on_chip(void);
+void contract_raw_begin(struct buf *command, uint16_t tag, uint32_t code);
+uint32_t contract_raw_send(struct buf *command, struct buf *ret_answer);
+/* A TPM2B, with its length. */
+struct slice contract_take_sized(struct cursor *cursor);
+
 /* The tests of the other files. */
 void contract_key_ecdsa(void **state);
 void contract_key_rsa(void **state);
@@ -46,6 +68,34 @@ void contract_key_export_import(void **state);
 void contract_key_export_empty_auth(void **state);
 void contract_key_export_refused(void **state);
 void contract_key_import_refused(void **state);
+void contract_use_told(void **state);
+void contract_use_enforced(void **state);
+void contract_use_survives_reopen(void **state);
+void contract_decrypt(void **state);
+void contract_decrypt_refused(void **state);
+void contract_agree(void **state);
+void contract_agree_refused(void **state);
+void contract_mac(void **state);
+void contract_mac_key_changed(void **state);
+void contract_pieces(void **state);
+void contract_pieces_in_turn(void **state);
+void contract_pieces_refused(void **state);
+void contract_import_pkcs8(void **state);
+void contract_import_pkcs8_refused(void **state);
+int contract_uses_setup(void);
+void contract_uses_teardown(void);
+void contract_attest_in_software(void **state);
+void contract_attest_refuses(void **state);
+void contract_aik_signs(void **state);
+void contract_aik_pieces(void **state);
+void contract_aik_is_no_key(void **state);
+void contract_quote(void **state);
+void contract_certify(void **state);
+void contract_activate(void **state);
+void contract_ek(void **state);
+void contract_pcrs(void **state);
+int contract_attest_setup(void);
+void contract_attest_teardown(void);
 void contract_raw(void **state);
 void contract_unseal_loadable(void **state);
 int contract_keys_setup(void);

@@ -5,17 +5,9 @@
 
 #include "crypto/keyfile.h"
 
-/* A key with the header that it is bound to. */
-struct key {
-	const char *name;
-	struct key_spec spec;
-	struct buf header;
-	struct key_result made;
-};
-
 enum { KEY_ECC, KEY_RSA, KEY_EXPORTABLE, KEY_EMPTY_AUTH, KEYS };
 
-static struct key keys[KEYS] = {
+static struct contract_key keys[KEYS] = {
 	[KEY_ECC] = {.name = "ecc", .spec = {.type = PKEY_ECC_P256}},
 	[KEY_RSA] = {.name = "rsa", .spec = {.type = PKEY_RSA_2048}},
 	[KEY_EXPORTABLE] = {.name = "exportable",
@@ -31,30 +23,39 @@ static const uint8_t digest_bytes[HASH_MAX_SIZE] = {1, 2, 3, 5, 8, 13, 21, 34};
 static const struct sign_request ecdsa = {
 	.scheme = PKEY_ECDSA, .hash = HASH_SHA256, .digest = {digest_bytes, 32}};
 
+int contract_key_make(struct contract_key *key)
+{
+	struct err err = {0};
+
+	key->header = (struct buf)BUF_INIT(BLOB_HEADER_MAX);
+	key->made = (struct key_result)KEY_RESULT_INIT;
+	contract_header(BLOB_KEY, key->name, &key->header);
+	if (provider_key_create(contract_provider, buf_slice(&key->header), &key->spec, &key->made,
+				&err) < 0) {
+		print_error("creating %s: %s\n", key->name, err.text);
+		return -1;
+	}
+	return 0;
+}
+
+void contract_key_fini(struct contract_key *key)
+{
+	buf_fini(&key->header);
+	key_result_fini(&key->made);
+}
+
 int contract_keys_setup(void)
 {
-	for (size_t i = 0; i < KEYS; i++) {
-		struct key *key = &keys[i];
-		struct err err = {0};
-
-		key->header = (struct buf)BUF_INIT(BLOB_HEADER_MAX);
-		key->made = (struct key_result)KEY_RESULT_INIT;
-		contract_header(BLOB_KEY, key->name, &key->header);
-		if (provider_key_create(contract_provider, buf_slice(&key->header), &key->spec,
-					&key->made, &err) < 0) {
-			print_error("creating %s: %s\n", key->name, err.text);
+	for (size_t i = 0; i < KEYS; i++)
+		if (contract_key_make(&keys[i]) < 0)
 			return -1;
-		}
-	}
 	return 0;
 }
 
 void contract_keys_teardown(void)
 {
-	for (size_t i = 0; i < KEYS; i++) {
-		buf_fini(&keys[i].header);
-		key_result_fini(&keys[i].made);
-	}
+	for (size_t i = 0; i < KEYS; i++)
+		contract_key_fini(&keys[i]);
 }
 
 /* Signs; nothing is put out on failure. */
@@ -70,8 +71,8 @@ static int sign(struct slice header, struct slice object, const struct sign_requ
 }
 
 /* Signs and verifies in software with the public half that was given out at creation. */
-static void sign_and_verify(struct slice header, const struct key_result *key,
-			    const struct sign_request *request)
+void contract_sign_and_verify(struct slice header, const struct key_result *key,
+			      const struct sign_request *request)
 {
 	CLEANUP(buf_fini) struct buf signature = BUF_INIT(1024);
 	CLEANUP(pkey_cleanup) struct pkey *public = NULL;
@@ -93,9 +94,9 @@ static void sign_and_verify(struct slice header, const struct key_result *key,
 			ERR_DAMAGED, &err, "verify of another digest");
 }
 
-static void sign_with(const struct key *key, const struct sign_request *request)
+static void sign_with(const struct contract_key *key, const struct sign_request *request)
 {
-	sign_and_verify(buf_slice(&key->header), &key->made, request);
+	contract_sign_and_verify(buf_slice(&key->header), &key->made, request);
 }
 
 static void expect_sign(struct slice header, struct slice object,
@@ -110,10 +111,12 @@ static void expect_sign(struct slice header, struct slice object,
 
 void contract_key_ecdsa(void **state)
 {
-	const struct key *key = &keys[KEY_ECC];
+	const struct contract_key *key = &keys[KEY_ECC];
 
 	(void)state;
 	assert_int_equal(key->made.type, PKEY_ECC_P256);
+	assert_int_equal(key->made.uses, KEY_USE_SIGN);
+	assert_int_equal(key->made.public.len > 0, contract_provider->ops->kind == PROVIDER_TPM);
 	assert_int_equal(key->made.name.len > 0, contract_provider->ops->kind == PROVIDER_TPM);
 	sign_with(key, &ecdsa);
 	sign_with(key, &ecdsa);
@@ -126,7 +129,7 @@ void contract_key_rsa(void **state)
 		{PKEY_RSAPSS, HASH_SHA256, {digest_bytes, 32}},
 		{PKEY_RSASSA, HASH_SHA384, {digest_bytes, 48}},
 	};
-	const struct key *key = &keys[KEY_RSA];
+	const struct contract_key *key = &keys[KEY_RSA];
 
 	(void)state;
 	assert_int_equal(key->made.type, PKEY_RSA_2048);
@@ -136,7 +139,7 @@ void contract_key_rsa(void **state)
 
 void contract_key_header_changed(void **state)
 {
-	const struct key *key = &keys[KEY_ECC];
+	const struct contract_key *key = &keys[KEY_ECC];
 	CLEANUP(buf_fini) struct buf header = BUF_INIT(BLOB_HEADER_MAX);
 
 	(void)state;
@@ -152,7 +155,7 @@ void contract_key_header_changed(void **state)
 
 void contract_key_object_changed(void **state)
 {
-	const struct key *key = &keys[KEY_ECC];
+	const struct contract_key *key = &keys[KEY_ECC];
 	CLEANUP(buf_fini) struct buf object = BUF_INIT(PROVIDER_OBJECT_MAX);
 
 	(void)state;
@@ -173,7 +176,7 @@ void contract_key_is_no_secret(void **state)
 {
 	CLEANUP(secret_cleanup) struct secret *plain = contract_secret(32);
 	CLEANUP(buf_fini) struct buf object = BUF_INIT(PROVIDER_OBJECT_MAX);
-	const struct key *key = &keys[KEY_EMPTY_AUTH];
+	const struct contract_key *key = &keys[KEY_EMPTY_AUTH];
 	struct slice header = buf_slice(&key->header);
 	struct secret *out = NULL;
 	struct err err = {0};
@@ -216,7 +219,7 @@ void contract_key_wrong_use(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
-		const struct key *key = &keys[wrong[i].key];
+		const struct contract_key *key = &keys[wrong[i].key];
 
 		expect_sign(buf_slice(&key->header), buf_slice(&key->made.object),
 			    &wrong[i].request, ERR_INVALID, "a wrong use");
@@ -229,6 +232,14 @@ void contract_key_bad_spec(void **state)
 	static const struct key_spec specs[] = {
 		{.type = PKEY_TYPES},
 		{.type = PKEY_ECC_P256, .empty_auth = true},
+		{.type = PKEY_ECC_P256, .uses = KEY_USE_DECRYPT},
+		{.type = PKEY_ECC_P384, .uses = KEY_USE_SIGN | KEY_USE_DECRYPT},
+		{.type = PKEY_RSA_2048, .uses = KEY_USE_AGREE},
+		{.type = PKEY_RSA_2048, .uses = 0x10},
+		{.type = PKEY_TYPES, .uses = KEY_USE_AGREE},
+		{.type = PKEY_RSA_2048, .uses = KEY_USE_SIGN | KEY_USE_MAC},
+		{.type = PKEY_TYPES, .uses = KEY_USE_MAC, .exportable = true},
+		{.type = PKEY_TYPES, .uses = KEY_USE_MAC, .exportable = true, .empty_auth = true},
 	};
 	CLEANUP(buf_fini) struct buf header = BUF_INIT(BLOB_HEADER_MAX);
 
@@ -253,7 +264,8 @@ void contract_key_forget(void **state)
 	sign_with(&keys[KEY_ECC], &ecdsa);
 }
 
-static void export_key(const struct key *key, struct buf *ret_pem, struct secret **ret_passphrase)
+static void export_key(const struct contract_key *key, struct buf *ret_pem,
+		       struct secret **ret_passphrase)
 {
 	struct err err = {0};
 	int r = provider_key_export(contract_provider, buf_slice(&key->header),
@@ -266,7 +278,7 @@ static void export_key(const struct key *key, struct buf *ret_pem, struct secret
 }
 
 /* Imports under another name and uses it. */
-static void import_and_sign(const struct key *from, const struct buf *pem,
+static void import_and_sign(const struct contract_key *from, const struct buf *pem,
 			    const struct secret *passphrase)
 {
 	CLEANUP(key_result_cleanup) struct key_result made = KEY_RESULT_INIT;
@@ -281,7 +293,7 @@ static void import_and_sign(const struct key *from, const struct buf *pem,
 			0, &err, "import");
 	assert_true(slice_equal(buf_slice(&made.spki), buf_slice(&from->made.spki)));
 	assert_int_equal(made.type, from->made.type);
-	sign_and_verify(buf_slice(&header), &made, &ecdsa);
+	contract_sign_and_verify(buf_slice(&header), &made, &ecdsa);
 	expect_sign(buf_slice(&from->header), buf_slice(&made.object), &ecdsa, ERR_DAMAGED,
 		    "an imported key under the header of its source");
 	sign_with(from, &ecdsa);
@@ -323,7 +335,7 @@ void contract_key_export_refused(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(closed); i++) {
 		CLEANUP(buf_fini) struct buf pem = BUF_INIT(KEYFILE_PEM_MAX);
 		struct secret *passphrase = untouched;
-		const struct key *key = &keys[closed[i]];
+		const struct contract_key *key = &keys[closed[i]];
 		struct err err = {0};
 		int r = provider_key_export(contract_provider, buf_slice(&key->header),
 					    buf_slice(&key->made.object), &pem, &passphrase, &err);

@@ -15,6 +15,7 @@
 
 #include "keystore/keystore.h"
 #include "tests/fault/inject.h"
+#include "tests/fault/operations.h"
 #include "tests/fault/script.h"
 
 #define OPEN_TRIES 3u
@@ -613,6 +614,8 @@ const struct script_operation script_operations[] = {
 	{"key export", 5, false, run_key_export},
 	{"key import", 4, false, run_key_import},
 	{"key delete", 4, false, run_key_delete},
+	{"message in pieces", 5, true, operation_message},
+	{"import and agree", 5, true, operation_import},
 	{"random", 3, false, run_random},
 	{"list", 4, false, run_list},
 	{"reopening of the store", 3, false, script_reopen},

@@ -6,7 +6,6 @@
 
 #include <dirent.h>
 #include <dlfcn.h>
-#include <ftw.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -25,6 +24,7 @@
 #include "tests/fault/fault_tcti.h"
 #include "tests/fault/inject.h"
 #include "tests/fault/prng.h"
+#include "tests/support/folder.h"
 
 #define OPERATION_US (30u * 1000u * 1000u)
 
@@ -95,18 +95,10 @@ void world_begin(struct world *world, uint64_t seed, struct chip *chip, const ch
 		       strchr(chip->conf, ':') + 1);
 }
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	(void)st;
-	(void)type;
-	(void)ftw;
-	return remove(path);
-}
-
 void world_end(struct world *world)
 {
 	world_close(world);
-	(void)nftw(world->path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	(void)folder_remove_all(world->path);
 }
 
 /* A state in which anything is missing is no state to serve from. */

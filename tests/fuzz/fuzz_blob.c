@@ -97,9 +97,20 @@ static void check_written(struct slice bytes)
 	FUZZ_REQUIRE(!strcmp(blob.header.name, name));
 }
 
+/* Bodies of before end behind the Name, where now "to sign" and no public area follow. */
+static void check_key_written(const struct blob_key_public *key, struct slice body)
+{
+	CLEANUP(buf_fini) struct buf again = BUF_INIT(4096), whole = BUF_INIT(4096);
+
+	blob_key_public_write(key, &again);
+	buf_put(&whole, body);
+	if (whole.len < again.len)
+		buf_put(&whole, slice_of("\1\0\0", 3));
+	FUZZ_REQUIRE(buf_ok(&again) && slice_equal(buf_slice(&again), buf_slice(&whole)));
+}
+
 static void check_key_public(struct slice body)
 {
-	CLEANUP(buf_fini) struct buf again = BUF_INIT(4096);
 	struct blob_key_public key;
 	struct err err = {0};
 
@@ -109,7 +120,24 @@ static void check_key_public(struct slice body)
 	}
 	require_within(key.spki, body);
 	require_within(key.name, body);
-	blob_key_public_write(&key, &again);
+	require_within(key.public, body);
+	check_key_written(&key, body);
+}
+
+static void check_aik_public(struct slice body)
+{
+	CLEANUP(buf_fini) struct buf again = BUF_INIT(4096);
+	struct blob_key_public aik;
+	struct err err = {0};
+
+	if (blob_aik_public_parse(body, &aik, &err) < 0) {
+		FUZZ_REQUIRE(err.code < 0 && err.text[0]);
+		return;
+	}
+	require_within(aik.spki, body);
+	require_within(aik.name, body);
+	require_within(aik.public, body);
+	blob_aik_public_write(&aik, &again);
 	FUZZ_REQUIRE(buf_ok(&again) && slice_equal(buf_slice(&again), body));
 }
 
@@ -121,7 +149,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct err err = {0};
 	int r = blob_parse(bytes, &blob, &err);
 
+	FUZZ_EITHER(blob_header_kind(bytes) == BLOB_AIK);
 	check_key_public(bytes);
+	check_aik_public(bytes);
 	check_written(bytes);
 	FUZZ_REQUIRE(r == 0 || (r == err.code && err.text[0]));
 	if (r < 0)
@@ -129,10 +159,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	require_within(blob.header_bytes, bytes);
 	require_within(blob.object, bytes);
 	require_within(blob.body, bytes);
+	FUZZ_REQUIRE(blob_header_kind(blob.header_bytes) == blob.header.kind);
 	check_same(&blob, bytes);
 	check_owner(&blob);
 	if (blob.header.kind == BLOB_KEY)
 		check_key_public(blob.body);
+	else if (blob.header.kind == BLOB_AIK)
+		check_aik_public(blob.body);
 	else if (stream_plain_size(blob.body.len, &plain, &err) == 0)
 		FUZZ_REQUIRE(stream_sealed_size(plain) == blob.body.len);
 	return 0;

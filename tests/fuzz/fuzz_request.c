@@ -8,6 +8,8 @@
  * and nothing is left in flight.
  */
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -17,6 +19,7 @@
 #include "service/metrics.h"
 #include "service/service.h"
 #include "tests/fuzz/fuzz.h"
+#include "tests/support/folder.h"
 
 #define BODY_MAX    (32u * 1024u)
 #define ANSWER_MAX  (64u * 1024u)
@@ -58,6 +61,7 @@ static const struct provider_ops OPS = {
 };
 
 static struct world {
+	char folder[32];
 	struct loop *loop;
 	struct loop_timer stuck;
 	struct jobs *jobs;
@@ -107,6 +111,11 @@ static void must(int r)
 	FUZZ_REQUIRE(r >= 0);
 }
 
+static void remove_folder(void)
+{
+	folder_remove_all(world.folder);
+}
+
 static void build(void)
 {
 	static const struct http_limits limits = {.json_max = SERVICE_JSON_MAX,
@@ -116,7 +125,6 @@ static void build(void)
 						  .connections = 16};
 	static const struct http_ops ops = {.admit = admit, .finished = finished, .closed = closed};
 	static const struct provider_status status = {.manufacturer = "FUZZ"};
-	char path[] = "/tmp/hf-fuzz-XXXXXX";
 	CLEANUP(secret_cleanup) struct secret *key = NULL;
 	const struct http_route *routes;
 	struct err err;
@@ -124,7 +132,9 @@ static void build(void)
 
 	json_setup();
 	metrics_setup("fuzz");
-	FUZZ_REQUIRE(mkdtemp(path));
+	(void)snprintf(world.folder, sizeof(world.folder), "/tmp/hf-fuzz-XXXXXX");
+	FUZZ_REQUIRE(mkdtemp(world.folder));
+	FUZZ_REQUIRE(atexit(remove_folder) == 0);
 	world.provider.ops = &OPS;
 	world.provider.root_len = 4;
 	world.tenant.tenant = (struct tenant){.name = "host", .rights = UINT32_MAX};
@@ -132,7 +142,7 @@ static void build(void)
 	must(loop_new(&world.loop, &err));
 	loop_timer_init(&world.stuck, world.loop, stuck, NULL);
 	must(jobs_new(world.loop, &world.jobs, &err));
-	must(store_open(path, &world.store, &err));
+	must(store_open(world.folder, &world.store, &err));
 	must(secret_new(32, &key, &err));
 	must(store_set_key(world.store, key, &err));
 	must(keystore_tenant_open(world.store, "host", &world.tenant.owner, &err));

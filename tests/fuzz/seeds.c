@@ -95,32 +95,89 @@ static void blob_seed(const struct blob_header *header, struct slice body)
 	put_seed(buf_slice(&blob));
 }
 
+/* The body that a blob of the kind has. */
+static struct slice body_seed(const struct blob_header *header, const struct buf bodies[2])
+{
+	static const uint8_t stream[40];
+
+	if (header->kind == BLOB_KEY || header->kind == BLOB_AIK)
+		return buf_slice(&bodies[header->kind == BLOB_AIK]);
+	return slice_of(stream, header->flags & BLOB_ENVELOPE ? sizeof(stream) : 0);
+}
+
 static void blob_seeds(void)
 {
 	static const uint8_t spki[] = {0x30, 0x03, 1, 2, 3};
+	static const uint8_t flags[][2] = {
+		[BLOB_SEALED] = {0, BLOB_ENVELOPE},
+		[BLOB_SECRET] = {0, BLOB_ENVELOPE},
+		[BLOB_KEY] = {BLOB_EXPORTABLE, BLOB_IMPORTED},
+		[BLOB_AIK] = {0, 0},
+	};
 	struct blob_key_public key = {.type = PKEY_ECC_P256,
+				      .uses = KEY_USE_SIGN,
 				      .spki = slice_of(spki, sizeof(spki)),
-				      .name = slice_of(spki, 5)};
-	CLEANUP(buf_fini) struct buf body = BUF_INIT(4096);
+				      .name = slice_of(spki, 5),
+				      .public = slice_of(spki, 3),
+				      .hash = HASH_SHA256,
+				      .handle = BLOB_AIK_HANDLE};
+	struct blob_key_public mac = {.type = PKEY_TYPES, .uses = KEY_USE_MAC};
+	struct buf bodies[] = {BUF_INIT(4096), BUF_INIT(4096), BUF_INIT(4096)};
 	struct blob_header header = {.time = 1700000000, .tenant = {7, 7, 7}, .root_len = 34};
-	uint8_t stream[40] = {0};
 	unsigned i;
 
 	put_seed(slice_str("a-name_1.x"));
-	blob_key_public_write(&key, &body);
-	put_seed(buf_slice(&body));
-	for (i = 0; i < 6; i++) {
+	blob_key_public_write(&key, &bodies[0]);
+	blob_aik_public_write(&key, &bodies[1]);
+	blob_key_public_write(&mac, &bodies[2]);
+	for (i = 0; i < 3; i++)
+		put_seed(buf_slice(&bodies[i]));
+	/* One of before. */
+	put_seed(slice_of(bodies[0].data, bodies[0].len - 3 - key.public.len));
+	for (i = 0; i < 8; i++) {
 		header.provider = i & 1 ? PROVIDER_TPM : PROVIDER_SOFTWARE;
-		header.kind = (enum blob_kind)(1 + i / 2);
-		header.flags = header.kind == BLOB_KEY ? BLOB_EXPORTABLE
-			       : i & 1		       ? BLOB_ENVELOPE
-						       : 0;
+		header.kind = (enum blob_kind)(BLOB_SEALED + i / 2);
+		header.flags = flags[header.kind][i & 1];
 		snprintf(header.name, sizeof(header.name), "%s",
 			 header.kind == BLOB_SEALED ? "" : "name-1");
-		blob_seed(&header, header.kind == BLOB_KEY	  ? buf_slice(&body)
-				   : header.flags & BLOB_ENVELOPE ? slice_of(stream, sizeof(stream))
-								  : slice_of(NULL, 0));
+		blob_seed(&header, body_seed(&header, bodies));
 	}
+	for (i = 0; i < 3; i++)
+		buf_fini(&bodies[i]);
+}
+
+/* The first byte is the kind; the fifth is the subject. */
+static void name_seeds(void)
+{
+	static const char *const names[] = {
+		"\5gw-1.example.net",
+		"\5*.example.net",
+		"\1192.0.2.7",
+		"\0012001:db8::1",
+		"\2a.b+c@example.net",
+		"\3urn:uuid:f81d4fae-7dec-11d0-a765-00a0c91e6bf6",
+		"\3https://u@example.net:8/%20?a=b#c",
+		"\4CN=gw-1,OU=a+L=b,O=Example,STREET=s 1,ST=x,C=DE",
+		"\4UID=jo,DC=example,DC=net",
+		"\4serialNumber=A-1,emailAddress=a@example.net",
+		"\4CN=Smith\\, J\\2B\\C4\\8d\\ ",
+		"\4CN=\xe2\x82\xac",
+		"\4CN=#0c0161",
+		"\4CN= a",
+		"\4CN=a ",
+		"\4CN=a\"",
+		"\4CN=\\q",
+		"\4CN=\\",
+		"\4CN=\xff",
+		"\4C=de",
+		"\4X=1",
+		"\4CN",
+		"\4CN=a+O=b+L=c+ST=d+OU=e",
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		put_seed(slice_str(names[i]));
 }
 
 static void config_seeds(void)
@@ -250,7 +307,8 @@ static void public_seeds(void)
 		memset(&public, 0, sizeof(public));
 		if (i == 6)
 			public_sealed(&public);
-		else if ((i & 1 ? public_signing : public_storage)(type, &public, &err) < 0)
+		else if ((i & 1 ? public_key(type, ENGINE_SIGN, &public, &err)
+				: public_storage(type, &public, &err)) < 0)
 			continue;
 		if (i < 4) {
 			unique->ecc.x.size = unique->ecc.y.size = 32;
@@ -263,6 +321,72 @@ static void public_seeds(void)
 		FUZZ_REQUIRE(public_marshal(&public, &seed, &err) == 0);
 		put_seed(buf_slice(&seed));
 	}
+}
+
+#define RESPONSE_ASKS 20 /* questions of fuzz_response.c */
+#define ASK_QUOTE     15
+
+/* To a quote: the banks, a Load, what the chip says of three PCRs and its signature; then values.
+ */
+static void quote_seeds(void)
+{
+	static const uint8_t banks[] = {0, 15, 0, 0, 0, 0, 5, 0, 0, 0, 1, 0, 0x0b, 3, 7, 0, 0};
+	static const uint8_t load[] = {0, 4, 0, 2, 0, 0x0b};
+	static const uint8_t said[] = {0xff, 'T', 'C', 'G', 0x80, 0x18, 0,   0,
+				       0,    5,	  'n', 'o', 'n',  'c',	'e', 0};
+	static const uint8_t pcrs[] = {0, 0, 0, 1, 0, 0x0b, 3, 7, 0, 0, 0, 32};
+	static const uint8_t counter_and_pcrs[] = {0,	 0, 0, 9, 0, 0, 0, 1, 0,
+						   0x0b, 3, 7, 0, 0, 0, 0, 0, 3};
+	CLEANUP(buf_fini) struct buf seed = BUF_INIT(4096);
+	unsigned i;
+
+	buf_put_u8(&seed, ASK_QUOTE);
+	buf_put_u8(&seed, 0);
+	buf_put(&seed, slice_of(banks, sizeof(banks)));
+	buf_put(&seed, slice_of(load, sizeof(load)));
+	for (i = 0; i < 2; i++) {
+		buf_put_u16(&seed, 2 + 15 + 25 + 12 + 32 + 72);
+		buf_put_u16(&seed, 15 + 25 + 12 + 32);
+		buf_put(&seed, slice_of(said, 15));
+		buf_put(&seed, slice_of("0123456789abcdef012345678", 25));
+		buf_put(&seed, slice_of(pcrs, sizeof(pcrs)));
+		buf_put(&seed, slice_of("0123456789abcdef0123456789abcdef", 32));
+		buf_put_u32(&seed, 0x0018000b);
+		buf_put_u16(&seed, 32);
+		buf_put(&seed, slice_of("0123456789abcdef0123456789abcdef", 32));
+		buf_put_u16(&seed, 32);
+		buf_put(&seed, slice_of("0123456789abcdef0123456789abcdef", 32));
+	}
+	buf_put_u16(&seed, sizeof(counter_and_pcrs) + 3 * 34);
+	buf_put(&seed, slice_of(counter_and_pcrs, sizeof(counter_and_pcrs)));
+	for (i = 0; i < 3; i++) {
+		buf_put_u16(&seed, 32);
+		buf_put(&seed, slice_of("0123456789abcdef0123456789abcdef", 32));
+	}
+	put_seed(buf_slice(&seed));
+}
+
+/* To the reading of an index, twice: its public area, its Name, and its bytes. */
+static void nv_seeds(void)
+{
+	static const uint8_t index[] = {0,    14, 0x01, 0xc0, 0, 2, 0, 0x0b,
+					0x62, 7,  0x20, 0x01, 0, 0, 0, 8};
+	static const uint8_t name[] = {0, 2, 0, 0x0b};
+	static const uint8_t bytes[] = {0, 10, 0, 8, 0x30, 3, 2, 1, 1, 0xff, 0xff, 0xff};
+	CLEANUP(buf_fini) struct buf seed = BUF_INIT(4096);
+	unsigned i;
+
+	buf_put_u8(&seed, RESPONSE_ASKS - 1);
+	buf_put_u8(&seed, 0);
+	for (i = 0; i < 2; i++) {
+		buf_put_u16(&seed, sizeof(index) + sizeof(name));
+		buf_put(&seed, slice_of(index, sizeof(index)));
+		buf_put(&seed, slice_of(name, sizeof(name)));
+		if (i)
+			seed.data[seed.len - sizeof(name) - sizeof(index) + 5] = 0x0a;
+		buf_put(&seed, slice_of(bytes, sizeof(bytes)));
+	}
+	put_seed(buf_slice(&seed));
 }
 
 /* For each question and framing, a few answers: a success, an error, parameters of some length. */
@@ -289,7 +413,9 @@ static void response_seeds(void)
 	buf_put(&signature, slice_of("\0\4\0\2ok", 6));
 	put_seed(buf_slice(&signature));
 	public_seeds();
-	for (ask = 0; ask < 13; ask++)
+	quote_seeds();
+	nv_seeds();
+	for (ask = 0; ask < RESPONSE_ASKS; ask++)
 		for (how = 0; how < 4; how++) {
 			CLEANUP(buf_fini) struct buf seed = BUF_INIT(4096);
 
@@ -300,7 +426,7 @@ static void response_seeds(void)
 						       : slice_of(facts, sizeof(facts)));
 			put_seed(buf_slice(&seed));
 		}
-	for (ask = 0; ask < 13; ask++)
+	for (ask = 0; ask < RESPONSE_ASKS; ask++)
 		for (i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
 			CLEANUP(buf_fini) struct buf seed = BUF_INIT(4096);
 
@@ -351,10 +477,15 @@ static const struct {
 	const char *target;
 	void (*make)(void);
 } targets[] = {
-	{"keyfile", keyfile_seeds},   {"keyfile", keyfile_optional_seeds},
-	{"blob", blob_seeds},	      {"config", config_seeds},
-	{"json", json_seeds},	      {"request", request_seeds},
-	{"response", response_seeds}, {"command", command_seeds},
+	{"names", name_seeds},
+	{"keyfile", keyfile_seeds},
+	{"keyfile", keyfile_optional_seeds},
+	{"blob", blob_seeds},
+	{"config", config_seeds},
+	{"json", json_seeds},
+	{"request", request_seeds},
+	{"response", response_seeds},
+	{"command", command_seeds},
 };
 
 int main(int argc, char **argv)

@@ -22,6 +22,8 @@
 
 #include <cmocka.h>
 
+#include "tests/support/tool.h"
+
 #define READY_TRIES 5000
 
 static void socket_path(const struct chip *chip, struct sockaddr_un *ret_address)
@@ -89,12 +91,17 @@ void chip_power_cut(struct chip *chip)
 	unlink(path);
 }
 
-void chip_new(struct chip *chip)
+static void make_folder(struct chip *chip)
 {
 	memset(chip, 0, sizeof(*chip));
 	snprintf(chip->dir, sizeof(chip->dir), "/tmp/holdfast-chip.XXXXXX");
 	assert_non_null(mkdtemp(chip->dir));
 	snprintf(chip->conf, sizeof(chip->conf), "swtpm:path=%s/s", chip->dir);
+}
+
+void chip_new(struct chip *chip)
+{
+	make_folder(chip);
 	chip_power_on(chip);
 }
 
@@ -122,4 +129,66 @@ void chip_free(struct chip *chip)
 	chip_power_cut(chip);
 	empty(chip);
 	rmdir(chip->dir);
+}
+
+/* --- a maker's chip ------------------------------------------------------------------------ */
+
+/* Whatever the maker's program writes goes into the chip's own folder. */
+static void write_setup(const struct chip *chip)
+{
+	char text[512];
+	int len;
+
+	len = snprintf(text, sizeof(text),
+		       "create_certs_tool = swtpm_localca\n"
+		       "create_certs_tool_config = %s/localca.conf\n"
+		       "create_certs_tool_options = %s/localca.options\n"
+		       "active_pcr_banks = sha256\n",
+		       chip->dir, chip->dir);
+	tool_write(chip->dir, "setup.conf", slice_of(text, (size_t)len));
+	len = snprintf(text, sizeof(text),
+		       "statedir = %s\nsigningkey = %s/signkey.pem\nissuercert = %s/" CHIP_ISSUER
+		       "\ncertserial = %s/certserial\n",
+		       chip->dir, chip->dir, chip->dir, chip->dir);
+	tool_write(chip->dir, "localca.conf", slice_of(text, (size_t)len));
+	tool_write(chip->dir, "localca.options",
+		   slice_str("--platform-manufacturer test\n--platform-version 1\n"
+			     "--platform-model test\n"));
+}
+
+/* Made once in a process, since it takes the maker seconds; each chip begins as a copy. */
+static struct chip sample;
+static char sample_bits[8];
+
+static void sample_drop(void)
+{
+	empty(&sample);
+	rmdir(sample.dir);
+}
+
+static void sample_make(const char *rsa_bits)
+{
+	char setup[96];
+
+	if (sample_bits[0])
+		sample_drop();
+	else
+		atexit(sample_drop);
+	make_folder(&sample);
+	snprintf(sample_bits, sizeof(sample_bits), "%s", rsa_bits);
+	write_setup(&sample);
+	snprintf(setup, sizeof(setup), "%s/setup.conf", sample.dir);
+	assert_int_equal(TOOL_RUN("swtpm_setup", "--tpm2", "--tpmstate", sample.dir, "--config",
+				  setup, "--create-ek-cert", "--create-platform-cert",
+				  "--lock-nvram", "--rsa-keysize", rsa_bits),
+			 0);
+}
+
+void chip_new_made(struct chip *chip, const char *rsa_bits)
+{
+	if (strcmp(sample_bits, rsa_bits) != 0)
+		sample_make(rsa_bits);
+	make_folder(chip);
+	assert_int_equal(TOOL_RUN("cp", "-rT", sample.dir, chip->dir), 0);
+	chip_power_on(chip);
 }

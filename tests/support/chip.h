@@ -16,6 +16,14 @@ struct chip {
 };
 
 void chip_new(struct chip *chip); /* a new chip, running */
+/*
+ * The same as its maker would sell it: with endorsement keys, RSA of so many bits and P-384, their
+ * certificates in NV, and the PCR bank sha256 alone. The issuer's are CHIP_ISSUER and CHIP_ROOT in
+ * its folder.
+ */
+void chip_new_made(struct chip *chip, const char *rsa_bits);
+#define CHIP_ISSUER "issuercert.pem"
+#define CHIP_ROOT   "swtpm-localca-rootca-cert.pem"
 void chip_power_on(struct chip *chip);
 void chip_power_cut(struct chip *chip);
 void chip_replace(struct chip *chip); /* another chip at the same address, running */

@@ -41,6 +41,7 @@ struct key_cache {
 struct key_cached {
 	uint8_t id[KEY_CACHE_ID];
 	struct pkey *pkey;
+	unsigned uses;	/* enum key_use; the user's, beside pkey */
 	uint64_t wipes; /* at the time it was looked for: a later key_cache_wipe() means it too */
 };
 void key_cached_free(struct key_cached *key); /* the private half is wiped */

@@ -4,40 +4,22 @@
  * key, its purpose and its own random salt, and used once; so the nonce can be zero and no number
  * of objects wears the host key out. The header is the associated data.
  *
- * A sealed object's plaintext is the data; a key's is one byte of flags and its PKCS#8.
+ * A sealed object's plaintext is the data; a key's is in keys.c.
  */
 
 #include "provider/legacy/legacy.h"
 
-#include "base/base64.h"
 #include "crypto/cipher.h"
-#include "crypto/keyfile.h"
-#include "provider/legacy/key_cache.h"
+#include "provider/legacy/impl.h"
 
-#define OBJECT_VERSION	1u
-#define SALT_SIZE	32u
-#define HOST_KEY_SIZE	32u
-#define ROOT_DIGEST	32u
-#define PASSPHRASE_SIZE 24u /* random bytes; 32 characters in base64url */
+#define OBJECT_VERSION 1u
+#define SALT_SIZE      32u
+#define HOST_KEY_SIZE  32u
+#define ROOT_DIGEST    32u
 
-enum key_flag { KEY_EXPORTABLE = 1 << 0, KEY_EMPTY_AUTH = 1 << 1 };
-
-/* Labels under which the host key is hashed. Sealed data never open as a key, or the reverse. */
-#define LABEL_ROOT   "holdfast host key id"
-#define LABEL_AUTH   "holdfast host key auth"
-#define LABEL_SEALED "holdfast legacy sealed"
-#define LABEL_KEY    "holdfast legacy key"
-
-struct legacy {
-	struct provider provider; /* first: what the ops are given */
-	struct secret *host_key;
-	struct key_cache keys;
-};
-
-static const struct legacy *legacy_of(const struct provider *p)
-{
-	return (const struct legacy *)p;
-}
+/* More labels under which the host key is hashed. */
+#define LABEL_ROOT "holdfast host key id"
+#define LABEL_AUTH "holdfast host key auth"
 
 static int object_key(const struct legacy *legacy, const char *label, struct slice salt,
 		      struct secret **ret_key, struct err *err)
@@ -54,16 +36,9 @@ static int object_key(const struct legacy *legacy, const char *label, struct sli
 	return r;
 }
 
-/* What an object is bound to. */
-struct binding {
-	const struct legacy *legacy;
-	const char *label;
-	struct slice header;
-};
-
 static const uint8_t zero_nonce[CIPHER_GCM_NONCE];
 
-static int object_seal(const struct binding *to, struct slice plain, struct buf *ret_object,
+int legacy_object_seal(const struct legacy_binding *to, struct slice plain, struct buf *ret_object,
 		       struct err *err)
 {
 	CLEANUP(secret_cleanup) struct secret *key = NULL;
@@ -82,8 +57,8 @@ static int object_seal(const struct binding *to, struct slice plain, struct buf 
 	return cipher_gcm_seal(&gcm, plain, ret_object, err);
 }
 
-static int object_open(const struct binding *to, struct slice object, struct secret **ret_plain,
-		       struct err *err)
+int legacy_object_open(const struct legacy_binding *to, struct slice object,
+		       struct secret **ret_plain, struct err *err)
 {
 	CLEANUP(secret_cleanup) struct secret *key = NULL;
 	CLEANUP(secret_cleanup) struct secret *plain = NULL;
@@ -117,153 +92,31 @@ static int legacy_random(struct provider *p, uint8_t *ret_bytes, size_t len, str
 static int legacy_seal(struct provider *p, struct slice header, const struct secret *plain,
 		       struct buf *ret_object, struct err *err)
 {
-	const struct binding to = {.legacy = legacy_of(p), .label = LABEL_SEALED, .header = header};
+	const struct legacy_binding to = {
+		.legacy = legacy_of(p), .label = LEGACY_LABEL_SEALED, .header = header};
 
-	return object_seal(&to, secret_slice(plain), ret_object, err);
+	return legacy_object_seal(&to, secret_slice(plain), ret_object, err);
 }
 
 static int legacy_unseal(struct provider *p, struct slice header, struct slice object,
 			 struct secret **ret_plain, struct err *err)
 {
-	const struct binding to = {.legacy = legacy_of(p), .label = LABEL_SEALED, .header = header};
+	const struct legacy_binding to = {
+		.legacy = legacy_of(p), .label = LEGACY_LABEL_SEALED, .header = header};
 
-	return object_open(&to, object, ret_plain, err);
-}
-
-/* The pair as an object, with its public half beside it. */
-static int key_seal(const struct binding *to, const struct pkey *pkey, uint8_t flags,
-		    struct key_result *ret_key, struct err *err)
-{
-	CLEANUP(secret_cleanup) struct secret *der = NULL;
-	CLEANUP(secret_cleanup) struct secret *plain = NULL;
-	int r = pkey_to_pkcs8(pkey, &der, err);
-
-	if (r == 0)
-		r = secret_new(1 + secret_size(der), &plain, err);
-	if (r < 0)
-		return r;
-	secret_data(plain)[0] = flags;
-	memcpy(secret_data(plain) + 1, secret_data(der), secret_size(der));
-	r = object_seal(to, secret_slice(plain), &ret_key->object, err);
-	if (r == 0)
-		r = pkey_to_spki(pkey, &ret_key->spki, err);
-	ret_key->type = pkey_type(pkey);
-	return r;
-}
-
-static int key_open(const struct binding *to, struct slice object, struct pkey **ret_pkey,
-		    uint8_t *ret_flags, struct err *err)
-{
-	CLEANUP(secret_cleanup) struct secret *plain = NULL;
-	struct slice bytes;
-	int r = object_open(to, object, &plain, err);
-
-	if (r < 0)
-		return r;
-	bytes = secret_slice(plain);
-	r = pkey_from_pkcs8(slice_of(bytes.data + 1, bytes.len - 1), ret_pkey, err);
-	if (r == 0)
-		*ret_flags = bytes.data[0];
-	return r;
-}
-
-static int legacy_key_create(struct provider *p, struct slice header, const struct key_spec *spec,
-			     struct key_result *ret_key, struct err *err)
-{
-	CLEANUP(pkey_cleanup) struct pkey *pkey = NULL;
-	const struct binding to = {.legacy = legacy_of(p), .label = LABEL_KEY, .header = header};
-	uint8_t flags = (uint8_t)((spec->exportable ? KEY_EXPORTABLE : 0) |
-				  (spec->empty_auth ? KEY_EMPTY_AUTH : 0));
-	int r = pkey_generate(spec->type, &pkey, err);
-
-	return r < 0 ? r : key_seal(&to, pkey, flags, ret_key, err);
-}
-
-static int legacy_key_import(struct provider *p, struct slice header,
-			     const struct key_source *source, struct key_result *ret_key,
-			     struct err *err)
-{
-	CLEANUP(pkey_cleanup) struct pkey *pkey = NULL;
-	const struct binding to = {.legacy = legacy_of(p), .label = LABEL_KEY, .header = header};
-	int r;
-
-	if (keyfile_is_tss2(source->pem))
-		return err_set(err, ERR_TPM_REQUIRED,
-			       "the PEM is a key of a TPM, and the legacy provider is in use");
-	r = pkey_from_pkcs8_pem(source->pem, source->passphrase, &pkey, err);
-	return r < 0 ? r : key_seal(&to, pkey, 0, ret_key, err);
-}
-
-/* Printable, so that it can be typed and given to any tool. */
-static int make_passphrase(struct secret **ret_passphrase, struct err *err)
-{
-	CLEANUP(buf_fini) struct buf text = BUF_INIT(64);
-	uint8_t bytes[PASSPHRASE_SIZE];
-	int r = cipher_random(bytes, sizeof(bytes), err);
-
-	if (r < 0)
-		return r;
-	base64url_encode(&text, slice_of(bytes, sizeof(bytes)));
-	wipe(bytes, sizeof(bytes));
-	if (!buf_ok(&text))
-		return err_set(err, ERR_INTERNAL, "out of memory");
-	return secret_copy(buf_slice(&text), ret_passphrase, err);
-}
-
-static int legacy_key_export(struct provider *p, struct slice header, struct slice object,
-			     struct buf *ret_pem, struct secret **ret_passphrase, struct err *err)
-{
-	CLEANUP(pkey_cleanup) struct pkey *pkey = NULL;
-	CLEANUP(secret_cleanup) struct secret *passphrase = NULL;
-	const struct binding to = {.legacy = legacy_of(p), .label = LABEL_KEY, .header = header};
-	uint8_t flags = 0;
-	int r = key_open(&to, object, &pkey, &flags, err);
-
-	if (r < 0)
-		return r;
-	if (!(flags & KEY_EXPORTABLE)) {
-		err_set(err, ERR_CONFLICT, "the key was not created for export");
-		return err_add_remedy(err, PROVIDER_REMEDY_EXPORT);
-	}
-	if (!(flags & KEY_EMPTY_AUTH))
-		r = make_passphrase(&passphrase, err);
-	if (r == 0)
-		r = pkey_to_pkcs8_pem(pkey, passphrase, ret_pem, err);
-	if (r == 0)
-		*ret_passphrase = TAKE(passphrase);
-	return r;
-}
-
-static int legacy_key_sign(struct provider *p, struct slice header, struct slice object,
-			   const struct sign_request *request, struct buf *ret_signature,
-			   struct err *err)
-{
-	struct key_cache *keys = &((struct legacy *)p)->keys;
-	CLEANUP(key_cached_cleanup) struct key_cached *key = NULL;
-	const struct binding to = {.legacy = legacy_of(p), .label = LABEL_KEY, .header = header};
-	uint8_t flags = 0;
-	int r = key_cache_take(keys, header, object, &key, err);
-
-	if (r == 0 && !key->pkey)
-		r = key_open(&to, object, &key->pkey, &flags, err);
-	if (r < 0)
-		return r;
-	r = pkey_sign(key->pkey, request->scheme, request->hash, request->digest, ret_signature,
-		      err);
-	key_cache_put(keys, TAKE(key));
-	return r;
+	return legacy_object_open(&to, object, ret_plain, err);
 }
 
 /* All of them, since a key's place tells nothing of its object; to delete is rare. */
 static void legacy_forget(struct provider *p, struct slice object)
 {
 	(void)object;
-	key_cache_wipe(&((struct legacy *)p)->keys);
+	key_cache_wipe(&legacy_of(p)->keys);
 }
 
 static void legacy_close(struct provider *p)
 {
-	struct legacy *legacy = (struct legacy *)p;
+	struct legacy *legacy = legacy_of(p);
 
 	key_cache_wipe(&legacy->keys);
 	secret_free(legacy->host_key);
@@ -283,6 +136,13 @@ static const struct provider_ops legacy_ops = {
 	.key_import = legacy_key_import,
 	.key_export = legacy_key_export,
 	.key_sign = legacy_key_sign,
+	.key_decrypt = legacy_key_decrypt,
+	.key_agree = legacy_key_agree,
+	.key_mac = legacy_key_mac,
+	.pieces_start = legacy_pieces_start,
+	.pieces_add = legacy_pieces_add,
+	.pieces_end = legacy_pieces_end,
+	.pieces_free = legacy_pieces_free,
 	.forget = legacy_forget,
 	.close = legacy_close,
 };

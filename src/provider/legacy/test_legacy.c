@@ -14,6 +14,7 @@
 #include <threads.h>
 
 #include "base/base64.h"
+#include "crypto/cipher.h"
 #include "crypto/hash.h"
 #include "crypto/stream.h"
 #include "provider/envelope.h"
@@ -266,6 +267,96 @@ static void test_hot_key_stays_bound(void **state)
 	assert_int_equal(sign(provider, header, buf_slice(&key.object)), 0);
 }
 
+/* An object as docs/BLOB.md has it, under the header "h". */
+static void seal_key(uint8_t flags, struct slice key, struct buf *ret_object)
+{
+	static const uint8_t salt[32] = {5}, nonce[CIPHER_GCM_NONCE];
+	const struct slice parts[] = {slice_of("holdfast legacy key", 20), slice_of(salt, 32)};
+	uint8_t wrapping[HASH_MAX_SIZE];
+	const struct cipher_gcm gcm = {
+		.key = slice_of(wrapping, CIPHER_KEY256),
+		.nonce = slice_of(nonce, sizeof(nonce)),
+		.aad = slice_str("h"),
+	};
+	CLEANUP(buf_fini) struct buf plain = BUF_INIT(1024);
+	struct err err = {0};
+
+	buf_put_u8(&plain, flags);
+	buf_put(&plain, key);
+	assert_int_equal(hash_hmac(HASH_SHA256, secret_slice(host_key), parts, 2, wrapping, &err),
+			 0);
+	buf_reset(ret_object);
+	buf_put_u8(ret_object, 1);
+	buf_put(ret_object, slice_of(salt, sizeof(salt)));
+	assert_int_equal(cipher_gcm_seal(&gcm, buf_slice(&plain), ret_object, &err), 0);
+}
+
+static int agree(struct slice object, const struct pkey *peer)
+{
+	CLEANUP(secret_cleanup) struct secret *shared = NULL;
+	struct err err = {0};
+
+	return provider_key_agree(provider, slice_str("h"), object, peer, &shared, &err);
+}
+
+/* What the flags say, in keys of now and of before. */
+static void test_flags_of_pairs(void **state)
+{
+	static const struct {
+		uint8_t flags;
+		int sign, agree;
+	} rows[] = {
+		{0x00, 0, ERR_INVALID},
+		{0x01, 0, ERR_INVALID},
+		{0x10, 0, ERR_INVALID},
+		{0x40, ERR_INVALID, 0},
+		{0x50, 0, 0},
+		{0x04, ERR_NOT_SUPPORTED, ERR_NOT_SUPPORTED},
+		{0x18, ERR_NOT_SUPPORTED, ERR_NOT_SUPPORTED},
+		{0x80, ERR_DAMAGED, ERR_DAMAGED},
+	};
+	CLEANUP(pkey_cleanup) struct pkey *pair = NULL;
+	CLEANUP(secret_cleanup) struct secret *der = NULL;
+	CLEANUP(buf_fini) struct buf object = BUF_INIT(1024);
+	struct err err = {0};
+
+	(void)state;
+	assert_int_equal(pkey_generate(PKEY_ECC_P256, &pair, &err), 0);
+	assert_int_equal(pkey_to_pkcs8(pair, &der, &err), 0);
+	for (size_t i = 0; i < 2 * ARRAY_LEN(rows); i++) {
+		seal_key(rows[i / 2].flags, secret_slice(der), &object);
+		assert_int_equal(sign(provider, slice_str("h"), buf_slice(&object)),
+				 rows[i / 2].sign);
+		assert_int_equal(agree(buf_slice(&object), pair), rows[i / 2].agree);
+	}
+}
+
+/* A key that is known for once: RFC 2104 by way of crypto/hash.h is what it gives. */
+static void test_mac_of_known_key(void **state)
+{
+	const struct slice message = slice_str("what do ya want for nothing?");
+	static const uint8_t key[33] = "thirty-two bytes of an HMAC key.";
+	CLEANUP(buf_fini) struct buf object = BUF_INIT(1024), mac = BUF_INIT(64);
+	uint8_t wanted[HASH_MAX_SIZE];
+	struct err err = {0};
+
+	(void)state;
+	seal_key(0x80, slice_of(key, 32), &object);
+	assert_int_equal(
+		provider_key_mac(provider, slice_str("h"), buf_slice(&object), message, &mac, &err),
+		0);
+	assert_int_equal(hash_hmac(HASH_SHA256, slice_of(key, 32), &message, 1, wanted, &err), 0);
+	assert_true(slice_equal(buf_slice(&mac), slice_of(wanted, 32)));
+	assert_int_equal(sign(provider, slice_str("h"), buf_slice(&object)), ERR_INVALID);
+	for (size_t len = 31; len <= 33; len += 2) {
+		seal_key(0x80, slice_of(key, len), &object);
+		assert_int_equal(provider_key_mac(provider, slice_str("h"), buf_slice(&object),
+						  message, &mac, &err),
+				 ERR_DAMAGED);
+	}
+	assert_int_equal(mac.len, 32);
+}
+
 /* Without a provider, and with one that can nothing: an answer, not a crash. */
 static void test_no_provider(void **state)
 {
@@ -296,6 +387,16 @@ static void test_no_provider(void **state)
 		assert_int_equal(provider_key_export(p, some, some, &out, &secret, &err),
 				 ERR_TPM_REQUIRED);
 		assert_int_equal(provider_key_sign(p, some, some, &request, &out, &err),
+				 ERR_TPM_REQUIRED);
+		assert_int_equal(provider_key_decrypt(p, some, some, NULL, &secret, &err),
+				 ERR_TPM_REQUIRED);
+		assert_int_equal(provider_key_agree(p, some, some, NULL, &secret, &err),
+				 ERR_TPM_REQUIRED);
+		assert_int_equal(provider_key_mac(p, some, some, some, &out, &err),
+				 ERR_TPM_REQUIRED);
+		assert_int_equal(provider_pieces_start(p, PIECES_MAC, some, some, NULL, &err),
+				 ERR_TPM_REQUIRED);
+		assert_int_equal(provider_aik_sign(p, some, some, some, &out, &err),
 				 ERR_TPM_REQUIRED);
 		provider_forget(p, some);
 		provider_status(p, &status);
@@ -351,6 +452,8 @@ int main(void)
 		cmocka_unit_test(test_import_is_not_exportable),
 		cmocka_unit_test(test_import_refuses),
 		cmocka_unit_test(test_hot_key_stays_bound),
+		cmocka_unit_test(test_flags_of_pairs),
+		cmocka_unit_test(test_mac_of_known_key),
 		cmocka_unit_test(test_no_provider),
 		cmocka_unit_test(test_threads),
 	};

@@ -44,7 +44,11 @@ struct tpm_provider {
 };
 
 /* object.c: our form of an object, with a tag that binds it to its header. Pure. */
-enum tpm_object_flag { TPM_OBJECT_EXPORTABLE = 1 << 0, TPM_OBJECT_EMPTY_AUTH = 1 << 1 };
+enum tpm_object_flag {
+	TPM_OBJECT_EXPORTABLE = 1 << 0,
+	TPM_OBJECT_EMPTY_AUTH = 1 << 1,
+	TPM_OBJECT_AIK = 1 << 2, /* of the attestation calls and no other */
+};
 
 struct tpm_object {
 	enum engine_parent parent;
@@ -62,6 +66,93 @@ int tpm_object_parse(struct slice bytes, const struct secret *auth_key, struct s
 /* The authValue that the chip keeps for an object with this header; TPM_AUTH_SIZE characters. */
 int tpm_object_auth(const struct secret *auth_key, struct slice header, struct secret **ret_auth,
 		    struct err *err) MUST_CHECK;
+
+/* --- tpm.c: what the operations of every file stand on ------------------------------------- */
+
+static inline struct tpm_provider *tpm_of(struct provider *p)
+{
+	return (struct tpm_provider *)(void *)p;
+}
+
+/* The engine, with the deadline of this use. */
+struct engine *tpm_engine(struct provider *p);
+
+/* After each use of the engine: what status tells of the chip. Hands @r on. */
+int tpm_used(struct provider *p, int r);
+
+/* An object ready for the engine: its parts, borrowed, and, unless empty, its authValue. */
+struct opened {
+	struct tpm_object parts;
+	struct secret *auth;
+	struct engine_object object;
+};
+void opened_fini(struct opened *opened);
+/* ERR_DAMAGED: header or object was changed; it is an AIK, or it is none. */
+int opened_open(struct tpm_provider *tpm, struct slice header, struct slice bytes,
+		struct opened *ret_opened, struct err *err) MUST_CHECK;
+int opened_open_aik(struct tpm_provider *tpm, struct slice header, struct slice bytes,
+		    struct opened *ret_opened, struct err *err) MUST_CHECK;
+
+/*
+ * Header, tag and auth key fit (blob_check() and the tag saw to it), so a refused authorisation
+ * means that the object is not the one that this header was made with.
+ */
+int tpm_refused_is_damaged(int r, struct err *err) MUST_CHECK;
+
+/* --- keys.c -------------------------------------------------------------------------------- */
+
+/* What the engine made, in the forms that everybody else reads. */
+int tpm_finish_key(struct tpm_provider *tpm, struct slice header, const struct tpm_object *parts,
+		   struct key_result *ret_key, struct err *err) MUST_CHECK;
+
+int tpm_key_create(struct provider *p, struct slice header, const struct key_spec *spec,
+		   struct key_result *ret_key, struct err *err) MUST_CHECK;
+int tpm_key_import(struct provider *p, struct slice header, const struct key_source *source,
+		   struct key_result *ret_key, struct err *err) MUST_CHECK;
+int tpm_key_export(struct provider *p, struct slice header, struct slice object,
+		   struct buf *ret_pem, struct secret **ret_passphrase, struct err *err) MUST_CHECK;
+int tpm_key_sign(struct provider *p, struct slice header, struct slice object,
+		 const struct sign_request *request, struct buf *ret_signature, struct err *err)
+	MUST_CHECK;
+int tpm_key_decrypt(struct provider *p, struct slice header, struct slice object,
+		    const struct decrypt_request *request, struct secret **ret_plain,
+		    struct err *err) MUST_CHECK;
+int tpm_key_agree(struct provider *p, struct slice header, struct slice object,
+		  const struct pkey *peer, struct secret **ret_shared, struct err *err) MUST_CHECK;
+int tpm_key_mac(struct provider *p, struct slice header, struct slice object, struct slice data,
+		struct buf *ret_mac, struct err *err) MUST_CHECK;
+
+/* --- pieces.c ------------------------------------------------------------------------------ */
+
+int tpm_aik_sign(struct provider *p, struct slice header, struct slice object, struct slice message,
+		 struct buf *ret_signature, struct err *err) MUST_CHECK;
+int tpm_pieces_start(struct provider *p, enum pieces_of of, struct slice header,
+		     struct slice object, struct pieces **ret_pieces, struct err *err) MUST_CHECK;
+int tpm_pieces_add(struct provider *p, struct pieces *pieces, struct slice piece, struct err *err)
+	MUST_CHECK;
+int tpm_pieces_end(struct provider *p, struct pieces *pieces, struct slice last,
+		   struct buf *ret_result, struct err *err) MUST_CHECK;
+void tpm_pieces_free(struct provider *p, struct pieces *pieces);
+
+/* --- attest.c ------------------------------------------------------------------------------ */
+
+int tpm_aik_create(struct provider *p, struct slice header, const struct aik_spec *spec,
+		   struct key_result *ret_key, struct err *err) MUST_CHECK;
+
+int tpm_quote(struct provider *p, struct slice header, struct slice object,
+	      const struct quote_request *request, struct attestation *ret_quote,
+	      struct pcr_values *ret_values, struct err *err) MUST_CHECK;
+int tpm_certify(struct provider *p, const struct provider_object *aik,
+		const struct provider_object *key, struct slice nonce,
+		struct attestation *ret_certified, struct err *err) MUST_CHECK;
+int tpm_activate(struct provider *p, struct slice header, struct slice object,
+		 const struct credential *credential, struct secret **ret_secret, struct err *err)
+	MUST_CHECK;
+int tpm_ek(struct provider *p, enum pkey_type type, struct ek_result *ret_ek, struct err *err)
+	MUST_CHECK;
+int tpm_pcrs(struct provider *p, const struct pcr_selection *selection,
+	     struct pcr_values *ret_values, struct err *err) MUST_CHECK;
+int tpm_pcr_banks(struct provider *p, struct pcr_selection *ret_banks, struct err *err) MUST_CHECK;
 
 /* record.c: engine_roots as the text that is kept, and back. Pure. */
 int tpm_record_write(const struct engine_roots *roots, struct buf *ret_text, struct err *err)

@@ -14,7 +14,7 @@
 
 #define OBJECT_VERSION 1u
 #define TAG_SIZE       16u
-#define FLAGS_KNOWN    (TPM_OBJECT_EXPORTABLE | TPM_OBJECT_EMPTY_AUTH)
+#define FLAGS_KNOWN    (TPM_OBJECT_EXPORTABLE | TPM_OBJECT_EMPTY_AUTH | TPM_OBJECT_AIK)
 #define AUTH_BYTES     24u
 
 static int tag_of(const struct secret *auth_key, struct slice header, struct slice body,

@@ -31,6 +31,7 @@ struct tpm_options {
 	bool encrypt;		 /* encrypt parameters */
 	/* Hierarchy passwords; empty = none; borrowed for the call. */
 	struct slice owner_auth;
+	struct slice endorsement_auth;
 	struct slice lockout_auth; /* with it the lockout counter is reset before its end */
 };
 
