@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Fills the state folder of a daemon that is not running with keys of tenant host, named k00000
- * and so on, by the same functions that the daemon calls. With a chip, all but the first REAL are
- * copies of the first one's record: the store takes them for records, but nobody can sign with
- * them, since a record is bound to its name.
+ * Fills the state folder of a daemon that is not running with keys, named k00000 and so on, by the
+ * same functions that the daemon calls: of tenant host, or of so many tenants, named t0000 and so
+ * on. All but the first REAL of the first tenant are copies of the first one's record: the store
+ * takes them for records, but nobody can sign with them, since a record is bound to its name and
+ * tenant.
  *
  * The folder is thrown away after the bench, so fsync() is left out (by the linker's --wrap).
  *
- *   keys STATE TCTI FROM TO REAL	TCTI "-" = the legacy provider
+ *   keys STATE TCTI FROM TO REAL [TENANTS]	TCTI "-" = the legacy provider
  */
 
 #include <stdio.h>
@@ -56,66 +57,93 @@ static int open_chip(const struct state *state, const char *tcti, struct provide
 	return r;
 }
 
-static int make(const struct state *state, struct provider *p, const char *name,
+static int make(const struct keystore_tenant *tenant, struct provider *p, const char *name,
 		struct buf *ret_record, struct err *err)
 {
-	const struct keystore_target target = {
-		.tenant = &state->host, .kind = BLOB_KEY, .name = name};
+	const struct keystore_target target = {.tenant = tenant, .kind = BLOB_KEY, .name = name};
 	const struct key_spec spec = {.type = PKEY_ECC_P256};
 
 	return keystore_key_create(p, &target, &spec, ret_record, err);
 }
 
-struct range {
+/* What is to be made, and the record that is copied once there is one. */
+struct work {
+	struct store *store;
+	struct provider *p;
 	unsigned from, to, real;
+	struct buf copy;
 };
 
-static int fill(const struct state *state, struct provider *p, const struct range *range,
+static int fill(struct work *work, const struct keystore_tenant *tenant, unsigned real,
 		struct err *err)
 {
-	CLEANUP(buf_fini) struct buf copy = BUF_INIT(RECORD_MAX);
 	char name[16];
 	unsigned i;
 	int r = 0;
 
-	for (i = range->from; r == 0 && i < range->to; i++) {
+	for (i = work->from; r == 0 && i < work->to; i++) {
 		CLEANUP(buf_fini) struct buf record = BUF_INIT(RECORD_MAX);
 		const struct store_id id = {
-			.tenant = STATE_TENANT, .kind = STORE_KEYS, .name = name};
+			.tenant = tenant->name, .kind = STORE_KEYS, .name = name};
 
 		(void)snprintf(name, sizeof(name), "k%05u", i);
-		if (i < range->real)
-			r = make(state, p, name, &record, err);
-		else if (copy.len == 0)
-			r = make(state, p, "k00000", &copy, err);
+		if (i < real)
+			r = make(tenant, work->p, name, &record, err);
+		else if (work->copy.len == 0)
+			r = make(tenant, work->p, "k00000", &work->copy, err);
 		if (r == 0)
-			r = store_create(state->store, &id,
-					 buf_slice(i < range->real ? &record : &copy), err);
+			r = store_create(work->store, &id,
+					 buf_slice(i < real ? &record : &work->copy), err);
 	}
 	return r;
+}
+
+static int fill_tenants(struct work *work, unsigned tenants, struct err *err)
+{
+	struct keystore_tenant tenant;
+	char name[16];
+	unsigned i;
+	int r = 0;
+
+	for (i = 0; r == 0 && i < tenants; i++) {
+		(void)snprintf(name, sizeof(name), "t%04u", i);
+		r = keystore_tenant_open(work->store, name, &tenant, err);
+		if (r == 0)
+			r = fill(work, &tenant, i == 0 ? work->real : 0, err);
+	}
+	return r;
+}
+
+static unsigned number(const char *text)
+{
+	return (unsigned)strtoul(text, NULL, 10);
 }
 
 int main(int argc, char **argv)
 {
 	CLEANUP(provider_cleanup) struct provider *p = NULL;
 	CLEANUP(state_fini) struct state state = {.store = NULL};
-	struct range range;
+	struct work work = {.copy = BUF_INIT(RECORD_MAX)};
 	struct err err = {0};
 	int r;
 
-	if (argc != 6)
-		bench_die("usage: keys STATE TCTI FROM TO REAL");
-	range = (struct range){.from = (unsigned)strtoul(argv[3], NULL, 10),
-			       .to = (unsigned)strtoul(argv[4], NULL, 10),
-			       .real = (unsigned)strtoul(argv[5], NULL, 10)};
+	if (argc != 6 && argc != 7)
+		bench_die("usage: keys STATE TCTI FROM TO REAL [TENANTS]");
+	work.from = number(argv[3]);
+	work.to = number(argv[4]);
+	work.real = number(argv[5]);
 	r = state_open(argv[1], &state, &err);
 	if (r == 0 && (state.fault.code || state.tpm_fault.code))
 		bench_die("the state folder is not whole");
 	if (r == 0)
 		r = strcmp(argv[2], "-") == 0 ? legacy_open(state.host_key, &p, &err)
 					      : open_chip(&state, argv[2], &p, &err);
+	work.store = state.store;
+	work.p = p;
 	if (r == 0)
-		r = fill(&state, p, &range, &err);
+		r = argc == 7 ? fill_tenants(&work, number(argv[6]), &err)
+			      : fill(&work, &state.host, work.real, &err);
+	buf_fini(&work.copy);
 	if (r < 0)
 		bench_die("keys: %s", err.text);
 	return 0;

@@ -225,17 +225,25 @@ class Worker:
 
 
 class Daemon:
-    def __init__(self, place, build, tcti=None, name="daemon", extra=""):
+    def __init__(self, place, build, tcti=None, name="daemon", extra="", run=None):
+        """With @run its sockets are elsewhere than with the rest: where many of them are made, in
+        memory, as /run is."""
         self.place, self.build = place, build
         self.folder = place.folder(name)
         self.state = self.folder / "state"
-        self.socket = self.folder / "run" / "holdfast.sock"
+        self.run = run or self.folder / "run"
+        self.socket = self.run / "holdfast.sock"
         self.provider = "tpm" if tcti else "legacy"
         self.process = None
+        self.tcti = tcti or ""
+        self.configure(extra)
+
+    def configure(self, extra):
+        """What it reads at its next start."""
         (self.folder / "conf").write_text(
             f'provider = "{self.provider}"\n'
-            f'paths {{ state = "{self.state}"  run = "{self.folder}/run" }}\n'
-            f'tpm {{ tcti = "{tcti or ""}"  wait = 0 }}\n{extra}\n'
+            f'paths {{ state = "{self.state}"  run = "{self.run}" }}\n'
+            f'tpm {{ tcti = "{self.tcti}"  wait = 0 }}\n{extra}\n'
         )
 
     def start(self):
@@ -277,7 +285,8 @@ class Daemon:
     def stop(self):
         end_process(self.process)
 
-    def call(self, method, path, body=None, octets=False):
+    def call(self, method, path, body=None, octets=False, at=None):
+        """On the host's socket, or @at another one."""
         data = body if octets else json.dumps(body).encode() if body is not None else b""
         kind = "application/octet-stream" if octets else "application/json"
         head = f"{method} {path} HTTP/1.1\r\nHost: h\r\nConnection: close\r\nAccept: {kind}\r\n"
@@ -285,7 +294,7 @@ class Daemon:
             head += f"Content-Type: {kind}\r\nContent-Length: {len(data)}\r\n"
         with socket.socket(socket.AF_UNIX) as link:
             link.settimeout(60)
-            link.connect(str(self.socket))
+            link.connect(str(at or self.socket))
             link.sendall(head.encode() + b"\r\n" + data)
             answer = b"".join(iter(lambda: link.recv(65536), b""))
         head, _, content = answer.partition(b"\r\n\r\n")
@@ -306,11 +315,25 @@ class Daemon:
         found = re.findall(r"^holdfast_tpm_commands_total\{[^}]*\} (\d+)", self.text("/metrics"), re.M)
         return sum(map(int, found))
 
-    def client(self, path, body, octets=False, many=None):
+    def client(self, path, body, octets=False, many=None, at=None):
         """A worker that sends one request over and over."""
         file = self.folder / f"body{time.monotonic_ns()}"
         file.write_bytes(body if octets else json.dumps(body).encode())
-        return http_client(self.place, self.build, self.socket, path, file, octets, many)
+        return http_client(self.place, self.build, at or self.socket, path, file, octets, many)
+
+    def await_tenant(self, tenant):
+        """Until what it has is opened, which goes on after the provider is ready."""
+        def is_open():
+            try:
+                return self.call("GET", "/v1/keys?limit=1", at=self.socket_of(tenant))
+            except BenchError as reason:
+                if '"starting"' in str(reason):
+                    return None
+                raise
+        wait_for(f"tenant {tenant}", 60, is_open)
+
+    def socket_of(self, tenant):
+        return self.run / "tenants" / tenant / "holdfast.sock"
 
 
 def http_client(place, build, address, path, file, octets=False, many=None):

@@ -10,6 +10,7 @@ from report import absolute, at_most, compare, skipped
 from rows import DIGEST, Clients
 
 MANY = 100_000
+TENANT_KEYS = 10
 
 
 # --- P9 ---
@@ -104,24 +105,27 @@ def parsec_rest(bench):
 # --- P10 ---
 
 
-def filled(bench, place, name, count, real, chip=None):
-    """A running daemon with so many keys, of which the first @real can sign."""
-    daemon = Daemon(place, bench.build, chip.tcti if chip else None, name)
+def filled(bench, place, name, count, real, chip=None, tenants=0, run=None):
+    """A running daemon with so many keys, of which the first @real can sign; with @tenants, of so
+    many tenants with so many keys each."""
+    daemon = Daemon(place, bench.build, chip.tcti if chip else None, name, run=run)
     daemon.start()
     daemon.stop()
     done = subprocess.run(
         [bench.build / "bench/bench_keys", daemon.state, chip.tcti if chip else "-", "0",
-         str(count), str(min(real, count))],
+         str(count), str(min(real, count)), *([str(tenants)] if tenants else [])],
         capture_output=True, text=True, check=False,
     )
     if done.returncode:
         raise BenchError(done.stderr.strip())
+    daemon.configure("\n".join(f"tenant t{i:04} {{ rate = 0 }}" for i in range(tenants)))
     daemon.start()
     return daemon
 
 
-def hot(daemon):
-    return daemon.client("/v1/keys/k00000/sign", DIGEST)
+def hot(daemon, tenant=""):
+    at = daemon.socket_of(tenant) if tenant else None
+    return daemon.client("/v1/keys/k00000/sign", DIGEST, at=at)
 
 
 def p10(bench):
@@ -130,6 +134,8 @@ def p10(bench):
         yield from p10_software(bench, place, many)
     with Place() as place:
         yield from p10_chip(bench, place, many)
+    with Place() as place, Place("/dev/shm") as memory:
+        yield from p10_tenants(bench, place, memory)
 
 
 def p10_software(bench, place, many):
@@ -172,3 +178,38 @@ def p10_chip(bench, place, many):
         starts.append(lots.start()[1])
     yield absolute("P10", f"start with {many:,} keys", median(starts) / 1e6, "s", at_most(1))
 
+
+def p10_tenants(bench, place, memory):
+    sizes = [1, 8, 64] if bench.smoke else [1, 64, 1024]
+    most = sizes[-1]
+    chips = {size: Chip(place, f"ct{size}") for size in sizes}
+    daemons = {
+        size: filled(bench, place, f"t{size}", TENANT_KEYS, 1, chips[size], size,
+                     memory.folder(f"t{size}")) for size in sizes
+    }
+    for size in sizes:
+        daemons[size].await_tenant(f"t{size - 1:04}")
+    time.sleep(0.5)  # no condition to wait for: it is the rest after the start
+    dirty = {size: smaps(daemons[size].process.pid)["Private_Dirty"] for size in sizes}
+    clients = {size: hot(daemons[size], "t0000") for size in sizes}
+    n = bench.runs(150)
+    f = take_turns(bench.rounds, {
+        size: lambda client=clients[size]: client.batch("run", 30, n) for size in sizes
+    })
+    for size in sizes[1:]:
+        yield compare("P10", f"TPM sign with a hot key, {size:,} tenants with {TENANT_KEYS} keys each",
+                      f[size], "1 tenant", f[1], at_most(1.10))
+    starts = {size: [] for size in sizes}
+    for _ in range(1 if bench.smoke else 5):
+        for size in sizes:
+            daemons[size].stop()
+            begin = time.monotonic()
+            daemons[size].start()
+            daemons[size].await_tenant(f"t{size - 1:04}")
+            starts[size].append(time.monotonic() - begin)
+    for size in sizes:
+        yield absolute("P10", f"start with {size:,} tenants until the last is served",
+                       median(starts[size]), "s", at_most(1))
+    more = max(0, dirty[most] - dirty[1]) * 1024
+    yield absolute("P10", f"private dirty per idle tenant with {TENANT_KEYS} keys",
+                   more / (most - 1), "B")

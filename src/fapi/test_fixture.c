@@ -9,7 +9,6 @@
 #include <cmocka.h>
 #include <dirent.h>
 #include <errno.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -21,6 +20,7 @@
 #include "base/loop.h"
 #include "broker/wire.h"
 #include "tests/support/chip.h"
+#include "tests/support/folder.h"
 
 static void make_up(struct slice command, struct buf *answer)
 {
@@ -86,20 +86,12 @@ void fixture_use_tpm(struct fixture *fixture)
 	chip_new(fixture->tpm);
 }
 
-static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *place)
-{
-	(void)st;
-	(void)kind;
-	(void)place;
-	return remove(path);
-}
-
 void fixture_fini(struct fixture *fixture)
 {
 	if (fixture->tpm)
 		chip_free(fixture->tpm);
 	free(fixture->tpm);
-	assert_int_equal(nftw(fixture->dir, remove_one, 8, FTW_DEPTH | FTW_PHYS), 0);
+	assert_int_equal(folder_remove_all(fixture->dir), 0);
 	buf_fini(&fixture->json);
 }
 

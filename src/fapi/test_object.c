@@ -6,7 +6,6 @@
 
 #include <cmocka.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +15,7 @@
 #include "base/base64.h"
 #include "base/json.h"
 #include "fapi/impl.h"
+#include "tests/support/folder.h"
 
 /* As FAPI 3.2 writes them, without creation data; the numbers are those of an emulator. */
 #define SRK_NAME "000b1b7aa35b42c6649458f16a200b3a3f853e6bb277abdba8f44975c560d21d2dac"
@@ -348,19 +348,11 @@ static int setup(void **state)
 	return 0;
 }
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	(void)st;
-	(void)type;
-	(void)ftw;
-	return remove(path);
-}
-
 static int teardown(void **state)
 {
 	struct store *store = *state;
 
-	assert_int_equal(nftw(store->folder, remove_one, 8, FTW_DEPTH | FTW_PHYS), 0);
+	assert_int_equal(folder_remove_all(store->folder), 0);
 	free(store);
 	return 0;
 }

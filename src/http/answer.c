@@ -70,7 +70,7 @@ static void put_headers(struct http_request *request, const char *type)
 	}
 	if (!cache_said)
 		put_header(request, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
-	if (request->conn->http->draining)
+	if (request->conn->http->draining || request->conn->last)
 		put_header(request, MHD_HTTP_HEADER_CONNECTION, "close");
 }
 

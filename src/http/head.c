@@ -191,7 +191,8 @@ static void plan_body(struct http_request *request, const char *length, uint64_t
 	bool streams = route->body == HTTP_BODY_STREAM_OR_JSON;
 
 	if (request->json) {
-		request->body.max = request->conn->http->limits.json_max;
+		request->body.max =
+			route->json_max ? route->json_max : request->conn->http->limits.json_max;
 		return;
 	}
 	request->body.max = route->octets_max;

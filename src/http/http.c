@@ -320,6 +320,25 @@ int http_add(struct http *http, int fd, void *peer, struct err *err)
 	return 0;
 }
 
+static bool is_at_work(const struct http_conn *conn)
+{
+	return conn->request && conn->request->state != HTTP_READING;
+}
+
+void http_end_peers(struct http *http, bool (*matches)(void *arg, const void *peer), void *arg,
+		    bool at_once)
+{
+	struct http_conn *conn;
+
+	for (conn = http->conns; conn; conn = conn->next) {
+		if (!conn->known || !matches(arg, conn->peer))
+			continue;
+		conn->last = true;
+		if (at_once || !is_at_work(conn))
+			http_conn_cut(conn);
+	}
+}
+
 size_t http_drain(struct http *http)
 {
 	struct http_conn *conn;
@@ -327,7 +346,7 @@ size_t http_drain(struct http *http)
 
 	http->draining = true;
 	for (conn = http->conns; conn; conn = conn->next) {
-		if (conn->request && conn->request->state != HTTP_READING)
+		if (is_at_work(conn))
 			working++;
 		else
 			http_conn_cut(conn);

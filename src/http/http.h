@@ -56,6 +56,7 @@ struct http_route {
 	size_t octets_max; /* limit of an octet-stream body; JSON has its own */
 	http_handler handler;
 	size_t stream_max; /* limit of a stream; 0 for the other kinds of body */
+	size_t json_max;   /* limit of a JSON body; 0 = that of http_limits */
 };
 
 struct http_limits {
@@ -107,6 +108,13 @@ MEM_DEFINE_CLEANUP(http)
  * failure the socket is closed too, and ops.closed is not called.
  */
 int http_add(struct http *http, int fd, void *peer, struct err *err) MUST_CHECK;
+
+/*
+ * Ends the connections whose peer @matches: those without a request at work at once, the others
+ * after the answer. With @at_once they lose their client, as if that had left.
+ */
+void http_end_peers(struct http *http, bool (*matches)(void *arg, const void *peer), void *arg,
+		    bool at_once);
 
 /* Stops reading new requests; returns how many are still at work or being answered. */
 size_t http_drain(struct http *http);

@@ -48,6 +48,7 @@ struct http_conn {
 	int fd;	    /* the library's, which closes it after the last callback */
 	bool idle;  /* between two requests: the next byte starts request_s */
 	bool known; /* http_add() succeeded, so that ops.closed is due */
+	bool last;  /* no request comes after the one at work */
 	struct MHD_Connection *mhd;
 	struct http_request *request; /* NULL between requests */
 	struct loop_fd *watch;

@@ -67,7 +67,7 @@ void http_request_end(struct http_request *request)
 	request_free(request);
 	conn->idle = true;
 	http_conn_deadline(conn, http->limits.idle_s);
-	if (http->draining)
+	if (http->draining || conn->last)
 		http_conn_cut(conn);
 }
 

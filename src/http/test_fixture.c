@@ -127,19 +127,20 @@ static void handle_stream(struct http_request *request, void *app)
 }
 
 static const struct http_route ROUTES[] = {
-	{HTTP_GET, "/v1/status", 1, HTTP_BODY_NONE, 0, handle_status, 0},
-	{HTTP_POST, "/v1/echo", 1, HTTP_BODY_JSON, 0, handle_echo, 0},
+	{HTTP_GET, "/v1/status", 1, HTTP_BODY_NONE, 0, handle_status, 0, 0},
+	{HTTP_POST, "/v1/echo", 1, HTTP_BODY_JSON, 0, handle_echo, 0, 0},
+	{HTTP_POST, "/v1/echo/more", 1, HTTP_BODY_JSON, 0, handle_echo, 0, FIXTURE_JSON_MAX + 1},
 	{HTTP_PUT, "/v1/secrets/{name}", 1, HTTP_BODY_OCTETS_OR_JSON, FIXTURE_OCTETS_MAX,
-	 handle_put, 0},
-	{HTTP_GET, "/v1/secrets/{name}", 1, HTTP_BODY_NONE, 0, handle_get, 0},
-	{HTTP_DELETE, "/v1/secrets/{name}", 1, HTTP_BODY_NONE, 0, handle_delete, 0},
-	{HTTP_GET, "/v1/fail", 1, HTTP_BODY_NONE, 0, handle_fail, 0},
-	{HTTP_GET, "/v1/big", 1, HTTP_BODY_NONE, 0, handle_big, 0},
-	{HTTP_GET, "/v1/silent", 1, HTTP_BODY_NONE, 0, handle_silent, 0},
-	{HTTP_POST, "/v1/later", 1, HTTP_BODY_JSON, 0, handle_later, 0},
+	 handle_put, 0, 0},
+	{HTTP_GET, "/v1/secrets/{name}", 1, HTTP_BODY_NONE, 0, handle_get, 0, 0},
+	{HTTP_DELETE, "/v1/secrets/{name}", 1, HTTP_BODY_NONE, 0, handle_delete, 0, 0},
+	{HTTP_GET, "/v1/fail", 1, HTTP_BODY_NONE, 0, handle_fail, 0, 0},
+	{HTTP_GET, "/v1/big", 1, HTTP_BODY_NONE, 0, handle_big, 0, 0},
+	{HTTP_GET, "/v1/silent", 1, HTTP_BODY_NONE, 0, handle_silent, 0, 0},
+	{HTTP_POST, "/v1/later", 1, HTTP_BODY_JSON, 0, handle_later, 0, 0},
 	{HTTP_POST, "/v1/stream", 1, HTTP_BODY_STREAM_OR_JSON, FIXTURE_OCTETS_MAX, handle_stream,
-	 FIXTURE_STREAM_MAX},
-	{HTTP_POST, "/v1/forbidden", RIGHT_NOBODY, HTTP_BODY_JSON, 0, handle_echo, 0},
+	 FIXTURE_STREAM_MAX, 0},
+	{HTTP_POST, "/v1/forbidden", RIGHT_NOBODY, HTTP_BODY_JSON, 0, handle_echo, 0, 0},
 };
 
 static int admit(void *app, void *peer, const struct http_route *route, struct err *err)

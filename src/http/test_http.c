@@ -97,6 +97,8 @@ static const struct exchange CLOSING[] = {
 	 400, "", "must be application/json or application/octet-stream\""},
 	{"POST /v1/echo HTTP/1.1\r\n" HOST "Content-Length: 1001\r\n\r\n", 413, "Connection: close",
 	 "\"too_large\""},
+	{"POST /v1/echo/more HTTP/1.1\r\n" HOST "Content-Length: 1002\r\n\r\n", 413,
+	 "Connection: close", "1001"},
 	{"PUT /v1/secrets/a HTTP/1.1\r\n" HOST OCTETS "Content-Length: 262145\r\n\r\n", 413,
 	 "Connection: close", "262144"},
 	{"PUT /v1/secrets/a HTTP/1.1\r\n" HOST OCTETS

@@ -267,6 +267,74 @@ static void test_drain(void **state)
 	fixture_end(&f);
 }
 
+/* All but the connection that was made last, which is asked about first. */
+static bool is_older(void *arg, const void *peer)
+{
+	unsigned *asked = arg;
+
+	assert_non_null(peer);
+	return (*asked)++ > 0;
+}
+
+static void test_end_peers(void **state)
+{
+	struct fixture f;
+	struct client *idle, *body, *parked, *other;
+	unsigned asked = 0;
+
+	(void)state;
+	fixture_begin(&f);
+	idle = client_new(&f);
+	client_ask(idle, ASK, 200);
+	parked = client_new(&f);
+	client_send(parked, LATER);
+	fixture_wait(&f, &f.parked_count, 1);
+	body = client_new(&f);
+	client_send(body, BODY "abc");
+	fixture_wait(&f, &f.admitted, 3);
+	other = client_new(&f);
+	client_ask(other, ASK, 200);
+
+	http_end_peers(f.http, is_older, &asked, false);
+	assert_int_equal(asked, 4);
+	client_wait_eof(idle);
+	client_wait_eof(body);
+	/* What was pipelined behind the last request is not served. */
+	client_send(parked, ASK);
+	http_answer_empty(f.parked[0]);
+	client_wait_answer(parked);
+	assert_int_equal(client_status(parked), 204);
+	assert_true(client_has_header(parked, "Connection: close"));
+	client_wait_eof(parked);
+	client_next(other);
+	client_ask(other, ASK, 200);
+	assert_int_equal(f.handled, 4);
+	assert_int_equal(f.gone, 0);
+	fixture_end(&f);
+}
+
+/* As if the client had left: the handler learns it, and may answer to nobody. */
+static void test_end_peers_at_once(void **state)
+{
+	struct fixture f;
+	struct client *parked, *other;
+	unsigned asked = 0;
+
+	(void)state;
+	fixture_begin(&f);
+	parked = client_new(&f);
+	client_send(parked, LATER);
+	fixture_wait(&f, &f.parked_count, 1);
+	other = client_new(&f);
+	client_ask(other, ASK, 200);
+	http_end_peers(f.http, is_older, &asked, true);
+	fixture_wait(&f, &f.gone, 1);
+	http_answer_empty(f.parked[0]);
+	client_wait_eof(parked);
+	client_ask(other, ASK, 200);
+	fixture_end(&f);
+}
+
 static void test_limit_of_connections(void **state)
 {
 	struct fixture f;
@@ -349,6 +417,8 @@ int main(void)
 		cmocka_unit_test(test_half_close),
 		cmocka_unit_test(test_pipeline_behind_parked),
 		cmocka_unit_test(test_drain),
+		cmocka_unit_test(test_end_peers),
+		cmocka_unit_test(test_end_peers_at_once),
 		cmocka_unit_test(test_limit_of_connections),
 		cmocka_unit_test(test_free_with_all_outstanding),
 		cmocka_unit_test(test_free_after_gone),

@@ -205,12 +205,7 @@ static void test_refused_midway(void **state)
 			pump_chunked(&pump, FIXTURE_STREAM_MAX, 30000);
 		pump_start(&pump, client);
 		if (app.lets) {
-			fixture_wait(&f, &app.waits, 1);
-			app_go_on();
-			fixture_wait(&f, &app.waits, 2);
-			app_go_on();
-			fixture_wait(&f, &app.waits, 3);
-			app_go_on();
+			app_go_through(&f, 1, 3);
 		}
 		client_wait_answer(client);
 		assert_int_equal(client_status(client), 409);
@@ -235,16 +230,10 @@ static void test_half_close(void **state)
 	pump_request(&pump, "", SMALLEST, 0);
 	pump_start(&pump, client);
 	/* All but what fits into the socket was taken when the third piece is pulled. */
-	fixture_wait(&f, &app.waits, 1);
-	app_go_on();
-	fixture_wait(&f, &app.waits, 2);
-	app_go_on();
+	app_go_through(&f, 1, 2);
 	fixture_wait(&f, &pump.done, 1);
 	assert_int_equal(shutdown(client->fd, SHUT_WR), 0);
-	fixture_wait(&f, &app.waits, 3);
-	app_go_on();
-	fixture_wait(&f, &app.waits, 4);
-	app_go_on();
+	app_go_through(&f, 3, 4);
 	client_wait_answer(client);
 	expect_sum(client, SMALLEST);
 	pump_fini(&pump);

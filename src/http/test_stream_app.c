@@ -46,6 +46,16 @@ void app_go_on(void)
 	next();
 }
 
+void app_go_through(struct fixture *f, unsigned first, unsigned last)
+{
+	unsigned waits;
+
+	for (waits = first; waits <= last; waits++) {
+		fixture_wait(f, &app.waits, waits);
+		app_go_on();
+	}
+}
+
 static void refuse(void)
 {
 	struct err err;

@@ -44,6 +44,8 @@ extern uint8_t app_pattern[64u * 1024u]; /* what is sent at once */
 uint8_t app_byte(uint64_t at);
 /* Takes the step that waits. */
 void app_go_on(void);
+/* The same whenever it waits, from the @first to the @last time. */
+void app_go_through(struct fixture *f, unsigned first, unsigned last);
 /* Step after step, up to and with the one behind the last piece. */
 void app_drive(struct fixture *f);
 /* With limits of a minute, and with one second for a body and for an answer. */

@@ -41,15 +41,12 @@ static void test_answer(void **state)
 		struct fixture f;
 		struct pump pump = PUMP_INIT;
 		struct client *client;
-		unsigned i;
 
 		app_begin(&f, SEND, lets);
 		client = client_new(&f);
 		send_all(&f, &pump, client);
-		for (i = 0; lets && i < 5; i++) {
-			fixture_wait(&f, &app.waits, UNTIL_MORE + i);
-			app_go_on();
-		}
+		if (lets)
+			app_go_through(&f, UNTIL_MORE, UNTIL_MORE + 4);
 		client_wait_answer(client);
 		expect_pattern(client, ANSWER_LEN);
 		fixture_wait(&f, &app.ends, 1);
@@ -71,15 +68,12 @@ static void test_answer_cut(void **state)
 		struct fixture f;
 		struct pump pump = PUMP_INIT;
 		struct client *client;
-		unsigned i;
 
 		app_begin(&f, SEND_CUT, lets);
 		client = client_new(&f);
 		send_all(&f, &pump, client);
-		for (i = 0; lets && i < 3; i++) {
-			fixture_wait(&f, &app.waits, UNTIL_MORE + i);
-			app_go_on();
-		}
+		if (lets)
+			app_go_through(&f, UNTIL_MORE, UNTIL_MORE + 2);
 		client_wait_eof(client);
 		expect_pattern(client, 2 * sizeof(app_pattern));
 		assert_int_equal(client->in.len, client_body(client) -

@@ -8,15 +8,13 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <grp.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
+#include <unistd.h>
 
-#include "base/file.h"
+#include "server/folder.h"
 #include "server/socket.h"
 #include "service/metrics.h"
 #include "tenant/audit.h"
@@ -24,13 +22,13 @@
 
 #define ACCEPT_BATCH 32u
 #define PAUSE_US     100000u
-#define RUN_MODE     0750
 
 struct listener {
 	struct server *server;
-	struct tenant *tenant;
+	struct tenant *tenant; /* held */
 	int fd;
-	int dir; /* where its name stands; -1 when the name is not ours */
+	bool in_folder; /* its file is in its tenant's folder; else: */
+	int dir;	/* where its name stands; -1 when the name is not ours */
 	const char *name;
 	struct loop_fd *watch;
 	struct listener *next;
@@ -41,13 +39,22 @@ struct server {
 	struct http *http;
 	struct listener *listeners;
 	struct loop_timer pause;
+	int tenants;   /* <run>/tenants, once it is needed; else -1 */
+	unsigned open; /* connections, without the administrator's */
+	unsigned open_max;
+};
+
+struct peer {
+	struct tenant_peer peer;
+	struct server *server;
 };
 
 /* --- connections --- */
 
-static int admit(void *app, void *peer, const struct http_route *route, struct err *err)
+static int admit(void *app, void *arg, const struct http_route *route, struct err *err)
 {
-	struct tenant *tenant = ((struct tenant_peer *)peer)->tenant;
+	struct tenant_peer *peer = arg;
+	struct tenant *tenant = peer->tenant;
 	int r;
 
 	(void)app;
@@ -56,12 +63,14 @@ static int admit(void *app, void *peer, const struct http_route *route, struct e
 		r = tenant_take_turn(tenant, clock_monotonic_us(), err);
 	if (r == 0)
 		r = tenant_permits(tenant, route->right, err);
-	if (r < 0 || (route->right & TENANT_NO_JOB))
+	if (r == 0 && !(route->right & TENANT_NO_JOB))
+		r = tenant_has_room(tenant, err);
+	if (r < 0)
 		return r;
-	r = tenant_has_room(tenant, err);
-	if (r == 0)
+	if (!(route->right & TENANT_NO_JOB))
 		tenant->in_flight++;
-	return r;
+	metric_add(&tenant->requests, 1);
+	return 0;
 }
 
 /* No operation ran, so nobody else counts and records it. */
@@ -82,10 +91,20 @@ static void finished(void *app, void *peer, const struct http_route *route)
 		((struct tenant_peer *)peer)->tenant->in_flight--;
 }
 
-static void closed(void *app, void *peer)
+static bool is_admin(const struct tenant *tenant)
 {
+	return (tenant->rights & TENANT_ADMIN) != 0;
+}
+
+static void closed(void *app, void *arg)
+{
+	struct peer *peer = arg;
+	struct tenant *tenant = peer->peer.tenant;
+
 	(void)app;
-	((struct tenant_peer *)peer)->tenant->connections--;
+	tenant->connections--;
+	peer->server->open -= !is_admin(tenant);
+	tenant_drop(tenant);
 	free(peer);
 }
 
@@ -96,21 +115,32 @@ const struct http_ops server_http_ops = {
 	.closed = closed,
 };
 
+/* The administrator mends things when all places are taken, too. */
+static bool has_place(const struct server *server, const struct tenant *tenant)
+{
+	if (is_admin(tenant))
+		return tenant->connections < tenant->connections_max;
+	return tenant_may_connect(tenant, server->open, server->open_max);
+}
+
 /* Takes @fd over, whatever happens. */
 static void hand_over(struct server *server, int fd, struct tenant *tenant)
 {
 	CLEANUP(fd_close_cleanup) int owned = fd;
-	CLEANUP(mem_free_cleanup) struct tenant_peer *peer = calloc(1, sizeof(*peer));
+	CLEANUP(mem_free_cleanup) struct peer *peer = calloc(1, sizeof(*peer));
 	struct err err;
 
-	if (!peer || tenant->connections >= tenant->connections_max ||
-	    tenant_peer_read(fd, tenant, peer, &err) < 0)
+	if (!peer || !has_place(server, tenant) ||
+	    tenant_peer_read(fd, tenant, &peer->peer, &err) < 0)
 		return;
+	peer->server = server;
 	/* http closes it when it fails. */
 	owned = -1;
 	if (http_add(server->http, fd, peer, &err) < 0)
 		return;
+	(void)tenant_hold(tenant);
 	tenant->connections++;
+	server->open += !is_admin(tenant);
 	peer = NULL;
 }
 
@@ -177,11 +207,25 @@ static void ready(void *arg, uint32_t events)
 	}
 }
 
+/* Ends it; its file goes too when it is ours. */
+static void listener_close(struct listener *listener)
+{
+	loop_unwatch(TAKE(listener->watch));
+	if (listener->fd < 0)
+		return;
+	if (listener->in_folder)
+		folder_unlink(listener->server->tenants, listener->tenant->name);
+	else if (listener->dir >= 0)
+		(void)unlinkat(listener->dir, listener->name, 0);
+	fd_close_cleanup(&listener->fd);
+	listener->fd = -1;
+}
+
 static void listener_free(struct listener *listener)
 {
-	loop_unwatch(listener->watch);
-	fd_close_cleanup(&listener->fd);
+	listener_close(listener);
 	fd_close_cleanup(&listener->dir);
+	tenant_drop(listener->tenant);
 	free(listener);
 }
 
@@ -199,48 +243,8 @@ static int add_listener(struct server *server, const struct listener *of, struct
 	r = resume(listener, err);
 	if (r < 0)
 		return r;
+	(void)tenant_hold(listener->tenant);
 	server->listeners = TAKE(listener);
-	return 0;
-}
-
-/* Other users must not be able to put a socket of theirs there. */
-static int check_run_dir(const struct stat *st, const struct group *group, struct err *err)
-{
-	bool our_group = st->st_gid == getegid() || (group && st->st_gid == group->gr_gid);
-
-	if (st->st_uid != geteuid() && st->st_uid != 0)
-		(void)err_set(err, ERR_INVALID, "the run folder belongs to another user");
-	else if (st->st_mode & S_IWOTH)
-		(void)err_set(err, ERR_INVALID, "the run folder can be written by everybody");
-	else if ((st->st_mode & S_IWGRP) && !our_group)
-		(void)err_set(err, ERR_INVALID, "the run folder can be written by another group");
-	else
-		return 0;
-	return err_add_remedy(err, "Make the folder the service's own (chown) and let nobody else "
-				   "write it (chmod 0750), then start again.");
-}
-
-static int open_run_dir(const char *path, int *ret_dir, struct err *err)
-{
-	CLEANUP(fd_close_cleanup) int dir = -1;
-	const struct group *group = getgrnam(SERVER_GROUP);
-	struct stat st;
-	bool made;
-	int r;
-
-	made = access(path, F_OK) < 0;
-	r = file_open_dir(AT_FDCWD, path, true, RUN_MODE, &dir, err);
-	if (r < 0)
-		return err_wrap(err, "run folder");
-	if (fstat(dir, &st) < 0)
-		return err_set_errno(err, ERR_UNREADABLE, errno, "cannot look at the run folder");
-	r = check_run_dir(&st, group, err);
-	if (r < 0)
-		return r;
-	if (made && group && fchown(dir, (uid_t)-1, group->gr_gid) < 0)
-		errno = 0; /* a private instance keeps its own group */
-	*ret_dir = dir;
-	dir = -1;
 	return 0;
 }
 
@@ -254,7 +258,7 @@ static int listen_as(struct server *server, const char *run_dir, struct tenant *
 	const char *name = NAMES[access];
 	int r;
 
-	r = open_run_dir(run_dir, &dir, err);
+	r = folder_open_run(run_dir, &dir, err);
 	if (r < 0)
 		return r;
 	r = socket_listen(dir, run_dir, name, access, &fd, err);
@@ -283,6 +287,73 @@ int server_listen_admin(struct server *server, const char *run_dir, struct tenan
 	return listen_as(server, run_dir, tenant, SOCKET_OWNER, err);
 }
 
+static int open_tenants(struct server *server, const char *run_dir, struct err *err)
+{
+	return server->tenants >= 0 ? 0 : folder_open_tenants(run_dir, &server->tenants, err);
+}
+
+int server_listen_tenant(struct server *server, const char *run_dir, struct tenant *tenant,
+			 struct err *err)
+{
+	CLEANUP(fd_close_cleanup) int fd = -1;
+	int r;
+
+	r = open_tenants(server, run_dir, err);
+	if (r == 0)
+		r = folder_listen(server->tenants, run_dir, tenant->name, &fd, err);
+	if (r < 0)
+		return r;
+	r = add_listener(
+		server,
+		&(struct listener){.tenant = tenant, .fd = fd, .in_folder = true, .dir = -1}, err);
+	if (r < 0) {
+		folder_unlink(server->tenants, tenant->name);
+		return r;
+	}
+	fd = -1;
+	return 0;
+}
+
+/* The place in the list that leads to the tenant's listener, or to the end. */
+static struct listener **find_listener(const struct server *server, const struct tenant *tenant)
+{
+	struct listener **at = (struct listener **)&server->listeners;
+
+	while (*at && (*at)->tenant != tenant)
+		at = &(*at)->next;
+	return at;
+}
+
+bool server_listens(const struct server *server, const struct tenant *tenant)
+{
+	return *find_listener(server, tenant) != NULL;
+}
+
+static bool is_of(void *arg, const void *peer)
+{
+	return ((const struct tenant_peer *)peer)->tenant == arg;
+}
+
+void server_unlisten(struct server *server, struct tenant *tenant, bool at_once)
+{
+	struct listener **at = find_listener(server, tenant);
+	struct listener *listener = *at;
+
+	if (listener) {
+		*at = listener->next;
+		listener_free(listener);
+	}
+	http_end_peers(server->http, is_of, tenant, at_once);
+}
+
+int server_remove_folder(struct server *server, const char *run_dir, const char *name,
+			 struct err *err)
+{
+	int r = open_tenants(server, run_dir, err);
+
+	return r < 0 ? r : folder_remove(server->tenants, name, err);
+}
+
 int server_adopt(struct server *server, int fd, struct tenant *tenant, struct err *err)
 {
 	return add_listener(server, &(struct listener){.tenant = tenant, .fd = fd, .dir = -1}, err);
@@ -293,13 +364,8 @@ void server_stop(struct server *server)
 	struct listener *listener;
 
 	loop_timer_clear(&server->pause);
-	for (listener = server->listeners; listener; listener = listener->next) {
-		loop_unwatch(TAKE(listener->watch));
-		if (listener->dir >= 0 && listener->fd >= 0)
-			(void)unlinkat(listener->dir, listener->name, 0);
-		fd_close_cleanup(&listener->fd);
-		listener->fd = -1;
-	}
+	for (listener = server->listeners; listener; listener = listener->next)
+		listener_close(listener);
 }
 
 /* --- the server --- */
@@ -312,9 +378,16 @@ int server_new(struct loop *loop, struct http *http, struct server **ret_server,
 		return err_set(err, ERR_INTERNAL, "memory is short");
 	server->loop = loop;
 	server->http = http;
+	server->tenants = -1;
+	server->open_max = SERVER_CONNECTIONS_MAX;
 	loop_timer_init(&server->pause, loop, pause_over, server);
 	*ret_server = server;
 	return 0;
+}
+
+void server_set_connections(struct server *server, unsigned max)
+{
+	server->open_max = max;
 }
 
 void server_free(struct server *server)
@@ -328,5 +401,6 @@ void server_free(struct server *server)
 		server->listeners = listener->next;
 		listener_free(listener);
 	}
+	fd_close_cleanup(&server->tenants);
 	free(server);
 }

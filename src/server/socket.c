@@ -79,7 +79,8 @@ static void give_to_group(int dir, const char *name)
 int socket_listen(int dir, const char *path, const char *name, enum socket_access access,
 		  int *ret_fd, struct err *err)
 {
-	static const mode_t MODES[] = {[SOCKET_GROUP] = 0660, [SOCKET_OWNER] = 0600};
+	static const mode_t MODES[] = {
+		[SOCKET_GROUP] = 0660, [SOCKET_OWNER] = 0600, [SOCKET_ALL] = 0666};
 	CLEANUP(fd_close_cleanup) int fd = -1;
 	struct sockaddr_un addr = {.sun_family = AF_UNIX};
 	int r;

@@ -7,8 +7,11 @@
 #include "base/err.h"
 #include "base/mem.h"
 
-/* Who may connect: the owner and the group SERVER_GROUP (0660), or the owner alone (0600). */
-enum socket_access { SOCKET_GROUP, SOCKET_OWNER };
+/*
+ * Who may connect: the owner and the group SERVER_GROUP (0660), the owner alone (0600), or whoever
+ * reaches the folder that it lies in (0666).
+ */
+enum socket_access { SOCKET_GROUP, SOCKET_OWNER, SOCKET_ALL };
 
 /*
  * Listens on @name in the open folder @dir, whose path is @path. Errors: ERR_INVALID (the path is

@@ -1,151 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "server/test_fixture.h"
 
-#include <cmocka.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
-
-#include "base/json.h"
-#include "server/server.h"
-
-#define GIVE_UP_US 10000000u
-
-static void answer(struct http_request *request, void *app)
-{
-	const struct tenant_peer *peer = http_request_peer(request);
-
-	*(pid_t *)app = peer->pid;
-	http_answer_empty(request);
-}
-
-static const struct http_route ROUTES[] = {
-	{.method = HTTP_GET, .path = "/open", .handler = answer},
-	{.method = HTTP_GET, .path = "/status", .right = TENANT_NO_JOB, .handler = answer},
-	{.method = HTTP_GET, .path = "/sealed", .right = TENANT_SEAL, .handler = answer},
-};
-
-struct fixture {
-	char path[64];
-	char run[80];
-	struct loop *loop;
-	struct loop_timer give_up;
-	struct http *http;
-	struct server *server;
-	struct tenant tenant;
-	pid_t pid; /* of the last request's peer */
-	char text[4096];
-	size_t len;
-};
-
-static void give_up(void *arg)
-{
-	loop_stop(((struct fixture *)arg)->loop);
-}
-
-static int fixture_make(void **state)
-{
-	static const struct http_limits LIMITS = {
-		.json_max = 1024, .request_s = 10, .idle_s = 10, .answer_s = 10, .connections = 16};
-	struct fixture *fixture = calloc(1, sizeof(*fixture));
-	struct err err;
-
-	json_setup();
-	(void)snprintf(fixture->path, sizeof(fixture->path), "/tmp/hf-server-XXXXXX");
-	assert_non_null(mkdtemp(fixture->path));
-	(void)snprintf(fixture->run, sizeof(fixture->run), "%s/run", fixture->path);
-	fixture->tenant = (struct tenant){.name = "web", .connections_max = 2};
-	assert_int_equal(loop_new(&fixture->loop, &err), 0);
-	loop_timer_init(&fixture->give_up, fixture->loop, give_up, fixture);
-	assert_int_equal(http_new(fixture->loop, ROUTES, ARRAY_LEN(ROUTES), &LIMITS,
-				  &server_http_ops, &fixture->pid, &fixture->http, &err),
-			 0);
-	assert_int_equal(server_new(fixture->loop, fixture->http, &fixture->server, &err), 0);
-	assert_int_equal(server_listen(fixture->server, fixture->run, &fixture->tenant, &err), 0);
-	*state = fixture;
-	return 0;
-}
-
-static int fixture_remove(void **state)
-{
-	struct fixture *fixture = *state;
-
-	server_free(fixture->server);
-	http_free(fixture->http);
-	loop_free(fixture->loop);
-	rmdir(fixture->run);
-	rmdir(fixture->path);
-	free(fixture);
-	return 0;
-}
-
-static int dial_name(const struct fixture *fixture, const char *name)
-{
-	struct sockaddr_un addr = {.sun_family = AF_UNIX};
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	(void)snprintf(addr.sun_path, sizeof(addr.sun_path), "%.80s/%.20s", fixture->run, name);
-	if (connect(fd, (const struct sockaddr *)&addr, sizeof(addr)) == 0)
-		return fd;
-	close(fd);
-	return -1;
-}
-
-static int dial(const struct fixture *fixture)
-{
-	return dial_name(fixture, SERVER_SOCKET);
-}
-
-struct reading {
-	struct fixture *fixture;
-	int fd;
-};
-
-static void on_answer(void *arg, uint32_t events)
-{
-	struct reading *reading = arg;
-	struct fixture *fixture = reading->fixture;
-	ssize_t n = recv(reading->fd, fixture->text + fixture->len,
-			 sizeof(fixture->text) - 1 - fixture->len, MSG_DONTWAIT);
-
-	(void)events;
-	fixture->len += n > 0 ? (size_t)n : 0;
-	fixture->text[fixture->len] = '\0';
-	if (n <= 0 || strstr(fixture->text, "\r\n\r\n"))
-		loop_stop(fixture->loop);
-}
-
-/* Sends, and runs the loop until there is an answer or the end; its status, 0 at the end. */
-static int ask(struct fixture *fixture, int fd, const char *path)
-{
-	struct reading reading = {.fixture = fixture, .fd = fd};
-	struct loop_fd *watch;
-	struct err err;
-	char request[128];
-	int len = snprintf(request, sizeof(request), "GET %s HTTP/1.1\r\nHost: h\r\n\r\n", path);
-
-	fixture->len = 0;
-	fixture->text[0] = '\0';
-	(void)send(fd, request, (size_t)len, MSG_NOSIGNAL);
-	assert_int_equal(loop_watch(fixture->loop, fd, EPOLLIN, on_answer, &reading, &watch, &err),
-			 0);
-	assert_int_equal(loop_timer_set(&fixture->give_up, GIVE_UP_US, &err), 0);
-	assert_int_equal(loop_run(fixture->loop, &err), 0);
-	loop_timer_clear(&fixture->give_up);
-	loop_unwatch(watch);
-	return strncmp(fixture->text, "HTTP/1.1 ", 9) == 0
-		       ? (int)strtol(fixture->text + 9, NULL, 10)
-		       : 0;
-}
 
 static void test_serves_its_tenant(void **state)
 {
@@ -270,10 +131,12 @@ static void test_admin(void **state)
 	assert_int_equal(access(path, F_OK), -1);
 	(void)snprintf(path, sizeof(path), "%s/" SERVER_SOCKET, fixture->run);
 	assert_int_equal(access(path, F_OK), -1);
-	/* The tenant must outlive its connections. */
+	/* The tenant must outlive its connections and its listener. */
 	http_free(fixture->http);
 	fixture->http = NULL;
 	assert_int_equal(admin.connections, 0);
+	server_free(fixture->server);
+	fixture->server = NULL;
 	close(fd);
 }
 

@@ -1,19 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Named keys as objects: made, imported, described, exported. Signing is in sign.c. */
+/* Named keys as objects: made, imported, described, exported. Their use is in sign.c and use.c. */
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "base/base64.h"
 #include "base/json.h"
 #include "crypto/keyfile.h"
 #include "crypto/pkey.h"
-#include "service/op.h"
+#include "service/key.h"
 #include "service/records.h"
 #include "service/routes.h"
 
 #define RSA_CREATE_S 120u /* a firmware TPM may look for primes that long */
-#define PUBLIC_MAX   4096u
 #define LOCATION_MAX 160u
 
 /* What every answer about a key shows; made by a step, since the PEM is work for OpenSSL. */
@@ -26,6 +24,7 @@ struct key_op {
 	struct op op;
 	struct description shown;
 	struct key_spec spec;	   /* create */
+	unsigned uses;		   /* import */
 	struct buf pem;		   /* import: theirs; export: ours */
 	struct secret *passphrase; /* of the PEM; may be NULL */
 };
@@ -34,47 +33,30 @@ static int describe(void *arg, struct err *err)
 {
 	struct key_op *key = arg;
 	const struct keystore_target target = op_target(&key->op, BLOB_KEY);
-	CLEANUP(pkey_cleanup) struct pkey *public = NULL;
 	int r;
 
-	key->shown.public = (struct buf)BUF_INIT(PUBLIC_MAX);
-	r = keystore_key_describe(&target, buf_slice(&key->op.record), &key->shown.key, err);
-	if (r < 0)
+	key->shown.public = (struct buf)BUF_INIT(KEY_PEM_MAX);
+	r = keystore_key_describe(&target, buf_slice(&key->op.record.bytes), &key->shown.key, err);
+	if (r < 0 || key->shown.key.spki.len == 0)
 		return r;
-	r = pkey_from_spki(buf_slice(&key->shown.key.spki), &public, err);
-	if (r < 0)
-		return r;
-	return pkey_to_pem(public, &key->shown.public, err);
-}
-
-static json_t *tpm_name_json(const struct keystore_key *key)
-{
-	CLEANUP(buf_fini) struct buf text = BUF_INIT(2 * PROVIDER_ROOT_MAX);
-
-	if (key->tpm_name.len == 0)
-		return json_null();
-	hex_encode(&text, buf_slice(&key->tpm_name));
-	return buf_ok(&text) ? json_stringn((const char *)text.data, text.len) : NULL;
-}
-
-/* The word of the provider that made it, which need not be the one in use. */
-static const char *protection_word(const struct blob_header *header)
-{
-	return header->provider == PROVIDER_TPM ? "tpm" : "software";
+	return key_spki_pem(buf_slice(&key->shown.key.spki), &key->shown.public, err);
 }
 
 static json_t *description_json(const struct key_op *op)
 {
 	const struct keystore_key *key = &op->shown.key;
 	const struct buf *public = &op->shown.public;
+	json_t *pem = json_null();
 
-	return json_pack("{s:s, s:s, s:[s], s:s, s:s, s:b, s:s%, s:o, s:I}", "name", op->op.name,
-			 "type", pkey_type_name(key->type), "use", "sign", "protection",
-			 protection_word(&key->header), "origin",
+	if (public->len > 0)
+		pem = json_stringn((const char *)public->data, public->len);
+	return json_pack("{s:s, s:s, s:o, s:s, s:s, s:b, s:o, s:o, s:I}", "name", op->op.name,
+			 "type", key_type_name(key), "use", key_uses_json(key->uses), "protection",
+			 key_protection(&key->header), "origin",
 			 key->header.flags & BLOB_IMPORTED ? "imported" : "generated", "export",
-			 (key->header.flags & BLOB_EXPORTABLE) != 0, "public",
-			 (const char *)public->data, public->len, "tpm_name", tpm_name_json(key),
-			 "created", (json_int_t)key->header.time);
+			 (key->header.flags & BLOB_EXPORTABLE) != 0, "public", pem, "tpm_name",
+			 key_hex_json(buf_slice(&key->tpm_name)), "created",
+			 (json_int_t)key->header.time);
 }
 
 static void fini(struct op *op)
@@ -94,7 +76,7 @@ static int create_object(void *arg, struct err *err)
 	struct key_op *key = arg;
 	const struct keystore_target target = op_target(&key->op, BLOB_KEY);
 	struct provider *p = op_provider_enter(&key->op);
-	int r = keystore_key_create(p, &target, &key->spec, &key->op.record, err);
+	int r = keystore_key_create(p, &target, &key->spec, &key->op.record.bytes, err);
 
 	return op_provider_leave(&key->op, r);
 }
@@ -104,9 +86,9 @@ static int import_object(void *arg, struct err *err)
 	struct key_op *key = arg;
 	const struct keystore_target target = op_target(&key->op, BLOB_KEY);
 	struct provider *p = op_provider_enter(&key->op);
-	const struct key_source source = {.pem = buf_slice(&key->pem),
-					  .passphrase = key->passphrase};
-	int r = keystore_key_import(p, &target, &source, &key->op.record, err);
+	const struct key_source source = {
+		.pem = buf_slice(&key->pem), .passphrase = key->passphrase, .uses = key->uses};
+	int r = keystore_key_import(p, &target, &source, &key->op.record.bytes, err);
 
 	return op_provider_leave(&key->op, r);
 }
@@ -121,35 +103,44 @@ static int store_key(void *arg, struct err *err)
 	r = describe(key, err);
 	if (r < 0)
 		return r;
-	r = store_create(op->store, &op->id, buf_slice(&op->record), err);
-	op->changed = r == 0;
-	return r;
+	return records_create(op, err);
+}
+
+/*
+ * A passphrase is stretched as long as the file says: not where the chip waits meanwhile. What is
+ * no PKCS#8 is left to the provider.
+ */
+static int unlock_pem(void *arg, struct err *err)
+{
+	struct key_op *key = arg;
+	CLEANUP(pkey_cleanup) struct pkey *pair = NULL;
+	int r;
+
+	if (keyfile_is_tss2(buf_slice(&key->pem)))
+		return 0;
+	r = pkey_from_pkcs8_pem(buf_slice(&key->pem), key->passphrase, &pair, err);
+	if (r < 0)
+		return r;
+	secret_free(TAKE(key->passphrase));
+	buf_reset(&key->pem);
+	return pkey_to_pkcs8_pem(pair, NULL, &key->pem, err);
 }
 
 /* @slow: an RSA key, or a file whose passphrase is stretched, takes software up to a second. */
-static void plan_new_key(struct op *op, bool slow, int (*make)(void *arg, struct err *err))
+static int plan_new_key(struct op *op, bool slow, int (*make)(void *arg, struct err *err),
+			struct err *err)
 {
 	enum job_place place = op_provider_place(op);
+	int r;
 
 	op_changes_record(op, STORE_KEYS);
 	op_step(op, JOB_POOL, records_check_absent);
+	r = quota_adds_key(op, err);
+	if (place == JOB_WORKER && make == import_object)
+		op_step(op, JOB_LONG, unlock_pem);
 	op_step(op, place == JOB_POOL && slow ? JOB_LONG : place, make);
 	op_step(op, JOB_POOL, store_key);
-}
-
-/* "use": ["sign"]; the other uses of the interface are known by name only. */
-static int check_use(const json_t *body, struct err *err)
-{
-	const json_t *use = json_object_get(body, "use");
-	const char *word = json_string_value(json_array_get(use, 0));
-
-	if (!use)
-		return 0;
-	if (!word)
-		return err_set(err, ERR_INVALID, "/use: must be an array of strings, not empty");
-	if (json_array_size(use) == 1 && strcmp(word, "sign") == 0)
-		return 0;
-	return err_set(err, ERR_NOT_SUPPORTED, "/use: only [\"sign\"] is supported");
+	return r;
 }
 
 static int read_auth(const json_t *body, struct key_spec *spec, struct err *err)
@@ -168,6 +159,33 @@ static int read_auth(const json_t *body, struct key_spec *spec, struct err *err)
 	return 0;
 }
 
+static int read_spec(const json_t *body, struct key_spec *spec, struct err *err)
+{
+	const char *type = NULL;
+	int r;
+
+	r = json_get_string(body, "type", true, &type, err);
+	if (r < 0)
+		return r;
+	spec->type = PKEY_TYPES;
+	spec->uses = KEY_USE_MAC;
+	if (strcmp(type, KEY_TYPE_HMAC) != 0) {
+		spec->uses = KEY_USE_SIGN;
+		r = pkey_type_of_name(type, &spec->type, err);
+		if (r < 0)
+			return err_wrap(err, "/type");
+	}
+	r = key_read_uses(body, &spec->type, &spec->uses, err);
+	if (r < 0)
+		return r;
+	r = json_get_bool(body, "export", false, &spec->exportable, err);
+	if (r < 0)
+		return r;
+	if (spec->exportable && spec->type == PKEY_TYPES)
+		return err_set(err, ERR_INVALID, "/export: an HMAC key cannot leave");
+	return read_auth(body, spec, err);
+}
+
 /* A key is made here or brought along, and the body says which. */
 static int check_source(const json_t *body, struct err *err)
 {
@@ -181,7 +199,7 @@ static int prepare_create(struct op *op, struct err *err)
 	static const char *const NAMES[] = {"name", "type", "use", "export", "auth"};
 	struct key_op *key = (struct key_op *)op;
 	CLEANUP(json_cleanup) struct json_t *body = NULL;
-	const char *type = NULL;
+	bool rsa;
 	int r;
 
 	r = op_body(op, NAMES, ARRAY_LEN(NAMES), &body, err);
@@ -193,22 +211,13 @@ static int prepare_create(struct op *op, struct err *err)
 	r = check_source(body, err);
 	if (r < 0)
 		return r;
-	r = json_get_string(body, "type", true, &type, err);
+	r = read_spec(body, &key->spec, err);
 	if (r < 0)
 		return r;
-	r = pkey_type_of_name(type, &key->spec.type, err);
-	if (r < 0)
-		return err_wrap(err, "/type");
-	r = check_use(body, err);
-	if (r < 0)
-		return r;
-	r = json_get_bool(body, "export", false, &key->spec.exportable, err);
-	if (r < 0)
-		return r;
-	if (pkey_type_is_rsa(key->spec.type))
+	rsa = key->spec.type != PKEY_TYPES && pkey_type_is_rsa(key->spec.type);
+	if (rsa)
 		op_deadline(op, RSA_CREATE_S);
-	plan_new_key(op, pkey_type_is_rsa(key->spec.type), create_object);
-	return read_auth(body, &key->spec, err);
+	return plan_new_key(op, rsa, create_object, err);
 }
 
 static int read_passphrase(const json_t *body, struct key_op *key, struct err *err)
@@ -224,7 +233,7 @@ static int read_passphrase(const json_t *body, struct key_op *key, struct err *e
 
 static int prepare_import(struct op *op, struct err *err)
 {
-	static const char *const NAMES[] = {"name", "type", "pem", "passphrase"};
+	static const char *const NAMES[] = {"name", "type", "pem", "passphrase", "use"};
 	struct key_op *key = (struct key_op *)op;
 	CLEANUP(json_cleanup) struct json_t *body = NULL;
 	const char *pem = NULL;
@@ -249,8 +258,11 @@ static int prepare_import(struct op *op, struct err *err)
 	buf_put_str(&key->pem, pem);
 	if (!buf_ok(&key->pem))
 		return err_set(err, ERR_TOO_LARGE, "/pem: over %u bytes", KEYFILE_PEM_MAX);
-	plan_new_key(op, true, import_object);
-	return read_passphrase(body, key, err);
+	r = key_read_uses(body, NULL, &key->uses, err);
+	if (r < 0)
+		return r;
+	r = read_passphrase(body, key, err);
+	return r < 0 ? r : plan_new_key(op, true, import_object, err);
 }
 
 static void answer_new_key(struct op *op)
@@ -335,7 +347,7 @@ static int export_object(void *arg, struct err *err)
 	struct key_op *key = arg;
 	const struct keystore_target target = op_target(&key->op, BLOB_KEY);
 	struct provider *p = op_provider_enter(&key->op);
-	int r = keystore_key_export(p, &target, buf_slice(&key->op.record), &key->pem,
+	int r = keystore_key_export(p, &target, buf_slice(&key->op.record.bytes), &key->pem,
 				    &key->passphrase, err);
 
 	return op_provider_leave(&key->op, r);

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Four families; every series exists from the start, so that rates need no first event. */
+/* Five families; but for tenants, every series exists from the start, so that rates need no first
+ * event. */
 #include "service/metrics.h"
 
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/metrics.h"
+#include "tenant/tenant.h"
 
 #define ERRORS_MAX 64u
 
@@ -25,6 +27,23 @@ static struct metric requests[METRICS_OPERATIONS] = {
 	[METRICS_KEY_LIST] = {.label = "key.list"},
 	[METRICS_KEY_SIGN] = {.label = "key.sign"},
 	[METRICS_KEY_EXPORT] = {.label = "key.export"},
+	[METRICS_KEY_DECRYPT] = {.label = "key.decrypt"},
+	[METRICS_KEY_AGREE] = {.label = "key.agree"},
+	[METRICS_KEY_MAC] = {.label = "key.mac"},
+	[METRICS_KEY_REQUEST] = {.label = "key.request"},
+	[METRICS_AIK_CREATE] = {.label = "aik.create"},
+	[METRICS_AIK_LIST] = {.label = "aik.list"},
+	[METRICS_AIK_GET] = {.label = "aik.get"},
+	[METRICS_AIK_DELETE] = {.label = "aik.delete"},
+	[METRICS_AIK_QUOTE] = {.label = "aik.quote"},
+	[METRICS_AIK_CERTIFY] = {.label = "aik.certify"},
+	[METRICS_AIK_SIGN] = {.label = "aik.sign"},
+	[METRICS_AIK_ACTIVATE] = {.label = "aik.activate"},
+	[METRICS_EK] = {.label = "ek"},
+	[METRICS_EK_CERTIFICATE] = {.label = "ek.certificate"},
+	[METRICS_PCRS] = {.label = "pcrs"},
+	[METRICS_EVENTLOG] = {.label = "eventlog"},
+	[METRICS_USAGE] = {.label = "usage"},
 	[METRICS_TPM_ACCEPT] = {.label = "tpm.accept"},
 	[METRICS_FAPI_OBJECT] = {.label = "fapi.object"},
 	[METRICS_FAPI_PROBE] = {.label = "fapi.probe"},
@@ -32,6 +51,12 @@ static struct metric requests[METRICS_OPERATIONS] = {
 	[METRICS_FAPI_SEAL] = {.label = "fapi.seal"},
 	[METRICS_FAPI_LIST] = {.label = "fapi.list"},
 	[METRICS_FAPI_DELETE] = {.label = "fapi.delete"},
+	[METRICS_TENANT_LIST] = {.label = "tenant.list"},
+	[METRICS_TENANT_ADD] = {.label = "tenant.add"},
+	[METRICS_TENANT_SHOW] = {.label = "tenant.show"},
+	[METRICS_TENANT_REMOVE] = {.label = "tenant.remove"},
+	[METRICS_RELOAD] = {.label = "reload"},
+	[METRICS_AUDIT] = {.label = "audit"},
 };
 
 static struct metric errors[ERRORS_MAX]; /* in the order of err_table() */
@@ -48,6 +73,12 @@ static struct metric_family errors_family = {
 	.name = "holdfast_errors",
 	.help = "Requests that were answered with an error, by code.",
 	.label = "code",
+	.kind = METRIC_COUNTER,
+};
+static struct metric_family tenants_family = {
+	.name = "holdfast_tenant_requests",
+	.help = "Requests that were admitted, by tenant.",
+	.label = "tenant",
 	.kind = METRIC_COUNTER,
 };
 static struct metric_family info_family = {
@@ -80,6 +111,7 @@ void metrics_setup(const char *version)
 	metrics_register(&uptime_family);
 	metrics_register(&requests_family);
 	metrics_register(&errors_family);
+	metrics_register(&tenants_family);
 }
 
 const char *metrics_operation_name(enum metrics_operation operation)
@@ -100,6 +132,17 @@ void metrics_count_error(int code)
 	for (i = 0; i < count && i < ERRORS_MAX; i++)
 		if (table[i].code == code)
 			metric_add(&errors[i], 1);
+}
+
+void metrics_add_tenant(struct tenant *tenant)
+{
+	tenant->requests.label = tenant->name;
+	metrics_add_series(&tenants_family, &tenant->requests);
+}
+
+void metrics_remove_tenant(struct tenant *tenant)
+{
+	metrics_remove_series(&tenants_family, &tenant->requests);
 }
 
 void metrics_set_uptime(uint64_t seconds)

@@ -23,6 +23,23 @@ enum metrics_operation {
 	METRICS_KEY_LIST,
 	METRICS_KEY_SIGN,
 	METRICS_KEY_EXPORT,
+	METRICS_KEY_DECRYPT,
+	METRICS_KEY_AGREE,
+	METRICS_KEY_MAC,
+	METRICS_KEY_REQUEST,
+	METRICS_AIK_CREATE,
+	METRICS_AIK_LIST,
+	METRICS_AIK_GET,
+	METRICS_AIK_DELETE,
+	METRICS_AIK_QUOTE,
+	METRICS_AIK_CERTIFY,
+	METRICS_AIK_SIGN,
+	METRICS_AIK_ACTIVATE,
+	METRICS_EK,
+	METRICS_EK_CERTIFICATE,
+	METRICS_PCRS,
+	METRICS_EVENTLOG,
+	METRICS_USAGE,
 	METRICS_TPM_ACCEPT,
 	METRICS_FAPI_OBJECT,
 	METRICS_FAPI_PROBE,
@@ -30,6 +47,12 @@ enum metrics_operation {
 	METRICS_FAPI_SEAL,
 	METRICS_FAPI_LIST,
 	METRICS_FAPI_DELETE,
+	METRICS_TENANT_LIST,
+	METRICS_TENANT_ADD,
+	METRICS_TENANT_SHOW,
+	METRICS_TENANT_REMOVE,
+	METRICS_RELOAD,
+	METRICS_AUDIT,
 	METRICS_OPERATIONS,
 };
 
@@ -41,6 +64,12 @@ const char *metrics_operation_name(enum metrics_operation operation);
 
 void metrics_count_request(enum metrics_operation operation);
 void metrics_count_error(int code);
+
+/* The requests of a tenant, whose name is the label; there are no more than tenants. Loop only. */
+struct tenant;
+void metrics_add_tenant(struct tenant *tenant);
+void metrics_remove_tenant(struct tenant *tenant);
+
 void metrics_set_uptime(uint64_t seconds);
 
 #endif

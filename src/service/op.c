@@ -23,12 +23,14 @@ void op_free(struct op *op)
 {
 	struct service *service = op->service;
 	struct provider *p = op->provider;
+	struct tenant *tenant = op->peer.tenant;
 
 	if (op->kind->fini)
 		op->kind->fini(op);
-	buf_fini(&op->record);
+	buf_fini(&op->record.bytes);
 	free(op);
 	service_drop(service, p);
+	tenant_drop(tenant);
 }
 
 struct op *op_new(struct service *service, struct http_request *request, const struct op_kind *kind)
@@ -44,13 +46,14 @@ struct op *op_new(struct service *service, struct http_request *request, const s
 	op->service = service;
 	op->request = request;
 	op->peer = *peer;
+	(void)tenant_hold(op->peer.tenant);
 	op->tenant = tenant->owner;
 	op->store = service->store;
 	if (kind->needs != OP_NEEDS_NOTHING)
 		op_hold_provider(op);
 	op->started_us = clock_monotonic_us();
 	op->plan.lane = tenant->tenant.number;
-	op->record = (struct buf)BUF_INIT(STORE_CONTENT_MAX);
+	op->record.bytes = (struct buf)BUF_INIT(STORE_CONTENT_MAX);
 	op_deadline(op, DEADLINE_S);
 	return op;
 }
@@ -114,27 +117,127 @@ static void op_done(void *arg, const struct err *err)
 		op_fail(op, err);
 		return;
 	}
+	if (op->more)
+		return;
 	op_succeed(op);
 	op->kind->answer(op);
+}
+
+static void op_release(void *arg);
+
+/* Another job, unless the provider was taken away meanwhile. False when the op has ended. */
+static bool next_turn(struct op *op)
+{
+	struct err err;
+	int r;
+
+	op->more = false;
+	op->plan.count = 0;
+	op->plan.held = false;
+	op->kind->turn(op);
+	r = op_gate(op, &err);
+	if (r == 0)
+		r = service_submit(op->service, &op->plan, &op->job, &err);
+	if (r < 0)
+		op_fail(op, &err);
+	return r == 0;
+}
+
+/* What was read becomes known, what was changed is forgotten. */
+static void settle_record(struct op *op, const struct op_record *record, bool changes)
+{
+	struct keystore_cache *cache = op->service->cache;
+
+	if (changes)
+		keystore_cache_drop(cache, &record->id);
+	else if (record->id.name && !record->cached && record->bytes.len > 0 &&
+		 record->bytes.len <= CACHED_RECORD_MAX)
+		keystore_cache_put(cache, &record->id, record->epoch, buf_slice(&record->bytes));
+}
+
+/* --- what is left in the provider --- */
+
+static void swept(void *arg, const struct err *err)
+{
+	(void)arg;
+	(void)err; /* a stop or a deadline; release() looks */
+}
+
+static void sweep_release(void *arg)
+{
+	struct op *op = arg;
+
+	if (op->left) {
+		op->next_left = op->service->left;
+		op->service->left = op;
+		return;
+	}
+	op_free(op);
+}
+
+/* However long it had to wait for its turn, as behind an RSA key, it has time then. */
+static int sweep_step(void *arg, struct err *err)
+{
+	struct op *op = arg;
+
+	op_deadline(op, DEADLINE_S);
+	return op->kind->sweep(op, err);
+}
+
+/* Only the worker may touch what lies in a chip; without one it waits for service_sweep(). */
+static void sweep(struct op *op)
+{
+	struct job *job;
+	struct err err;
+
+	if (!op->provider->ops->on_chip)
+		(void)op->kind->sweep(op, &err);
+	if (op->left && service_submit(op->service,
+				       &(struct job_plan){.steps = {{JOB_WORKER, sweep_step}},
+							  .count = 1,
+							  .done = swept,
+							  .release = sweep_release,
+							  .arg = op,
+							  .lane = op->plan.lane},
+				       &job, &err) == 0)
+		return;
+	sweep_release(op);
+}
+
+void service_sweep(struct service *service)
+{
+	struct err err;
+
+	while (service->left) {
+		struct op *op = service->left;
+
+		service->left = op->next_left;
+		op->plan.deadline_us = 1; /* long past: nothing waits for the chip */
+		(void)op->kind->sweep(op, &err);
+		op_free(op);
+	}
 }
 
 static void op_release(void *arg)
 {
 	struct op *op = arg;
-	struct service *service = op->service;
 
 	op_note_chip(op);
-	if (op->changes)
-		keystore_cache_drop(service->cache, &op->id);
-	else if (op->id.name && !op->cached && op->record.len > 0 &&
-		 op->record.len <= CACHED_RECORD_MAX)
-		keystore_cache_put(service->cache, &op->id, op->epoch, buf_slice(&op->record));
+	if (op->more && !op->failed && next_turn(op))
+		return;
+	settle_record(op, &op->record, op->changes);
+	if (op->second)
+		settle_record(op, op->second, false);
+	quota_end(op);
 	/* The step that was running when the deadline passed went on and made the change. */
 	if (op->changed && op->failed)
 		audit(op, 0, true);
 	if (op->changed && op->kind->changed)
 		op->kind->changed(op);
-	op_free(op);
+	if (op->left)
+		sweep(op);
+	else
+		op_free(op);
 }
 
 static void op_gone(void *arg)
@@ -150,7 +253,12 @@ static void op_gone(void *arg)
 int op_gate(const struct op *op, struct err *err)
 {
 	const struct service *service = op->service;
+	const struct err *fault = &((const struct service_tenant *)op->peer.tenant)->fault;
 
+	if (fault->code != 0) {
+		*err = *fault;
+		return err->code;
+	}
 	switch (service->state) {
 	case SERVICE_READY:
 		return 0;
@@ -184,7 +292,7 @@ static int start(struct op *op, struct err *err)
 	op->plan.release = op_release;
 	op->plan.arg = op;
 	if (op->changes)
-		keystore_cache_drop(op->service->cache, &op->id);
+		keystore_cache_drop(op->service->cache, &op->record.id);
 	http_request_suspend(op->request, op_gone, op);
 	if (op->kind->launch)
 		return op->kind->launch(op, err);
@@ -211,6 +319,7 @@ void op_run(struct service *service, struct http_request *request, const struct 
 	}
 	if (start(op, &err) < 0) {
 		op_fail(op, &err);
+		quota_end(op);
 		op_free(op);
 	}
 }
@@ -261,36 +370,78 @@ int op_name_of_body(struct op *op, const struct json_t *body, struct err *err)
 	return take_name(op, "/name", name, err);
 }
 
-static int read_record(void *arg, struct err *err)
+static int read_one(struct op *op, struct op_record *record, struct err *err)
 {
-	struct op *op = arg;
 	struct blob blob;
 	int r;
 
-	r = store_read(op->store, &op->id, &op->record, err);
+	r = store_read(op->store, &record->id, &record->bytes, err);
 	if (r == 0)
-		r = op_parse_record(op, buf_slice(&op->record), &blob, err);
+		r = op_parse_record(record->id.kind, buf_slice(&record->bytes), &blob, err);
 	/* Only what is sound enters the cache, where nobody looks at it again. */
 	if (r < 0)
-		buf_reset(&op->record);
+		buf_reset(&record->bytes);
 	return r;
+}
+
+static int read_record(void *arg, struct err *err)
+{
+	struct op *op = arg;
+
+	return read_one(op, &op->record, err);
+}
+
+static int read_second(void *arg, struct err *err)
+{
+	struct op *op = arg;
+
+	return read_one(op, op->second, err);
+}
+
+static void set_id(const struct op *op, struct op_record *record, enum store_kind kind,
+		   const char *name)
+{
+	record->id = (struct store_id){.tenant = op->tenant.name, .kind = kind, .name = name};
+}
+
+static void look_up(struct op *op, struct op_record *record,
+		    int (*read)(void *arg, struct err *err))
+{
+	struct keystore_cache *cache = op->service->cache;
+
+	record->epoch = keystore_cache_epoch(cache);
+	record->cached =
+		keystore_cache_get(cache, &record->id, &record->bytes) && buf_ok(&record->bytes);
+	if (!record->cached)
+		op_step(op, JOB_POOL, read);
 }
 
 void op_reads_record(struct op *op, enum store_kind kind)
 {
-	struct keystore_cache *cache = op->service->cache;
+	set_id(op, &op->record, kind, op->name);
+	look_up(op, &op->record, read_record);
+}
 
-	op->id = (struct store_id){.tenant = op->tenant.name, .kind = kind, .name = op->name};
-	op->epoch = keystore_cache_epoch(cache);
-	op->cached = keystore_cache_get(cache, &op->id, &op->record) && buf_ok(&op->record);
-	if (!op->cached)
-		op_step(op, JOB_POOL, read_record);
+void op_reads_second(struct op *op, struct op_record *record, enum store_kind kind,
+		     const char *name)
+{
+	record->bytes = (struct buf)BUF_INIT(STORE_CONTENT_MAX);
+	op->second = record;
+	set_id(op, record, kind, name);
+	look_up(op, record, read_second);
 }
 
 void op_changes_record(struct op *op, enum store_kind kind)
 {
-	op->id = (struct store_id){.tenant = op->tenant.name, .kind = kind, .name = op->name};
+	set_id(op, &op->record, kind, op->name);
 	op->changes = true;
+}
+
+int op_needs_chip(const struct op *op, struct err *err)
+{
+	if (!op->provider || op->provider->ops->kind == PROVIDER_TPM)
+		return 0;
+	return err_set(err, ERR_TPM_REQUIRED, "only a TPM can do that, and software is in use");
 }
 
 int op_body(struct op *op, const char *const *names, size_t count, struct json_t **ret_body,
@@ -357,11 +508,11 @@ struct keystore_target op_target(const struct op *op, enum blob_kind kind)
 }
 
 /* The store vouches that we wrote it, not that it still lies where we put it. */
-int op_parse_record(const struct op *op, struct slice record, struct blob *ret_blob,
+int op_parse_record(enum store_kind kind, struct slice record, struct blob *ret_blob,
 		    struct err *err)
 {
-	static const enum blob_kind KINDS[] = {
-		[STORE_KEYS] = BLOB_KEY, [STORE_SECRETS] = BLOB_SECRET};
+	static const enum blob_kind KINDS[STORE_KINDS] = {
+		[STORE_KEYS] = BLOB_KEY, [STORE_SECRETS] = BLOB_SECRET, [STORE_AIKS] = BLOB_AIK};
 	struct blob blob;
 	int r;
 
@@ -370,7 +521,7 @@ int op_parse_record(const struct op *op, struct slice record, struct blob *ret_b
 		return err_set(err, ERR_DAMAGED, "the stored record holds no object of ours");
 	if (r < 0)
 		return r;
-	if (blob.header.kind != KINDS[op->id.kind])
+	if (blob.header.kind != KINDS[kind])
 		return err_set(err, ERR_DAMAGED,
 			       "the stored record holds an object of another kind");
 	*ret_blob = blob;

@@ -8,8 +8,11 @@
  *
  *   prepare  on the loop: reads the request, adds steps
  *   steps    on pool and worker: see the op only, never the service's mutable state
+ *   turn     on the loop, when a step has set op->more: adds the steps of another job, so that
+ *            others have their turn in between
  *   answer   on the loop, when the last step succeeded
  *   changed  on the loop, after the last step, when the record was changed, answered or not
+ *   sweep    where the provider's calls are made, when a step has left something in the provider
  *   fini     on the loop, when nobody uses the op any more
  *
  * Refusals, deadlines, clients that left, audit, counting and the cache are the same for all and
@@ -25,6 +28,7 @@
 #include "base/err.h"
 #include "base/slice.h"
 #include "service/metrics.h"
+#include "service/quota.h"
 #include "service/service.h"
 
 struct json_t;
@@ -46,10 +50,20 @@ struct op_kind {
 	 * all others.
 	 */
 	int (*launch)(struct op *op, struct err *err);
+	void (*turn)(struct op *op); /* NULL for ops of one job */
 	void (*answer)(struct op *op);
 	/* On the loop, once the record was changed, also when nobody waited for it; may be NULL. */
 	void (*changed)(struct op *op);
-	void (*fini)(struct op *op); /* may be NULL */
+	int (*sweep)(void *op, struct err *err); /* it cannot fail; NULL where nothing is left */
+	void (*fini)(struct op *op);		 /* may be NULL */
+};
+
+/* A record that an op reads or changes; unused while id.name is NULL. */
+struct op_record {
+	struct store_id id;
+	struct buf bytes;
+	uint64_t epoch;
+	bool cached; /* came from the cache */
 };
 
 struct op {
@@ -70,15 +84,16 @@ struct op {
 	struct provider_status provider_status; /* .. after the op's last call, */
 	bool used_chip;				/* .. when this is set */
 
-	/* The record that the op reads or changes; unused while id.name is NULL. */
-	struct store_id id;
-	struct buf record;
-	uint64_t epoch;
-	bool cached;  /* came from the cache */
-	bool changes; /* the op changes it .. */
+	struct op_record record;
+	struct op_record *second; /* another one that it reads; NULL = none */
+	bool changes;		  /* the op changes the first .. */
 	bool changed; /* .. and did: set by the step that made the change durable, read at the end
 		       */
-	bool failed;  /* loop only: its client was told so, or left */
+	struct quota_change quota; /* what the change means for the tenant's limits */
+	bool more;		   /* set by a step: another job follows */
+	bool left;		   /* set by steps: there is something to sweep */
+	bool failed;		   /* loop only: its client was told so, or left */
+	struct op *next_left;	   /* of those that could not be swept */
 };
 
 /* A handler's whole body. */
@@ -130,6 +145,12 @@ int op_name_of_body(struct op *op, const struct json_t *body, struct err *err) M
 void op_reads_record(struct op *op, enum store_kind kind);
 /* .. or changed, without being read. */
 void op_changes_record(struct op *op, enum store_kind kind);
+/* A second one is going to be read; @name lives as long as the op, @record is part of it. */
+void op_reads_second(struct op *op, struct op_record *record, enum store_kind kind,
+		     const char *name);
+/* ERR_TPM_REQUIRED while software is in use. Where no provider is, its absence was the op's to
+ * refuse (OP_NEEDS_PROVIDER), or does not matter. */
+int op_needs_chip(const struct op *op, struct err *err) MUST_CHECK;
 /* The JSON body; members outside @names are refused. */
 int op_body(struct op *op, const char *const *names, size_t count, struct json_t **ret_body,
 	    struct err *err) MUST_CHECK;
@@ -144,7 +165,7 @@ int op_provider_leave(struct op *op, int r);
 struct keystore_target op_target(const struct op *op, enum blob_kind kind);
 
 /* The record as a blob; ERR_DAMAGED when it is none, or not of the kind that belongs there. */
-int op_parse_record(const struct op *op, struct slice record, struct blob *ret_blob,
+int op_parse_record(enum store_kind kind, struct slice record, struct blob *ret_blob,
 		    struct err *err) MUST_CHECK;
 
 /* --- for answer --- */

@@ -9,10 +9,24 @@
 
 #include "base/json.h"
 #include "base/loop.h"
-#include "service/op.h"
+#include "service/aiks.h"
 #include "service/routes.h"
 
 #define LIST_MAX 1000u
+
+static enum store_kind kind_of(const struct op *op)
+{
+	switch (op->kind->operation) {
+	case METRICS_KEY_LIST:
+	case METRICS_KEY_DELETE:
+		return STORE_KEYS;
+	case METRICS_AIK_LIST:
+	case METRICS_AIK_DELETE:
+		return STORE_AIKS;
+	default:
+		return STORE_SECRETS;
+	}
+}
 
 int records_check_absent(void *arg, struct err *err)
 {
@@ -20,11 +34,21 @@ int records_check_absent(void *arg, struct err *err)
 	CLEANUP(buf_fini) struct buf record = BUF_INIT(STORE_CONTENT_MAX);
 	int r;
 
-	r = store_read(op->store, &op->id, &record, err);
+	r = store_read(op->store, &op->record.id, &record, err);
 	if (r == ERR_NOT_FOUND)
 		return 0;
 	if (r == 0 || r == ERR_DAMAGED || r == ERR_UNREADABLE)
 		return err_set(err, ERR_CONFLICT, "the name %s is taken", op->name);
+	return r;
+}
+
+int records_create(struct op *op, struct err *err)
+{
+	int r = store_create(op->store, &op->record.id, buf_slice(&op->record.bytes), err);
+
+	op->changed = r == 0;
+	if (r < 0)
+		quota_failed(op, r);
 	return r;
 }
 
@@ -37,6 +61,7 @@ struct list_op {
 	size_t limit;
 	struct buf names; /* each ended by a NUL */
 	bool more;
+	struct aik_line *lines; /* of attestation keys: what else is shown of each */
 };
 
 static int list_names(void *arg, struct err *err)
@@ -47,16 +72,32 @@ static int list_names(void *arg, struct err *err)
 			  list->limit, &list->names, &list->more, err);
 }
 
-static int parse_limit(const char *text, size_t *ret_limit, struct err *err)
+/* A record that cannot be read is listed all the same, by its name. */
+static int describe_names(void *arg, struct err *err)
+{
+	struct list_op *list = arg;
+	const char *name = (const char *)list->names.data;
+	const char *end = name ? name + list->names.len : NULL;
+	size_t i;
+
+	list->lines = calloc(list->limit, sizeof(*list->lines));
+	if (!list->lines)
+		return err_set(err, ERR_INTERNAL, "memory is short");
+	for (i = 0; name < end; name += strlen(name) + 1)
+		aik_line_read(&list->op, name, &list->lines[i++]);
+	return 0;
+}
+
+int records_limit(const char *text, size_t most, size_t *ret_limit, struct err *err)
 {
 	unsigned long limit = 0;
 	size_t i;
 
-	for (i = 0; text[i] >= '0' && text[i] <= '9' && limit <= LIST_MAX; i++)
+	for (i = 0; text[i] >= '0' && text[i] <= '9' && limit <= most; i++)
 		limit = limit * 10 + (unsigned long)(text[i] - '0');
-	if (text[i] != '\0' || limit < 1 || limit > LIST_MAX)
-		return err_set(err, ERR_INVALID, "limit: must be a whole number from 1 to %u",
-			       LIST_MAX);
+	if (text[i] != '\0' || limit < 1 || limit > most)
+		return err_set(err, ERR_INVALID, "limit: must be a whole number from 1 to %zu",
+			       most);
 	*ret_limit = limit;
 	return 0;
 }
@@ -67,30 +108,36 @@ static int prepare_list(struct op *op, struct err *err)
 	const char *after = http_request_query(op->request, "after");
 	const char *limit = http_request_query(op->request, "limit");
 
-	list->kind = op->kind->operation == METRICS_KEY_LIST ? STORE_KEYS : STORE_SECRETS;
+	list->kind = kind_of(op);
 	list->limit = LIST_MAX;
 	list->names = (struct buf)BUF_INIT(LIST_MAX * (STORE_NAME_MAX + 1));
 	op_step(op, JOB_POOL, list_names);
+	if (list->kind == STORE_AIKS)
+		op_step(op, JOB_POOL, describe_names);
 	if (after && after[0] != '\0') {
 		if (!store_name_ok(after))
 			return err_set(err, ERR_INVALID, "after: must be a name");
 		(void)snprintf(list->after, sizeof(list->after), "%s", after);
 	}
-	return limit ? parse_limit(limit, &list->limit, err) : 0;
+	return limit ? records_limit(limit, LIST_MAX, &list->limit, err) : 0;
 }
 
 static void answer_list(struct op *op)
 {
-	static const char *const MEMBERS[] = {[STORE_KEYS] = "keys", [STORE_SECRETS] = "secrets"};
+	static const char *const MEMBERS[] = {
+		[STORE_KEYS] = "keys", [STORE_SECRETS] = "secrets", [STORE_AIKS] = "aiks"};
 	struct list_op *list = (struct list_op *)op;
 	const char *name = (const char *)list->names.data;
 	const char *end = name ? name + list->names.len : NULL;
 	const char *last = NULL;
 	json_t *items = json_array();
+	size_t i = 0;
 
-	for (; name < end; name += strlen(name) + 1) {
+	for (; name < end; name += strlen(name) + 1, i++) {
 		/* A failed append makes the array NULL, which the packing below refuses. */
-		if (items && json_array_append_new(items, json_pack("{s:s}", "name", name)) < 0) {
+		if (items && json_array_append_new(
+				     items, list->lines ? aik_line_json(name, &list->lines[i])
+							: json_pack("{s:s}", "name", name)) < 0) {
 			json_free(items);
 			items = NULL;
 		}
@@ -103,7 +150,10 @@ static void answer_list(struct op *op)
 
 static void fini_list(struct op *op)
 {
-	buf_fini(&((struct list_op *)op)->names);
+	struct list_op *list = (struct list_op *)op;
+
+	buf_fini(&list->names);
+	free(list->lines);
 }
 
 static const struct op_kind LIST_KEYS = {
@@ -123,6 +173,20 @@ static const struct op_kind LIST_SECRETS = {
 	.answer = answer_list,
 	.fini = fini_list,
 };
+
+static const struct op_kind LIST_AIKS = {
+	.operation = METRICS_AIK_LIST,
+	.needs = OP_NEEDS_STORE,
+	.size = sizeof(struct list_op),
+	.prepare = prepare_list,
+	.answer = answer_list,
+	.fini = fini_list,
+};
+
+void service_aik_list(struct http_request *request, void *app)
+{
+	op_run(app, request, &LIST_AIKS);
+}
 
 void service_key_list(struct http_request *request, void *app)
 {
@@ -196,15 +260,15 @@ static void forget_later(struct op *op)
 	forgetting->deadline_us = clock_monotonic_us() + FORGET_S * 1000000u;
 	forgetting->object = delete->object;
 	delete->object = (struct buf)BUF_INIT(0);
-	if (jobs_submit(op->service->jobs,
-			&(struct job_plan){.steps = {{JOB_WORKER, forget}},
-					   .count = 1,
-					   .done = forget_done,
-					   .release = forget_release,
-					   .arg = forgetting,
-					   .lane = op->plan.lane,
-					   .deadline_us = forgetting->deadline_us},
-			&job, &err) < 0)
+	if (service_submit(op->service,
+			   &(struct job_plan){.steps = {{JOB_WORKER, forget}},
+					      .count = 1,
+					      .done = forget_done,
+					      .release = forget_release,
+					      .arg = forgetting,
+					      .lane = op->plan.lane,
+					      .deadline_us = forgetting->deadline_us},
+			   &job, &err) < 0)
 		forget_release(forgetting);
 }
 
@@ -216,8 +280,13 @@ static void note_object(struct delete_op *delete)
 	struct blob blob;
 	struct err err;
 
-	if (store_read(op->store, &op->id, &record, &err) == 0 &&
-	    op_parse_record(op, buf_slice(&record), &blob, &err) == 0)
+	op->quota.was_unknown = op->quota.of == QUOTA_STORED;
+	if (store_read(op->store, &op->record.id, &record, &err) < 0)
+		return;
+	if (op->quota.of == QUOTA_STORED)
+		op->quota.was = store_record_bytes(record.len);
+	op->quota.was_unknown = false;
+	if (op_parse_record(op->record.id.kind, buf_slice(&record), &blob, &err) == 0)
 		buf_put(&delete->object, blob.object);
 }
 
@@ -229,8 +298,10 @@ static int remove_record(void *arg, struct err *err)
 	int r;
 
 	note_object(delete);
-	r = store_remove(op->store, &op->id, err);
+	r = store_remove(op->store, &op->record.id, err);
 	op->changed = r == 0;
+	if (r < 0)
+		quota_failed(op, r);
 	return r;
 }
 
@@ -239,11 +310,13 @@ static int prepare_delete(struct op *op, struct err *err)
 	int r;
 
 	((struct delete_op *)op)->object = (struct buf)BUF_INIT(PROVIDER_OBJECT_MAX);
+	if (kind_of(op) == STORE_AIKS && op_needs_chip(op, err) < 0)
+		return err->code;
 	r = op_name_of_path(op, err);
 	if (r < 0)
 		return r;
-	op_changes_record(op,
-			  op->kind->operation == METRICS_KEY_DELETE ? STORE_KEYS : STORE_SECRETS);
+	op_changes_record(op, kind_of(op));
+	quota_removes(op, kind_of(op) == STORE_SECRETS ? QUOTA_STORED : QUOTA_KEYS);
 	op_step(op, JOB_POOL, remove_record);
 	return 0;
 }
@@ -262,6 +335,21 @@ static const struct op_kind DELETE_KEY = {
 	.changed = forget_later,
 	.fini = fini_delete,
 };
+
+static const struct op_kind DELETE_AIK = {
+	.operation = METRICS_AIK_DELETE,
+	.needs = OP_NEEDS_STORE,
+	.size = sizeof(struct delete_op),
+	.prepare = prepare_delete,
+	.answer = op_answer_empty,
+	.changed = forget_later,
+	.fini = fini_delete,
+};
+
+void service_aik_delete(struct http_request *request, void *app)
+{
+	op_run(app, request, &DELETE_AIK);
+}
 
 static const struct op_kind DELETE_SECRET = {
 	.operation = METRICS_SECRET_DELETE,

@@ -2,7 +2,7 @@
 /* The whole interface on one page: what there is, and which right it takes. */
 #include "service/routes.h"
 
-#include "service/service.h"
+#include "service/message.h"
 
 #define ROUTE(verb, where, need, takes, limit, does)                                               \
 	{                                                                                          \
@@ -16,6 +16,13 @@
 		.method = (verb), .path = (where), .right = TENANT_SEAL,                           \
 		.body = HTTP_BODY_STREAM_OR_JSON, .octets_max = (limit), .stream_max = (most),     \
 		.handler = (does)                                                                  \
+	}
+
+/* JSON that holds a long message. */
+#define MESSAGE(verb, where, need, does)                                                           \
+	{                                                                                          \
+		.method = (verb), .path = (where), .right = (need), .body = HTTP_BODY_JSON,        \
+		.handler = (does), .json_max = MESSAGE_JSON_MAX                                    \
 	}
 
 static const struct http_route ROUTES[] = {
@@ -42,6 +49,32 @@ static const struct http_route ROUTES[] = {
 	ROUTE(HTTP_POST, "/v1/keys/{name}/sign", TENANT_SIGN, HTTP_BODY_JSON, 0, service_key_sign),
 	ROUTE(HTTP_POST, "/v1/keys/{name}/export", TENANT_EXPORT, HTTP_BODY_JSON, 0,
 	      service_key_export),
+	ROUTE(HTTP_POST, "/v1/keys/{name}/decrypt", TENANT_DECRYPT, HTTP_BODY_JSON, 0,
+	      service_key_decrypt),
+	ROUTE(HTTP_POST, "/v1/keys/{name}/agree", TENANT_DECRYPT, HTTP_BODY_JSON, 0,
+	      service_key_agree),
+	MESSAGE(HTTP_POST, "/v1/keys/{name}/mac", TENANT_SIGN, service_key_mac),
+	ROUTE(HTTP_POST, "/v1/keys/{name}/certificate-request", TENANT_SIGN, HTTP_BODY_JSON, 0,
+	      service_key_request),
+
+	ROUTE(HTTP_GET, "/v1/aiks", TENANT_AIK, HTTP_BODY_NONE, 0, service_aik_list),
+	ROUTE(HTTP_POST, "/v1/aiks", TENANT_AIK, HTTP_BODY_JSON, 0, service_aik_create),
+	ROUTE(HTTP_GET, "/v1/aiks/{name}", TENANT_AIK, HTTP_BODY_NONE, 0, service_aik_get),
+	ROUTE(HTTP_DELETE, "/v1/aiks/{name}", TENANT_AIK, HTTP_BODY_NONE, 0, service_aik_delete),
+	ROUTE(HTTP_POST, "/v1/aiks/{name}/quote", TENANT_AIK, HTTP_BODY_JSON, 0, service_aik_quote),
+	ROUTE(HTTP_POST, "/v1/aiks/{name}/certify", TENANT_AIK, HTTP_BODY_JSON, 0,
+	      service_aik_certify),
+	MESSAGE(HTTP_POST, "/v1/aiks/{name}/sign", TENANT_AIK, service_aik_sign),
+	ROUTE(HTTP_POST, "/v1/aiks/{name}/activate", TENANT_AIK, HTTP_BODY_JSON, 0,
+	      service_aik_activate),
+
+	ROUTE(HTTP_GET, "/v1/ek", TENANT_AIK, HTTP_BODY_NONE, 0, service_ek),
+	ROUTE(HTTP_GET, "/v1/ek/certificate", TENANT_AIK, HTTP_BODY_NONE, 0,
+	      service_ek_certificate),
+	ROUTE(HTTP_GET, "/v1/pcrs", TENANT_AIK, HTTP_BODY_NONE, 0, service_pcrs),
+	ROUTE(HTTP_GET, "/v1/eventlog", TENANT_AIK, HTTP_BODY_NONE, 0, service_eventlog),
+
+	ROUTE(HTTP_GET, "/v1/usage", TENANT_USAGE, HTTP_BODY_NONE, 0, service_usage),
 
 	ROUTE(HTTP_GET, "/v1/fapi/object", TENANT_HOST_ONLY | TENANT_SEAL, HTTP_BODY_NONE, 0,
 	      service_fapi_object),
@@ -57,6 +90,16 @@ static const struct http_route ROUTES[] = {
 	      service_fapi_list),
 	ROUTE(HTTP_DELETE, "/v1/admin/fapi/object", TENANT_ADMIN, HTTP_BODY_NONE, 0,
 	      service_fapi_delete),
+
+	ROUTE(HTTP_GET, "/v1/admin/tenants", TENANT_ADMIN, HTTP_BODY_NONE, 0, service_tenant_list),
+	ROUTE(HTTP_POST, "/v1/admin/tenants", TENANT_ADMIN, HTTP_BODY_JSON, 0, service_tenant_add),
+	ROUTE(HTTP_GET, "/v1/admin/tenants/{name}", TENANT_ADMIN, HTTP_BODY_NONE, 0,
+	      service_tenant_show),
+	ROUTE(HTTP_DELETE, "/v1/admin/tenants/{name}", TENANT_ADMIN, HTTP_BODY_NONE, 0,
+	      service_tenant_remove),
+	ROUTE(HTTP_POST, "/v1/admin/reload", TENANT_ADMIN, HTTP_BODY_JSON, 0, service_reload),
+	ROUTE(HTTP_GET, "/v1/admin/audit", TENANT_ADMIN | TENANT_NO_JOB, HTTP_BODY_NONE, 0,
+	      service_audit),
 };
 
 const struct http_route *service_routes(size_t *ret_count)

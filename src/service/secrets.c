@@ -28,11 +28,13 @@ static int check_present(void *arg, struct err *err)
 	struct blob blob = {0};
 	int r;
 
-	r = store_read(op->store, &op->id, &record, err);
+	r = store_read(op->store, &op->record.id, &record, err);
 	if (r == ERR_NOT_FOUND)
 		return 0;
 	if (r == 0)
-		r = op_parse_record(op, buf_slice(&record), &blob, err);
+		op->quota.was = store_record_bytes(record.len);
+	if (r == 0)
+		r = op_parse_record(op->record.id.kind, buf_slice(&record), &blob, err);
 	if (r < 0 || blob.header.provider == op->provider->ops->kind)
 		return r;
 	if (blob.header.provider == PROVIDER_TPM)
@@ -57,22 +59,38 @@ static int seal_secret(void *arg, struct err *err)
 	return op_provider_leave(&put->op, r);
 }
 
+static int finish_secret(void *arg, struct err *err)
+{
+	struct put_op *put = arg;
+	struct op *op = &put->op;
+	int r = keystore_seal_finish(&put->sealing, put->plain, &op->record.bytes, err);
+
+	op->quota.need = store_record_bytes(op->record.bytes.len);
+	return r < 0 ? r : quota_count(op, err);
+}
+
 static int store_secret(void *arg, struct err *err)
 {
 	struct put_op *put = arg;
 	struct op *op = &put->op;
 	int r;
 
-	r = keystore_seal_finish(&put->sealing, put->plain, &op->record, err);
-	if (r < 0)
-		return r;
 	put->created = true;
 	if (put->only_create)
-		r = store_create(op->store, &op->id, buf_slice(&op->record), err);
-	else
-		r = store_replace(op->store, &op->id, buf_slice(&op->record), &put->created, err);
+		return records_create(op, err);
+	r = store_replace(op->store, &op->record.id, buf_slice(&op->record.bytes), &put->created,
+			  err);
 	op->changed = r == 0;
+	if (r < 0)
+		quota_failed(op, r);
 	return r;
+}
+
+static int finish_and_store(void *arg, struct err *err)
+{
+	int r = finish_secret(arg, err);
+
+	return r < 0 ? r : store_secret(arg, err);
 }
 
 static int prepare_put(struct op *op, struct err *err)
@@ -91,6 +109,13 @@ static int prepare_put(struct op *op, struct err *err)
 	op_changes_record(op, STORE_SECRETS);
 	op_step(op, JOB_POOL, put->only_create ? records_check_absent : check_present);
 	op_step(op, op_provider_place(op), seal_secret);
+	quota_puts_secret(op);
+	if (op->quota.at_work) {
+		op_step(op, JOB_POOL, finish_and_store);
+		return 0;
+	}
+	op_step(op, JOB_POOL, finish_secret);
+	op_step(op, JOB_LOOP, quota_admits);
 	op_step(op, JOB_POOL, store_secret);
 	return 0;
 }
@@ -142,7 +167,7 @@ static int open_secret(void *arg, struct err *err)
 {
 	struct get_op *get = arg;
 	const struct keystore_target target = op_target(&get->op, BLOB_SECRET);
-	struct slice record = buf_slice(&get->op.record);
+	struct slice record = buf_slice(&get->op.record.bytes);
 	struct provider *p;
 	struct blob blob;
 	int r;
@@ -164,7 +189,7 @@ static int open_stream(void *arg, struct err *err)
 	if (!get->is_key)
 		return 0;
 	key = TAKE(get->plain);
-	return keystore_open_finish(buf_slice(&get->op.record), key, &get->plain, err);
+	return keystore_open_finish(buf_slice(&get->op.record.bytes), key, &get->plain, err);
 }
 
 /* A record from the cache that is sealed directly takes one step. */
@@ -173,7 +198,7 @@ static bool needs_stream(const struct op *op)
 	struct blob blob;
 	struct err err;
 
-	return !op->cached || blob_parse(buf_slice(&op->record), &blob, &err) < 0 ||
+	return !op->record.cached || blob_parse(buf_slice(&op->record.bytes), &blob, &err) < 0 ||
 	       (blob.header.flags & BLOB_ENVELOPE);
 }
 

@@ -8,6 +8,8 @@
 #include "base/loop.h"
 #include "service/op.h"
 
+#define EVENT_LOG "/sys/kernel/security/tpm0/binary_bios_measurements"
+
 int service_new(struct jobs *jobs, struct store *store, const char *version,
 		struct service **ret_service, struct err *err)
 {
@@ -20,6 +22,7 @@ int service_new(struct jobs *jobs, struct store *store, const char *version,
 	service->store = store;
 	service->version = version;
 	service->started_us = clock_monotonic_us();
+	service->event_log = EVENT_LOG;
 	service_set_deciding(service, "the security provider is being chosen");
 	r = keystore_cache_new(SERVICE_CACHE_MAX, &service->cache, err);
 	if (r < 0)
@@ -131,6 +134,11 @@ void service_drop(struct service *service, struct provider *p)
 void service_set_admin(struct service *service, const struct service_admin *admin)
 {
 	service->admin = *admin;
+}
+
+void service_set_event_log(struct service *service, const char *path)
+{
+	service->event_log = path;
 }
 
 void service_set_fapi(struct service *service, const struct service_fapi *fapi)

@@ -19,6 +19,8 @@
 #include "keystore/keystore.h"
 #include "provider/provider.h"
 #include "service/fapi.h"
+#include "service/quota.h"
+#include "service/tenants.h"
 #include "store/store.h"
 #include "tenant/tenant.h"
 
@@ -37,11 +39,21 @@ enum service_state {
 	SERVICE_LOCKED,	  /* the state itself cannot be used: a precious file is lost */
 };
 
-/* A tenant and who it is to the keystore. Peers point to the first member. */
+struct message_op;
+struct op;
+
+/*
+ * A tenant and who it is to the keystore. Peers point to the first member. It must live until
+ * nothing uses it any more: no connection, and no op.
+ */
 struct service_tenant {
 	struct tenant tenant;
 	struct keystore_tenant owner;
+	struct err fault; /* why its operations fail; code 0 = all is well */
 	uint64_t spooled; /* bytes of its large data at work, at most */
+	struct quota quotas[QUOTA_KINDS];
+	struct op *secret_changes;   /* at work, by quota.next */
+	struct message_op *messages; /* long ones: one in the chip, then those that wait for it */
 };
 
 #define SERVICE_NAME_MAX (2u * PROVIDER_ROOT_MAX + 1u)
@@ -67,6 +79,7 @@ struct service_admin {
 				   const struct err *err),
 		      void *op, struct err *err);
 	void *arg;
+	struct service_tenants tenants;
 };
 
 /* How FAPI's probe ended, or that it was not asked. */
@@ -92,7 +105,9 @@ struct service {
 	struct service_fapi fapi;
 	enum service_probe probe;
 	char probe_detail[SERVICE_DETAIL_MAX]; /* which step failed and how, or "" */
-	size_t users; /* operations and jobs that may still use a provider */
+	const char *event_log;		       /* the firmware's; an absolute path */
+	struct op *left; /* ended ops with something in a chip that no job could take out */
+	size_t users;	 /* operations and jobs that may still use a provider */
 	struct {
 		struct provider *p; /* NULL = none was taken away */
 		struct provider_status status;
@@ -129,11 +144,20 @@ void service_give_back(struct service *service);
 void service_set_fapi(struct service *service, const struct service_fapi *fapi);
 void service_set_admin(struct service *service, const struct service_admin *admin);
 
+/* Where the firmware's event log is; borrowed. */
+void service_set_event_log(struct service *service, const char *path);
+
 /* For status; @detail may be NULL. */
 void service_set_probe(struct service *service, enum service_probe probe, const char *detail);
 
 /* The jobs are about to end, or have: from now on every operation is refused. NULL is allowed. */
 void service_stop(struct service *service);
+
+/*
+ * Frees what ended operations had in the provider when there were no jobs any more. No thread runs
+ * then, and the provider lives. Nothing is sent to a chip.
+ */
+void service_sweep(struct service *service);
 
 /* jobs_submit(), or ERR_INTERNAL after service_stop(). */
 int service_submit(struct service *service, const struct job_plan *plan, struct job **ret_job,

@@ -6,7 +6,7 @@
 #include "base/json.h"
 #include "crypto/hash.h"
 #include "crypto/pkey.h"
-#include "service/op.h"
+#include "service/key.h"
 #include "service/routes.h"
 
 #define SIGNATURE_MAX 1024u
@@ -50,8 +50,8 @@ static int sign_digest(struct sign_op *sign, struct buf *ret_der, struct err *er
 {
 	const struct keystore_target target = op_target(&sign->op, BLOB_KEY);
 	struct provider *p = op_provider_enter(&sign->op);
-	int r = keystore_key_sign(p, &target, buf_slice(&sign->op.record), &sign->request, ret_der,
-				  err);
+	int r = keystore_key_sign(p, &target, buf_slice(&sign->op.record.bytes), &sign->request,
+				  ret_der, err);
 
 	return op_provider_leave(&sign->op, r);
 }
@@ -59,12 +59,11 @@ static int sign_digest(struct sign_op *sign, struct buf *ret_der, struct err *er
 static int sign_object(void *arg, struct err *err)
 {
 	struct sign_op *sign = arg;
-	const struct keystore_target target = op_target(&sign->op, BLOB_KEY);
 	CLEANUP(keystore_key_fini) struct keystore_key key = {.type = PKEY_TYPES};
 	CLEANUP(buf_fini) struct buf der = BUF_INIT(SIGNATURE_MAX);
 	int r;
 
-	r = keystore_key_describe(&target, buf_slice(&sign->op.record), &key, err);
+	r = key_describe_for(&sign->op, KEY_USE_SIGN, &key, err);
 	if (r < 0)
 		return r;
 	r = settle_scheme(sign, key.type, err);
@@ -80,18 +79,6 @@ static int sign_object(void *arg, struct err *err)
 }
 
 /* --- the request --- */
-
-static int read_hash(const json_t *body, enum hash_alg *ret_hash, struct err *err)
-{
-	const char *word = "sha256";
-	int r;
-
-	r = json_get_string(body, "hash", false, &word, err);
-	if (r < 0)
-		return r;
-	r = hash_of_name(word, ret_hash, err);
-	return r < 0 ? err_wrap(err, "/hash") : 0;
-}
 
 static int read_scheme(const json_t *body, struct sign_op *sign, struct err *err)
 {
@@ -168,7 +155,7 @@ static int read_request(struct sign_op *sign, struct err *err)
 	r = op_body(&sign->op, NAMES, ARRAY_LEN(NAMES), &body, err);
 	if (r < 0)
 		return r;
-	r = read_hash(body, &sign->request.hash, err);
+	r = key_read_hash(body, &sign->request.hash, err);
 	if (r < 0)
 		return r;
 	r = read_scheme(body, sign, err);

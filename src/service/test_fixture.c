@@ -12,93 +12,7 @@
 #include "base/json.h"
 #include "service/metrics.h"
 
-/* --- the chip --- */
-
-static int chip_call(struct provider *p, struct err *err)
-{
-	struct chip *chip = (struct chip *)p;
-
-	chip->calls++;
-	chip->deadline_missing |= p->deadline_us == 0;
-	return chip->fails_with ? err_set(err, chip->fails_with, "as told") : 0;
-}
-
-static int chip_random(struct provider *p, uint8_t *ret_bytes, size_t len, struct err *err)
-{
-	memset(ret_bytes, 'r', len);
-	return chip_call(p, err);
-}
-
-static int chip_seal(struct provider *p, struct slice header, const struct secret *plain,
-		     struct buf *ret_object, struct err *err)
-{
-	(void)header;
-	buf_put(ret_object, secret_slice(plain));
-	return chip_call(p, err);
-}
-
-static int chip_unseal(struct provider *p, struct slice header, struct slice object,
-		       struct secret **ret_plain, struct err *err)
-{
-	int r = chip_call(p, err);
-
-	(void)header;
-	return r < 0 ? r : secret_copy(object, ret_plain, err);
-}
-
-/* "Unseals" its private part. */
-static int chip_unseal_loadable(struct provider *p, const struct provider_loadable *object,
-				struct secret **ret_plain, struct err *err)
-{
-	int r = chip_call(p, err);
-
-	((struct chip *)p)->parent = object->parent_handle;
-	return r < 0 ? r : secret_copy(object->private_part, ret_plain, err);
-}
-
-static int chip_raw(struct provider *p, struct slice command, struct buf *ret_answer,
-		    struct err *err)
-{
-	((struct chip *)p)->raw++;
-	buf_put(ret_answer, command);
-	return chip_call(p, err);
-}
-
-static int chip_raw_end(struct provider *p, struct err *err)
-{
-	struct chip *chip = (struct chip *)p;
-
-	chip->ended++;
-	chip->deadline_missing |= p->deadline_us <= clock_monotonic_us();
-	return chip->ends_with ? err_set(err, chip->ends_with, "not the same any more") : 0;
-}
-
-static void chip_forget(struct provider *p, struct slice object)
-{
-	(void)object;
-	((struct chip *)p)->forgotten++;
-}
-
-static void chip_status(struct provider *p, struct provider_status *ret_status)
-{
-	*ret_status = (struct provider_status){.manufacturer = "TEST",
-					       .commands = ((struct chip *)p)->calls};
-}
-
-const struct provider_ops CHIP = {
-	.name = "tpm",
-	.kind = PROVIDER_TPM,
-	.protection = "tpm",
-	.on_chip = true,
-	.random = chip_random,
-	.seal = chip_seal,
-	.unseal = chip_unseal,
-	.unseal_loadable = chip_unseal_loadable,
-	.raw = chip_raw,
-	.raw_end = chip_raw_end,
-	.forget = chip_forget,
-	.status = chip_status,
-};
+#define TURN_US 1000u
 
 /* --- one connection --- */
 
@@ -122,16 +36,23 @@ static void closed(void *app, void *peer)
 }
 
 /* Whole when the header ended and as many bytes as it announced followed. */
-static bool is_whole(const struct fixture *fixture)
+static bool is_whole(const char *answer)
 {
-	const char *end = strstr(fixture->answer, "\r\n\r\n");
-	const char *length = strstr(fixture->answer, "Content-Length: ");
+	const char *end = strstr(answer, "\r\n\r\n");
+	const char *length = strstr(answer, "Content-Length: ");
 
 	if (!end)
 		return false;
 	if (!length || length > end)
 		return true;
 	return strlen(end + 4) >= (size_t)strtoul(length + 16, NULL, 10);
+}
+
+static int status_of(const char *answer)
+{
+	if (strncmp(answer, "HTTP/1.1 ", 9) != 0)
+		return 0;
+	return (int)strtol(answer + 9, NULL, 10);
 }
 
 static void on_answer(void *arg, uint32_t events)
@@ -143,7 +64,7 @@ static void on_answer(void *arg, uint32_t events)
 	(void)events;
 	fixture->len += n > 0 ? (size_t)n : 0;
 	fixture->answer[fixture->len] = '\0';
-	if (n <= 0 || is_whole(fixture))
+	if (n <= 0 || is_whole(fixture->answer))
 		loop_stop(fixture->loop);
 }
 
@@ -171,7 +92,7 @@ const struct http_limits LIMITS = {
 	.request_s = 10,
 	.idle_s = 10,
 	.answer_s = 10,
-	.connections = 4,
+	.connections = 64,
 };
 const struct http_ops OPS = {.admit = admit, .finished = finished, .closed = closed};
 
@@ -224,6 +145,8 @@ int fixture_remove(void **state)
 
 	service_stop(fixture->service);
 	assert_true(jobs_free(fixture->jobs, GIVE_UP_US));
+	service_sweep(fixture->service);
+	assert_int_equal(fixture->chip.pieces_alive, 0);
 	loop_unwatch(fixture->watch);
 	close(fixture->client);
 	http_free(fixture->http);
@@ -237,7 +160,7 @@ int fixture_remove(void **state)
 
 int ask(struct fixture *fixture, const char *method, const char *path, const char *body)
 {
-	char request[1024];
+	char request[16384];
 	struct err err;
 	int len;
 
@@ -251,16 +174,98 @@ int ask(struct fixture *fixture, const char *method, const char *path, const cha
 	assert_int_equal(loop_timer_set(&fixture->give_up, GIVE_UP_US, &err), 0);
 	assert_int_equal(loop_run(fixture->loop, &err), 0);
 	loop_timer_clear(&fixture->give_up);
-	if (strncmp(fixture->answer, "HTTP/1.1 ", 9) != 0)
-		return 0;
-	return (int)strtol(fixture->answer + 9, NULL, 10);
+	return status_of(fixture->answer);
+}
+
+void turn(struct fixture *fixture)
+{
+	struct err err;
+
+	assert_int_equal(loop_timer_set(&fixture->give_up, TURN_US, &err), 0);
+	assert_int_equal(loop_run(fixture->loop, &err), 0);
+	loop_timer_clear(&fixture->give_up);
+}
+
+/* --- several clients --- */
+
+static void on_asker(void *arg, uint32_t events)
+{
+	struct asker *asker = arg;
+	ssize_t n = recv(asker->client, asker->answer + asker->len,
+			 sizeof(asker->answer) - 1 - asker->len, MSG_DONTWAIT);
+
+	(void)events;
+	asker->len += n > 0 ? (size_t)n : 0;
+	asker->answer[asker->len] = '\0';
+	if (n > 0 && !is_whole(asker->answer))
+		return;
+	asker->done = true;
+	loop_unwatch(TAKE(asker->watch));
+	loop_stop(asker->fixture->loop);
+}
+
+static void send_text(struct asker *asker, const char *text)
+{
+	size_t len = strlen(text);
+
+	while (len > 0) {
+		ssize_t n = send(asker->client, text, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+		if (n < 0)
+			turn(asker->fixture);
+		text += n > 0 ? n : 0;
+		len -= n > 0 ? (size_t)n : 0;
+	}
+}
+
+void asker_begin(struct asker *asker, struct fixture *fixture, const char *method, const char *path,
+		 const char *body)
+{
+	char head[256];
+	struct err err;
+	int fds[2];
+
+	asker->fixture = fixture;
+	asker->len = 0;
+	asker->done = false;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds),
+			 0);
+	assert_int_equal(
+		http_add(fixture->http, fds[1], asker->peer ? asker->peer : &fixture->peer, &err),
+		0);
+	asker->client = fds[0];
+	assert_int_equal(
+		loop_watch(fixture->loop, fds[0], EPOLLIN, on_asker, asker, &asker->watch, &err),
+		0);
+	(void)snprintf(head, sizeof(head),
+		       "%s %s HTTP/1.1\r\nHost: h\r\n%sContent-Length: %zu\r\n\r\n", method, path,
+		       body ? "Content-Type: application/json\r\n" : "", body ? strlen(body) : 0);
+	send_text(asker, head);
+	send_text(asker, body ? body : "");
+}
+
+int asker_end(struct asker *asker)
+{
+	uint64_t until = clock_monotonic_us() + GIVE_UP_US;
+
+	while (!asker->done && clock_monotonic_us() < until)
+		turn(asker->fixture);
+	loop_unwatch(TAKE(asker->watch));
+	close(asker->client);
+	return status_of(asker->answer);
+}
+
+void asker_leave(struct asker *asker)
+{
+	loop_unwatch(TAKE(asker->watch));
+	close(asker->client);
 }
 
 void use_chip(struct fixture *fixture)
 {
 	struct provider_status status;
 
-	chip_status(&fixture->chip.provider, &status);
+	provider_status(&fixture->chip.provider, &status);
 	service_set_provider(fixture->service, &fixture->chip.provider, &status, "a test");
 }
 

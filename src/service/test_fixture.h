@@ -31,6 +31,16 @@ struct chip {
 	_Atomic uint32_t parent; /* of the last foreign object */
 	_Atomic bool deadline_missing;
 	_Atomic int fails_with; /* enum err_code, 0 = works */
+	/* Calls in their order: 'r' random, '<' or '{' pieces begin for a MAC or an attestation
+	 * key, the first byte of each piece, '>' they end, '!' they are given up. */
+	char notes[256];
+	_Atomic size_t noted;
+	_Atomic size_t stands; /* not 0: with so many notes it stands in a piece until this changes
+				*/
+	_Atomic unsigned pieces_alive, pieces_most;
+	const char *certificate; /* of its endorsement key; NULL = none */
+	struct slice chain;
+	struct pcr_selection banks;
 };
 
 struct fixture {
@@ -63,6 +73,26 @@ void use_chip(struct fixture *fixture);
 /* The status of the answer; its text is left in fixture->answer. 0 when there was none. */
 int ask(struct fixture *fixture, const char *method, const char *path, const char *body);
 void answer_has(const struct fixture *fixture, const char *text);
+
+/* Several clients at once, each on a connection of its own, of the fixture's tenant or another. */
+struct asker {
+	struct fixture *fixture;
+	struct tenant_peer *peer; /* NULL = the fixture's */
+	int client;
+	struct loop_fd *watch;
+	char answer[ANSWER_MAX];
+	size_t len;
+	bool done;
+};
+/* Connects and sends; @body may be long. */
+void asker_begin(struct asker *asker, struct fixture *fixture, const char *method, const char *path,
+		 const char *body);
+/* Runs the loop until the answer is there; its status. */
+int asker_end(struct asker *asker);
+/* Leaves without the answer. */
+void asker_leave(struct asker *asker);
+/* One turn of the loop, of a millisecond at most. */
+void turn(struct fixture *fixture);
 
 /* Runs the loop until it is stopped; standard error, where the audit goes, goes into @text. */
 void run_and_listen(struct fixture *fixture, char *text, size_t size);

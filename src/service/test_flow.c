@@ -9,7 +9,6 @@
 
 #include "base/base64.h"
 
-#define TURN_US	 1000u
 #define BODY	 (4u * 1024u * 1024u)
 #define SENT_MAX (2u * HTTP_PIECE) /* more than a piece, and far from all */
 
@@ -19,14 +18,6 @@ static void note_idle(void *arg)
 {
 	(void)arg;
 	idle_calls++;
-}
-
-static void turn(struct fixture *fixture)
-{
-	struct err err;
-
-	assert_int_equal(loop_timer_set(&fixture->give_up, TURN_US, &err), 0);
-	assert_int_equal(loop_run(fixture->loop, &err), 0);
 }
 
 /* Runs the loop until @count of the spool's bytes are reserved. */

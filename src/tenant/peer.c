@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <sys/socket.h>
 
+#include "host/process.h"
+
 int tenant_peer_read(int fd, struct tenant *tenant, struct tenant_peer *ret_peer, struct err *err)
 {
 	struct ucred cred;
@@ -13,7 +15,11 @@ int tenant_peer_read(int fd, struct tenant *tenant, struct tenant_peer *ret_peer
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) < 0)
 		return err_set_errno(err, ERR_INTERNAL, errno,
 				     "cannot read the peer's credentials");
-	*ret_peer = (struct tenant_peer){
-		.tenant = tenant, .pid = cred.pid, .uid = cred.uid, .gid = cred.gid};
+	*ret_peer = (struct tenant_peer){.tenant = tenant,
+					 .pid = cred.pid,
+					 .uid = cred.uid,
+					 .gid = cred.gid,
+					 .socket = fd,
+					 .since_us = process_clock_us()};
 	return 0;
 }

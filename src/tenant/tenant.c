@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Policy as questions on immutable rights, a rate and a counter; no I/O and no clock. */
+/* Policy as questions on an immutable policy and a few counters; no I/O and no clock. */
 #include "tenant/tenant.h"
 
 #include "base/mem.h"
@@ -35,10 +35,32 @@ static int come_again(struct err *err)
 	return err_add_remedy(err, "Wait as long as Retry-After says, then repeat.");
 }
 
+struct tenant *tenant_hold(struct tenant *tenant)
+{
+	if (tenant)
+		tenant->holders++;
+	return tenant;
+}
+
+void tenant_drop(struct tenant *tenant)
+{
+	if (tenant && --tenant->holders == 0 && tenant->free)
+		tenant->free(tenant);
+}
+
+void tenant_set_policy(struct tenant *tenant, const struct tenant_policy *policy)
+{
+	tenant->policy = *policy;
+}
+
+/* --- decisions --- */
+
 int tenant_admits(const struct tenant *tenant, const struct tenant_peer *peer, struct err *err)
 {
 	size_t i;
 
+	if (tenant->over)
+		return err_set(err, ERR_FORBIDDEN, "the tenant %s was removed", tenant->name);
 	for (i = 0; i < tenant->peer_count; i++)
 		if (tenant->peers[i] == peer->uid)
 			return 0;
@@ -97,4 +119,11 @@ int tenant_has_room(const struct tenant *tenant, struct err *err)
 	(void)err_set(err, ERR_QUOTA, "tenant %s has %u requests in flight already", tenant->name,
 		      tenant->in_flight);
 	return come_again(err);
+}
+
+bool tenant_may_connect(const struct tenant *tenant, unsigned open, unsigned max)
+{
+	unsigned own = tenant->connections;
+
+	return open < max && own < tenant->connections_max && own < max - open;
 }

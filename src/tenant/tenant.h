@@ -4,7 +4,12 @@
 
 /*
  * Tenant: who asks. The socket is the identity; peer credentials are recorded and may narrow,
- * never widen. Policy is decided by a pure function on the tenant's immutable rights.
+ * never widen.
+ *
+ * What a tenant may do is its policy: a value that is never changed in parts. Another one takes its
+ * place as a whole, on the loop and between two requests (tenant_set_policy()), so that each
+ * decision sees one policy. All of this is the loop's: a step on another thread gets what it needs
+ * by value. A tenant lives until nobody holds it: its listener, its connections, its operations.
  */
 
 #include <stdbool.h>
@@ -13,6 +18,7 @@
 #include <sys/types.h>
 
 #include "base/err.h"
+#include "base/metrics.h"
 
 /* Rights stand in the route table; the bits are those of the configuration's operation words. */
 enum tenant_right {
@@ -37,26 +43,47 @@ enum tenant_right {
 };
 
 #define TENANT_IN_FLIGHT_MAX 64u
+#define TENANT_CGROUP_MAX    255u
 
 /* Numbers of tenants: the lanes of their jobs. */
 #define TENANT_NUMBER_HOST  0u
 #define TENANT_NUMBER_ADMIN 1u
+#define TENANT_NUMBER_FIRST 2u /* of all others */
+
+/* The policy's members, of a struct tenant as well. */
+#define TENANT_POLICY                                                                              \
+	uint32_t rights; /* enum tenant_right */                                                   \
+	unsigned connections_max;                                                                  \
+	/* Who may use the socket; borrowed. None listed = everybody. */                           \
+	const uid_t *peers;                                                                        \
+	size_t peer_count;                                                                         \
+	uint64_t keys_max;   /* keys and attestation keys; 0 = no limit */                         \
+	uint64_t stored_max; /* bytes of named secrets as they lie on disk; 0 = no limit */        \
+	unsigned rate;	     /* requests per second, and at once after a pause; 0 = no limit */    \
+	/* The cgroup that `usage` reads, as configured; "" = that of the peer. */                 \
+	char cgroup[TENANT_CGROUP_MAX + 1];
+
+struct tenant_policy {
+	TENANT_POLICY
+};
 
 struct tenant {
 	char name[64];
 	uint32_t number; /* unlike any other tenant's */
-	uint32_t rights; /* enum tenant_right */
-	unsigned connections_max;
+	union {
+		struct {
+			TENANT_POLICY
+		};
+		struct tenant_policy policy;
+	};
 	unsigned connections; /* open now */
 	unsigned in_flight;   /* requests admitted and not finished, without TENANT_NO_JOB */
-	/* Who may use the socket; borrowed. None listed = everybody. */
-	const uid_t *peers;
-	size_t peer_count;
-	uint64_t keys_max;   /* keys and attestation keys; 0 = no limit */
-	uint64_t stored_max; /* bytes of named secrets as they lie on disk; 0 = no limit */
-	unsigned rate;	     /* requests per second, and at once after a pause; 0 = no limit */
-	uint64_t turns;	     /* left at turns_us, in millionths of a request */
-	uint64_t turns_us;   /* CLOCK_MONOTONIC */
+	uint64_t turns;	      /* left at turns_us, in millionths of a request */
+	uint64_t turns_us;    /* CLOCK_MONOTONIC */
+	struct metric requests;
+	bool over; /* removed: nothing begins any more */
+	unsigned holders;
+	void (*free)(struct tenant *tenant); /* when the last one lets go; NULL = it is nobody's */
 };
 
 /* What the kernel says of the other end of a connection. */
@@ -65,9 +92,19 @@ struct tenant_peer {
 	pid_t pid; /* 0 = of another pid namespace */
 	uid_t uid;
 	gid_t gid;
+	int socket;	   /* of the connection, while it is open; not owned */
+	uint64_t since_us; /* process_clock_us() when it was accepted */
 };
 
-/* Pure. ERR_FORBIDDEN when the tenant lists its peers and this one's uid is none of them. */
+/* Both allow NULL; the first returns its argument. The last drop frees it. */
+struct tenant *tenant_hold(struct tenant *tenant);
+void tenant_drop(struct tenant *tenant);
+
+/* What was counted goes on; what is open beyond a smaller limit stays until it ends. */
+void tenant_set_policy(struct tenant *tenant, const struct tenant_policy *policy);
+
+/* Pure. ERR_FORBIDDEN when it was removed, or lists its peers and this one's uid is none of them.
+ */
 int tenant_admits(const struct tenant *tenant, const struct tenant_peer *peer, struct err *err)
 	MUST_CHECK;
 
@@ -82,5 +119,11 @@ int tenant_permits(const struct tenant *tenant, uint32_t right, struct err *err)
 
 /* Pure. ERR_QUOTA with retry_after when as many requests are in flight as may be. */
 int tenant_has_room(const struct tenant *tenant, struct err *err) MUST_CHECK;
+
+/*
+ * Pure. May the tenant open one more connection where @open of all @max are open? None may have
+ * more than what is left for all others, so that there is always a place for one who has none.
+ */
+bool tenant_may_connect(const struct tenant *tenant, unsigned open, unsigned max);
 
 #endif

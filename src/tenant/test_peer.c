@@ -25,6 +25,8 @@ static void test_own_socket(void **state)
 	assert_int_equal(peer.pid, getpid());
 	assert_int_equal(peer.uid, getuid());
 	assert_int_equal(peer.gid, getgid());
+	assert_int_equal(peer.socket, fds[0]);
+	assert_true(peer.since_us > 0);
 	close(fds[0]);
 	close(fds[1]);
 }

@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "tenant/tenant.h"
@@ -90,6 +91,8 @@ static void test_admits(void **state)
 		if (r < 0)
 			assert_string_equal(err.text,
 					    "this peer's uid may not use the socket of tenant web");
+		tenant.over = true;
+		assert_int_equal(tenant_admits(&tenant, &peer, &err), ERR_FORBIDDEN);
 	}
 }
 
@@ -136,13 +139,140 @@ static void test_rate(void **state)
 	assert_int_equal(turns_at(&tenant, 0), 100);
 }
 
+/* Another policy goes on with what was counted; what was saved under a larger rate is cut. */
+static void test_another_policy(void **state)
+{
+	const struct tenant_policy fast = {.rate = 50, .keys_max = 7, .cgroup = "/a"};
+	const struct tenant_policy slow = {.rate = 2, .rights = TENANT_SEAL};
+	struct tenant tenant = {.name = "web", .connections = 3, .in_flight = 2};
+	struct err err;
+
+	(void)state;
+	tenant_set_policy(&tenant, &fast);
+	assert_int_equal(tenant.keys_max, 7);
+	assert_string_equal(tenant.cgroup, "/a");
+	assert_int_equal(turns_at(&tenant, 10000000), 50);
+	assert_int_equal(tenant_permits(&tenant, TENANT_SEAL, &err), ERR_FORBIDDEN);
+	tenant_set_policy(&tenant, &slow);
+	assert_int_equal(tenant.keys_max, 0);
+	assert_string_equal(tenant.cgroup, "");
+	assert_int_equal(tenant_permits(&tenant, TENANT_SEAL, &err), 0);
+	assert_int_equal(turns_at(&tenant, 30000000), 2);
+	assert_int_equal(tenant.connections, 3);
+	assert_int_equal(tenant.in_flight, 2);
+	assert_string_equal(tenant.name, "web");
+}
+
+static void test_may_connect(void **state)
+{
+	static const struct {
+		unsigned own, own_max, open, max;
+		bool may;
+	} CASES[] = {
+		{0, 64, 0, 1024, true},
+		{63, 64, 63, 1024, true},
+		{64, 64, 64, 1024, false},
+		{0, 64, 1023, 1024, true}, /* the last place is for one who has none */
+		{1, 64, 1023, 1024, false},
+		{0, 64, 1024, 1024, false},
+		{0, 64, 1100, 1024, false},
+		{511, 4096, 511, 1024, true}, /* alone: one half */
+		{512, 4096, 512, 1024, false},
+		{60, 64, 960, 1024, true},
+		{61, 64, 963, 1024, false},
+	};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_LEN(CASES); i++) {
+		const struct tenant tenant = {.name = "web",
+					      .connections = CASES[i].own,
+					      .connections_max = CASES[i].own_max};
+
+		if (tenant_may_connect(&tenant, CASES[i].open, CASES[i].max) != CASES[i].may)
+			fail_msg("case %zu", i);
+	}
+}
+
+enum { MANY = 1023, PLACES = 1024 };
+
+/* Each in turn takes one more place, until none gets any. */
+static unsigned take_all(struct tenant *tenants, size_t count)
+{
+	unsigned open = 0, before;
+	size_t i;
+
+	do {
+		before = open;
+		for (i = 0; i < count; i++) {
+			if (!tenant_may_connect(&tenants[i], open, PLACES))
+				continue;
+			tenants[i].connections++;
+			open++;
+		}
+	} while (open > before);
+	return open;
+}
+
+/* However many take all that they can: another one still gets in. */
+static void test_nobody_takes_all(void **state)
+{
+	static const size_t COUNTS[] = {1, 2, 15, 16, 17, 100, MANY};
+	const struct tenant another = {.connections_max = 1};
+	size_t c, i;
+
+	(void)state;
+	for (c = 0; c < ARRAY_LEN(COUNTS); c++) {
+		struct tenant *tenants = calloc(COUNTS[c], sizeof(*tenants));
+		unsigned open;
+
+		assert_non_null(tenants);
+		for (i = 0; i < COUNTS[c]; i++)
+			tenants[i].connections_max = 4096;
+		open = take_all(tenants, COUNTS[c]);
+		assert_true(tenant_may_connect(&another, open, PLACES));
+		assert_true(open >= PLACES / 2);
+		free(tenants);
+	}
+}
+
+/* --- life --- */
+
+static unsigned freed;
+
+static void count_free(struct tenant *tenant)
+{
+	assert_int_equal(tenant->holders, 0);
+	freed++;
+}
+
+static void test_life(void **state)
+{
+	struct tenant tenant = {.name = "web", .free = count_free};
+	struct tenant for_good = {.name = "admin"};
+
+	(void)state;
+	freed = 0;
+	assert_ptr_equal(tenant_hold(&tenant), &tenant);
+	(void)tenant_hold(&tenant);
+	tenant_drop(&tenant);
+	assert_int_equal(freed, 0);
+	tenant_drop(&tenant);
+	assert_int_equal(freed, 1);
+	tenant_drop(tenant_hold(&for_good));
+	tenant_drop(tenant_hold(&for_good));
+	assert_int_equal(freed, 1);
+	assert_null(tenant_hold(NULL));
+	tenant_drop(NULL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_permits),
-		cmocka_unit_test(test_room),
-		cmocka_unit_test(test_admits),
-		cmocka_unit_test(test_rate),
+		cmocka_unit_test(test_permits),		 cmocka_unit_test(test_room),
+		cmocka_unit_test(test_admits),		 cmocka_unit_test(test_rate),
+		cmocka_unit_test(test_another_policy),	 cmocka_unit_test(test_may_connect),
+		cmocka_unit_test(test_nobody_takes_all), cmocka_unit_test(test_life),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

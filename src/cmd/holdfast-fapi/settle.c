@@ -254,15 +254,32 @@ static int write_srk(const struct held *held, const struct buf *serialized, stru
 	return file_write(held->folder, RECORD, buf_slice(&text), 0600, FILE_REPLACE, err);
 }
 
+/* FAPI forbids itself to delete a key that it found; unlike the handle, that stays recorded. */
+static int was_found(const struct held *held, bool *ret_found, struct err *err)
+{
+	CLEANUP(json_cleanup) struct json_t *json = NULL;
+	const char *prohibited;
+	int r = json_parse(buf_slice(&held->text), &json, err);
+
+	if (r < 0)
+		return r;
+	prohibited = json_string_value(json_object_get(json, "delete_prohibited"));
+	*ret_found = prohibited && strcmp(prohibited, "YES") == 0;
+	return 0;
+}
+
 int settle_srk(struct helper *helper, bool *ret_adopted, struct err *err)
 {
 	CLEANUP(held_fini) struct held held = HELD_INIT;
 	CLEANUP(buf_fini) struct buf serialized = BUF_INIT(SERIALIZED_MAX);
 	struct fapi_record record = {.persistent_handle = 0};
+	bool found = false;
 	int r = open_record(helper, helper->config.system_dir, "HS/SRK", &held, err);
 
 	if (r == 0)
 		r = fapi_object_parse(buf_slice(&held.text), &record, err);
+	if (r == 0)
+		r = was_found(&held, &found, err);
 	if (r < 0)
 		return r;
 	r = serialize_srk(helper, &record, &serialized, err);
@@ -270,6 +287,6 @@ int settle_srk(struct helper *helper, bool *ret_adopted, struct err *err)
 		r = write_srk(&held, &serialized, err);
 	if (r < 0)
 		return r;
-	*ret_adopted = record.persistent_handle == 0;
+	*ret_adopted = found || record.persistent_handle == 0;
 	return 0;
 }

@@ -18,35 +18,22 @@
 #include "base/log.h"
 #include "cmd/holdfastd/choice.h"
 #include "cmd/holdfastd/opening.h"
+#include "cmd/holdfastd/tenants.h"
 #include "host/listen_fds.h"
 #include "host/notify.h"
 #include "service/metrics.h"
 
-#define REQUEST_S	 30u
-#define IDLE_S		 120u
-#define ANSWER_S	 30u
-#define DRAIN_US	 5000000u /* for requests at work */
-#define OWN_US		 1000000u /* for work that nobody waits for, after the last request */
-#define DRAIN_LOOK_US	 20000u
-#define LAST_US		 1000000u
-#define CLOSE_S		 2u
-#define GRACE_US	 500000u
-#define HOST_CONNECTIONS 256u
+#define REQUEST_S     30u
+#define IDLE_S	      120u
+#define ANSWER_S      30u
+#define DRAIN_US      5000000u /* for requests at work */
+#define OWN_US	      1000000u /* for work that nobody waits for, after the last request */
+#define DRAIN_LOOK_US 20000u
+#define LAST_US	      1000000u
+#define CLOSE_S	      2u
+#define GRACE_US      500000u
 
-#define ADMIN_TENANT	  "admin"
-#define ADMIN_CONNECTIONS 16u
-
-_Static_assert(TENANT_RANDOM == (int)CONF_OP_RANDOM && TENANT_SEAL == (int)CONF_OP_SEAL &&
-		       TENANT_KEY == (int)CONF_OP_KEY && TENANT_SIGN == (int)CONF_OP_SIGN &&
-		       TENANT_AIK == (int)CONF_OP_AIK && TENANT_USAGE == (int)CONF_OP_USAGE &&
-		       TENANT_DECRYPT == (int)CONF_OP_DECRYPT &&
-		       TENANT_IMPORT == (int)CONF_OP_IMPORT &&
-		       TENANT_EXPORT == (int)CONF_OP_EXPORT &&
-		       TENANT_UNWRAP == (int)CONF_OP_UNWRAP &&
-		       TENANT_DEVICE_SIGN == (int)CONF_OP_DEVICE_SIGN &&
-		       TENANT_DEVICE_TLS == (int)CONF_OP_DEVICE_TLS &&
-		       TENANT_DEVICE_RAW == (int)CONF_OP_DEVICE_RAW,
-	       "the configuration's words are the tenant's rights");
+#define ADMIN_TENANT "admin"
 
 static void tell_manager(const char *state)
 {
@@ -54,50 +41,6 @@ static void tell_manager(const char *state)
 
 	if (notify_send(state, &err) < 0)
 		log_err(LOG_LEVEL_WARNING, &err, "service manager");
-}
-
-/* --- the tenant host --- */
-
-/* The reader has checked that each is "uid:N". A list that cannot be kept must not let all in. */
-static int set_host_peers(struct daemon *daemon, const struct conf_list *peers, struct err *err)
-{
-	size_t i;
-
-	if (peers->count == 0)
-		return 0;
-	daemon->host_peers = calloc(peers->count, sizeof(*daemon->host_peers));
-	if (!daemon->host_peers)
-		return err_set(err, ERR_INTERNAL, "memory is short");
-	for (i = 0; i < peers->count; i++)
-		daemon->host_peers[i] = (uid_t)strtoul(peers->items[i] + strlen("uid:"), NULL, 10);
-	daemon->host.tenant.peers = daemon->host_peers;
-	daemon->host.tenant.peer_count = peers->count;
-	return 0;
-}
-
-static int init_host(struct daemon *daemon, struct err *err)
-{
-	struct tenant *tenant = &daemon->host.tenant;
-	const struct conf *conf = daemon->conf;
-	size_t i;
-	int r = 0;
-
-	(void)snprintf(tenant->name, sizeof(tenant->name), STATE_TENANT);
-	tenant->number = TENANT_NUMBER_HOST;
-	tenant->rights = (TENANT_DEVICE_RAW << 1) - 1;
-	tenant->rights &= ~(uint32_t)TENANT_DEVICE_RAW;
-	tenant->connections_max = HOST_CONNECTIONS;
-	for (i = 0; i < conf->tenant_count; i++) {
-		if (strcmp(conf->tenants[i].name, STATE_TENANT) != 0)
-			continue;
-		tenant->rights = conf->tenants[i].operations;
-		tenant->connections_max = conf->tenants[i].connections;
-		tenant->rate = conf->tenants[i].rate;
-		r = set_host_peers(daemon, &conf->tenants[i].peers, err);
-	}
-	tenant->rights |= TENANT_HOST_ONLY;
-	daemon->host.owner = daemon->state.host;
-	return r;
 }
 
 /* --- the tenant admin --- */
@@ -110,7 +53,7 @@ static void init_admin(struct daemon *daemon)
 	(void)snprintf(tenant->name, sizeof(tenant->name), ADMIN_TENANT);
 	tenant->number = TENANT_NUMBER_ADMIN;
 	tenant->rights = TENANT_ADMIN | TENANT_HOST_ONLY;
-	tenant->connections_max = ADMIN_CONNECTIONS;
+	tenant->connections_max = SERVER_ADMIN_CONNECTIONS;
 	daemon->admin_peers[0] = 0;
 	daemon->admin_peers[1] = geteuid();
 	tenant->peers = daemon->admin_peers;
@@ -135,6 +78,7 @@ static void close_provider(struct daemon *daemon)
 {
 	struct err err;
 
+	service_sweep(daemon->service);
 	if (!daemon->provider || (!daemon->jobs && jobs_new(daemon->loop, &daemon->jobs, &err) < 0))
 		loop_stop(daemon->loop);
 	else
@@ -207,6 +151,7 @@ static void stop(void *arg, uint32_t signo)
 	log_notice("stopping");
 	tell_manager("STOPPING=1");
 	choice_stop(daemon->choice);
+	tenants_stop(daemon->tenants);
 	fapi_setup_stop(&daemon->fapi);
 	server_stop(daemon->server);
 	daemon->drain_until_us = clock_monotonic_us() + DRAIN_US;
@@ -216,9 +161,11 @@ static void stop(void *arg, uint32_t signo)
 
 static void reload(void *arg, uint32_t signo)
 {
-	(void)arg;
+	struct daemon *daemon = arg;
+
 	(void)signo;
-	log_notice("SIGHUP: reloading is not supported in this version; restart instead");
+	if (daemon->tenants && !daemon->stopping)
+		tenants_reload(daemon->tenants);
 }
 
 /* --- starting --- */
@@ -264,7 +211,7 @@ static int start_http(struct daemon *daemon, struct err *err)
 		.request_s = REQUEST_S,
 		.idle_s = IDLE_S,
 		.answer_s = ANSWER_S,
-		.connections = SERVER_CONNECTIONS_MAX,
+		.connections = SERVER_CONNECTIONS_MAX + SERVER_ADMIN_CONNECTIONS,
 	};
 	size_t count;
 	const struct http_route *routes = service_routes(&count);
@@ -286,7 +233,7 @@ static int listen_for_admin(struct daemon *daemon, struct err *err)
 /* A service manager that gives us the host's socket need not let us make others beside it. */
 static int adopt(struct daemon *daemon, int fd, struct err *err)
 {
-	int r = server_adopt(daemon->server, fd, &daemon->host.tenant, err);
+	int r = server_adopt(daemon->server, fd, tenants_host(daemon->tenants), err);
 
 	if (r == 0 && listen_for_admin(daemon, err) < 0)
 		log_err(LOG_LEVEL_WARNING, err, "no admin socket");
@@ -303,7 +250,8 @@ static int listen_for_all(struct daemon *daemon, struct err *err)
 		return r;
 	if (fd >= 0)
 		return adopt(daemon, fd, err);
-	r = server_listen(daemon->server, daemon->conf->run_dir, &daemon->host.tenant, err);
+	r = server_listen(daemon->server, daemon->conf->run_dir, tenants_host(daemon->tenants),
+			  err);
 	return r < 0 ? r : listen_for_admin(daemon, err);
 }
 
@@ -329,7 +277,7 @@ static int build(struct daemon *daemon, struct err *err)
 	r = service_new(daemon->jobs, daemon->state.store, daemon->version, &daemon->service, err);
 	if (r < 0)
 		return r;
-	r = init_host(daemon, err);
+	r = tenants_new(daemon, &daemon->tenants, err);
 	if (r < 0)
 		return r;
 	init_admin(daemon);
@@ -337,6 +285,7 @@ static int build(struct daemon *daemon, struct err *err)
 	if (r < 0)
 		return r;
 	service_set_fapi(daemon->service, &daemon->fapi.fapi);
+	service_set_event_log(daemon->service, daemon->conf->tpm2.fapi.firmware_log_file);
 	r = start_http(daemon, err);
 	if (r < 0)
 		return r;
@@ -344,8 +293,11 @@ static int build(struct daemon *daemon, struct err *err)
 	if (r < 0)
 		return r;
 	service_set_admin(daemon->service,
-			  &(struct service_admin){.accept = choice_accept, .arg = daemon->choice});
-	return listen_for_all(daemon, err);
+			  &(struct service_admin){.accept = choice_accept,
+						  .arg = daemon->choice,
+						  .tenants = tenants_admin(daemon->tenants)});
+	r = listen_for_all(daemon, err);
+	return r < 0 ? r : tenants_listen(daemon->tenants, err);
 }
 
 /* A state that cannot be used is told to every client until somebody mends it and restarts us. */
@@ -373,6 +325,7 @@ static int serve(struct daemon *daemon, struct err *err)
 	if (notify_watchdog_us() > 0)
 		feed_watchdog(daemon);
 	choose(daemon);
+	tenants_start(daemon->tenants);
 	return loop_run(daemon->loop, err);
 }
 
@@ -391,12 +344,14 @@ static void release(struct daemon *daemon, int status)
 	service_stop(daemon->service);
 	if (!jobs_free(daemon->jobs, daemon->hangs ? 0 : GRACE_US))
 		leave(daemon, status);
+	if (daemon->service)
+		service_sweep(daemon->service);
 	provider_free(daemon->provider);
-	server_free(daemon->server);
 	http_free(daemon->http);
+	server_free(daemon->server);
+	tenants_free(daemon->tenants);
 	choice_free(daemon->choice);
 	service_free(daemon->service);
-	free(daemon->host_peers);
 	fapi_setup_fini(&daemon->fapi);
 	state_fini(&daemon->state);
 	loop_free(daemon->loop);

@@ -20,10 +20,12 @@
 #include "server/server.h"
 #include "service/service.h"
 
-struct choice; /* choice.c: how the provider is found */
+struct choice;	/* choice.c: how the provider is found */
+struct tenants; /* tenants.c: who is served */
 
 struct daemon {
-	const struct conf *conf;
+	struct conf *conf;     /* its tenants are taken out at the start */
+	const char *conf_path; /* where it is read from again */
 	enum select_wish wish;
 	bool wish_from_env;
 	const char *version;
@@ -34,8 +36,7 @@ struct daemon {
 	struct service *service;
 	struct http *http;
 	struct server *server;
-	struct service_tenant host;
-	uid_t *host_peers; /* what host.tenant.peers borrows; NULL = everybody */
+	struct tenants *tenants;
 	struct service_tenant admin;
 	uid_t admin_peers[2];
 	struct fapi_setup fapi;

@@ -124,21 +124,32 @@ static void tell_unused(const struct conf *conf, bool to_log)
 	conf_unused_keys(conf, tell_one, &(struct teller){"key", to_log});
 }
 
-static const char LONGEST[] = "/fapi/tpm.sock.ctrl"; /* of the sockets there */
+static const char LONGEST[] = "/fapi/tpm.sock.ctrl"; /* of the sockets that are always there */
+
+/* Below a tenant's folder, which is where one on the host finds it. */
+static size_t longest_of(const struct conf_tenant *tenant)
+{
+	return strlen("/" SERVER_TENANTS "/") + strlen(tenant->name) + strlen("/" SERVER_SOCKET);
+}
 
 /* Known only when it is bound, but wrong in every place. */
 static bool run_dir_fits(const struct conf *conf)
 {
-	return strlen(conf->run_dir) + strlen(LONGEST) <
-	       sizeof(((struct sockaddr_un *)NULL)->sun_path);
+	size_t longest = strlen(LONGEST);
+	size_t i;
+
+	for (i = 0; i < conf->tenant_count; i++)
+		if (longest_of(&conf->tenants[i]) > longest)
+			longest = longest_of(&conf->tenants[i]);
+	return strlen(conf->run_dir) + longest < sizeof(((struct sockaddr_un *)NULL)->sun_path);
 }
 
 static int print_check(const struct conf *conf, const struct options *options)
 {
 	tell_unused(conf, false);
 	if (!run_dir_fits(conf)) {
-		(void)fprintf(stderr, "holdfastd: paths { run }: %s/%s is too long for a socket\n",
-			      conf->run_dir, &LONGEST[1]);
+		(void)fprintf(stderr, "holdfastd: paths { run }: %s is too long for the sockets\n",
+			      conf->run_dir);
 		return EXIT_USAGE;
 	}
 	(void)printf("%s: %s\n", options->config ? options->config : DEFAULT_CONFIG,
@@ -181,5 +192,6 @@ int main(int argc, char **argv)
 	if (options.check)
 		return print_check(conf, &options);
 	daemon.conf = conf;
+	daemon.conf_path = options.config ? options.config : DEFAULT_CONFIG;
 	return run(&daemon);
 }

@@ -29,6 +29,7 @@
 struct open_job {
 	struct opening in;
 	struct secret *owner_auth;
+	struct secret *endorsement_auth;
 	struct secret *lockout_auth;
 	struct secret *recorded; /* tpm.state; NULL when nothing ever was */
 	struct buf to_record;
@@ -80,6 +81,9 @@ static int read_inputs(void *arg, struct err *err)
 	job->at_files = true;
 	r = read_password(conf->owner_auth_file, "owner_auth_file", &job->owner_auth, err);
 	if (r == 0)
+		r = read_password(conf->endorsement_auth_file, "endorsement_auth_file",
+				  &job->endorsement_auth, err);
+	if (r == 0)
 		r = read_password(conf->lockout_auth_file, "lockout_auth_file", &job->lockout_auth,
 				  err);
 	if (r < 0)
@@ -112,6 +116,7 @@ static int open_with(struct open_job *job, const struct secret *recorded, struct
 		.hsk_handle = conf->hsk_handle,
 		.encrypt = conf->encrypt,
 		.owner_auth = password(job->owner_auth),
+		.endorsement_auth = password(job->endorsement_auth),
 		.lockout_auth = password(job->lockout_auth),
 	};
 
@@ -255,6 +260,7 @@ static void open_release(void *arg)
 		opening_close(job->in.jobs, job->result.p, CLOSE_S, NULL, NULL);
 	job->in.ended(job->in.arg);
 	secret_free(job->owner_auth);
+	secret_free(job->endorsement_auth);
 	secret_free(job->lockout_auth);
 	secret_free(job->recorded);
 	buf_fini(&job->to_record);

@@ -11,7 +11,6 @@
 #include <cmocka.h>
 #include <dirent.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +19,7 @@
 
 #include "base/file.h"
 #include "cmd/holdfastd/state.h"
+#include "tests/support/folder.h"
 
 #define CUT_STATUS 42
 #define CUTS_MAX   64
@@ -86,19 +86,11 @@ static int folder_make(void **state)
 	return 0;
 }
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	(void)st;
-	(void)type;
-	(void)ftw;
-	return remove(path);
-}
-
 static int folder_remove(void **state)
 {
 	struct folder *folder = *state;
 
-	(void)nftw(folder->path, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	(void)folder_remove_all(folder->path);
 	free(folder);
 	return 0;
 }

@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Attestation keys sign messages, which the chip hashes itself, and open challenges. */
+#include <jansson.h>
+
+#include "base/json.h"
+#include "service/aiks.h"
+#include "service/message.h"
+#include "service/routes.h"
+
+/* --- sign --- */
+
+struct aik_sign_op {
+	struct message_op message;
+	bool hash_given;
+	enum hash_alg hash;
+};
+
+static int check_sign(struct message_op *message, struct err *err)
+{
+	const struct aik_sign_op *sign = (const struct aik_sign_op *)message;
+
+	if (!sign->hash_given || sign->hash == message->key.hash)
+		return 0;
+	return err_set(err, ERR_NOT_SUPPORTED, "/hash: the attestation key %s signs with %s only",
+		       message->op.name, hash_name(message->key.hash));
+}
+
+/* TPM_GENERATED_VALUE (Part 2, 6.2): who could have that signed could forge what a TPM says. */
+static int check_message(struct slice message, struct err *err)
+{
+	static const uint8_t GENERATED[] = {0xff, 'T', 'C', 'G'};
+
+	if (message.len == 0)
+		return err_set(err, ERR_INVALID, "/message: has at least 1 byte");
+	if (message.len >= sizeof(GENERATED) &&
+	    slice_equal(slice_of(message.data, sizeof(GENERATED)),
+			slice_of(GENERATED, sizeof(GENERATED))))
+		return err_set(err, ERR_INVALID,
+			       "/message: begins as what a TPM says itself; no attestation key "
+			       "signs that");
+	return 0;
+}
+
+static int read_sign(const json_t *body, struct aik_sign_op *sign, struct err *err)
+{
+	struct secret **message = &sign->message.message;
+	int r;
+
+	sign->hash_given = json_object_get(body, "hash") != NULL;
+	r = key_read_hash(body, &sign->hash, err);
+	if (r < 0)
+		return r;
+	r = json_get_secret(body, "message", true, MESSAGE_MAX, message, err);
+	return r < 0 ? r : check_message(secret_slice(*message), err);
+}
+
+static int prepare_sign(struct op *op, struct err *err)
+{
+	static const char *const NAMES[] = {"message", "hash"};
+	struct aik_sign_op *sign = (struct aik_sign_op *)op;
+	CLEANUP(json_cleanup) struct json_t *body = NULL;
+	int r;
+
+	r = op_needs_chip(op, err);
+	if (r < 0)
+		return r;
+	r = op_name_of_path(op, err);
+	if (r < 0)
+		return r;
+	r = op_body(op, NAMES, ARRAY_LEN(NAMES), &body, err);
+	if (r < 0)
+		return r;
+	r = read_sign(body, sign, err);
+	if (r < 0)
+		return r;
+	sign->message.check = check_sign;
+	sign->message.whole = keystore_aik_sign;
+	message_plan(&sign->message, STORE_AIKS);
+	return 0;
+}
+
+static void answer_sign(struct op *op)
+{
+	const struct message_op *message = (const struct message_op *)op;
+
+	op_answer_json(op, 200,
+		       json_pack("{s:o, s:s, s:s, s:s}", "signature",
+				 op_json_base64(buf_slice(&message->result)), "hash",
+				 hash_name(message->key.hash), "scheme",
+				 pkey_scheme_name(aik_scheme(message->key.type)), "protection",
+				 op->provider->ops->protection));
+}
+
+static const struct op_kind SIGN = {
+	.operation = METRICS_AIK_SIGN,
+	.needs = OP_NEEDS_PROVIDER,
+	.size = sizeof(struct aik_sign_op),
+	.prepare = prepare_sign,
+	.turn = message_turn,
+	.answer = answer_sign,
+	.sweep = message_sweep,
+	.fini = message_fini,
+};
+
+void service_aik_sign(struct http_request *request, void *app)
+{
+	op_run(app, request, &SIGN);
+}
+
+/* --- activate --- */
+
+#define CREDENTIAL_MAGIC   0xbadcc0deu /* of the file that tpm2_makecredential writes */
+#define CREDENTIAL_VERSION 1u
+#define CREDENTIAL_MAX	   1024u
+
+struct activate_op {
+	struct op op;
+	struct buf file;
+	struct credential credential; /* borrows from the file */
+	struct secret *secret;
+};
+
+static int activate_object(void *arg, struct err *err)
+{
+	struct activate_op *activate = arg;
+	const struct keystore_target target = op_target(&activate->op, BLOB_AIK);
+	struct provider *p = op_provider_enter(&activate->op);
+	int r = keystore_aik_activate(p, &target, buf_slice(&activate->op.record.bytes),
+				      &activate->credential, &activate->secret, err);
+
+	return op_provider_leave(&activate->op, r);
+}
+
+/* With its length in front, as the TPM takes it. */
+static struct slice take_sized(struct cursor *cursor)
+{
+	struct slice rest = cursor->rest;
+	size_t len = cursor_u16(cursor);
+
+	(void)cursor_take(cursor, len);
+	return slice_of(rest.data, len + 2);
+}
+
+static int parse_credential(struct activate_op *activate, struct err *err)
+{
+	struct cursor cursor = cursor_of(buf_slice(&activate->file));
+	uint32_t magic = cursor_u32(&cursor);
+	uint32_t version = cursor_u32(&cursor);
+
+	if (magic != CREDENTIAL_MAGIC || version != CREDENTIAL_VERSION)
+		return err_set(err, ERR_INVALID,
+			       "/credential: is no file that tpm2_makecredential writes");
+	activate->credential.blob = take_sized(&cursor);
+	activate->credential.secret = take_sized(&cursor);
+	if (!cursor_done(&cursor))
+		return err_set(err, ERR_INVALID, "/credential: is cut short or goes on");
+	return 0;
+}
+
+static int read_activate(const json_t *body, struct activate_op *activate, struct err *err)
+{
+	const char *type = NULL;
+	int r;
+
+	r = json_get_bytes(body, "credential", true, &activate->file, err);
+	if (r < 0)
+		return r;
+	r = parse_credential(activate, err);
+	if (r < 0)
+		return r;
+	activate->credential.ek = PKEY_TYPES;
+	r = json_get_string(body, "ek", false, &type, err);
+	if (r < 0 || !type)
+		return r;
+	r = pkey_type_of_name(type, &activate->credential.ek, err);
+	return r < 0 ? err_wrap(err, "/ek") : 0;
+}
+
+static int prepare_activate(struct op *op, struct err *err)
+{
+	static const char *const NAMES[] = {"credential", "ek"};
+	struct activate_op *activate = (struct activate_op *)op;
+	CLEANUP(json_cleanup) struct json_t *body = NULL;
+	int r;
+
+	activate->file = (struct buf)BUF_INIT(CREDENTIAL_MAX);
+	r = op_needs_chip(op, err);
+	if (r < 0)
+		return r;
+	r = op_name_of_path(op, err);
+	if (r < 0)
+		return r;
+	r = op_body(op, NAMES, ARRAY_LEN(NAMES), &body, err);
+	if (r < 0)
+		return r;
+	r = read_activate(body, activate, err);
+	if (r < 0)
+		return r;
+	op_reads_record(op, STORE_AIKS);
+	op_step(op, op_provider_place(op), activate_object);
+	return 0;
+}
+
+static void answer_activate(struct op *op)
+{
+	const struct activate_op *activate = (const struct activate_op *)op;
+
+	op_answer_json(op, 200,
+		       json_pack("{s:o, s:s}", "secret",
+				 op_json_base64(secret_slice(activate->secret)), "protection",
+				 op->provider->ops->protection));
+}
+
+static void fini_activate(struct op *op)
+{
+	struct activate_op *activate = (struct activate_op *)op;
+
+	buf_fini(&activate->file);
+	secret_free(activate->secret);
+}
+
+static const struct op_kind ACTIVATE = {
+	.operation = METRICS_AIK_ACTIVATE,
+	.needs = OP_NEEDS_PROVIDER,
+	.size = sizeof(struct activate_op),
+	.prepare = prepare_activate,
+	.answer = answer_activate,
+	.fini = fini_activate,
+};
+
+void service_aik_activate(struct http_request *request, void *app)
+{
+	op_run(app, request, &ACTIVATE);
+}

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "service/message.h"
+
+#define RESULT_MAX 1024u
+#define LONG_S	   120u /* 1 MiB is a thousand commands, and others have their turns in between */
+/* Software has no queue to share: pieces of which a turn takes none of it from the others. */
+#define SOFT_PIECES 64u
+
+static struct keystore_target target_of(const struct message_op *message)
+{
+	return op_target(&message->op,
+			 message->op.record.id.kind == STORE_AIKS ? BLOB_AIK : BLOB_KEY);
+}
+
+static bool is_long(const struct message_op *message)
+{
+	return secret_size(message->message) > PROVIDER_PIECE_MAX;
+}
+
+/* --- steps --- */
+
+static int start_pieces(struct message_op *message, struct provider *p, struct err *err)
+{
+	const struct keystore_target target = target_of(message);
+	int r = keystore_pieces_start(p, &target, buf_slice(&message->op.record.bytes),
+				      &message->pieces, err);
+
+	message->op.left = message->op.more = r == 0;
+	return r;
+}
+
+static int give_first(void *arg, struct err *err)
+{
+	struct message_op *message = arg;
+	const struct keystore_target target = target_of(message);
+	struct slice record = buf_slice(&message->op.record.bytes);
+	struct provider *p;
+	int r;
+
+	r = keystore_key_describe(&target, record, &message->key, err);
+	if (r == 0)
+		r = message->check(message, err);
+	if (r < 0)
+		return r;
+	p = op_provider_enter(&message->op);
+	if (is_long(message))
+		r = start_pieces(message, p, err);
+	else
+		r = message->whole(p, &target, record, secret_slice(message->message),
+				   &message->result, err);
+	return op_provider_leave(&message->op, r);
+}
+
+/* What ends the pieces frees them too, also when it fails. */
+static int end_pieces(struct message_op *message, struct provider *p, struct slice last,
+		      struct err *err)
+{
+	message->op.left = false;
+	return provider_pieces_end(p, TAKE(message->pieces), last, &message->result, err);
+}
+
+static int give_piece(struct message_op *message, struct provider *p, struct err *err)
+{
+	struct slice rest = secret_slice(message->message);
+	int r;
+
+	rest = slice_of(rest.data + message->at, rest.len - message->at);
+	if (rest.len <= PROVIDER_PIECE_MAX)
+		return end_pieces(message, p, rest, err);
+	rest.len = PROVIDER_PIECE_MAX;
+	r = provider_pieces_add(p, message->pieces, rest, err);
+	message->at += PROVIDER_PIECE_MAX;
+	message->op.more = r == 0;
+	return r;
+}
+
+static int give_next(void *arg, struct err *err)
+{
+	struct message_op *message = arg;
+	struct provider *p = op_provider_enter(&message->op);
+	unsigned left = p->ops->on_chip ? 1 : SOFT_PIECES;
+	int r;
+
+	do {
+		message->op.more = false;
+		r = give_piece(message, p, err);
+	} while (message->op.more && --left > 0);
+	return op_provider_leave(&message->op, r);
+}
+
+int message_sweep(void *arg, struct err *err)
+{
+	struct message_op *message = arg;
+	struct provider *p = op_provider_enter(&message->op);
+
+	(void)err;
+	provider_pieces_free(p, TAKE(message->pieces));
+	message->op.left = false;
+	return op_provider_leave(&message->op, 0);
+}
+
+/* --- on the loop --- */
+
+static struct message_op **queue_of(const struct message_op *message)
+{
+	return &((struct service_tenant *)message->op.peer.tenant)->messages;
+}
+
+static void enter_queue(struct message_op *message)
+{
+	struct message_op **at = queue_of(message);
+
+	message->op.plan.held = *at != NULL;
+	while (*at)
+		at = &(*at)->next;
+	*at = message;
+	message->queued = true;
+}
+
+/* The next one begins, unless it has ended already: then it is on its way here. */
+static void leave_queue(struct message_op *message)
+{
+	struct message_op **first = queue_of(message), **at = first;
+	bool was_first = *first == message;
+
+	while (*at != message)
+		at = &(*at)->next;
+	*at = message->next;
+	message->queued = false;
+	if (was_first && *first && (*first)->op.job)
+		jobs_resume((*first)->op.job);
+}
+
+void message_plan(struct message_op *message, enum store_kind kind)
+{
+	struct op *op = &message->op;
+
+	message->result = (struct buf)BUF_INIT(RESULT_MAX);
+	op_reads_record(op, kind);
+	op_step(op, op_provider_place(op), give_first);
+	if (!is_long(message))
+		return;
+	op_deadline(op, LONG_S);
+	if (op->provider->ops->on_chip)
+		enter_queue(message);
+}
+
+void message_turn(struct op *op)
+{
+	op_step(op, op_provider_place(op), give_next);
+}
+
+void message_fini(struct op *op)
+{
+	struct message_op *message = (struct message_op *)op;
+
+	if (message->queued)
+		leave_queue(message);
+	secret_free(message->message);
+	keystore_key_fini(&message->key);
+	buf_fini(&message->result);
+}

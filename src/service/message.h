@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SERVICE_MESSAGE_H
+#define SERVICE_MESSAGE_H
+
+/*
+ * Message: an op that gives a message to a key, whole or, over PROVIDER_PIECE_MAX bytes, piece by
+ * piece. Each piece is a job of its own, so that others have their turn at the chip between two. Of
+ * a tenant one long message is in the chip at a time: its sequence takes one of the few places
+ * there, and two would drive each other out with every piece. The others wait, held.
+ */
+
+#include "service/op.h"
+
+#define MESSAGE_MAX (1024u * 1024u)
+/* .. in base64, with what is around it. */
+#define MESSAGE_JSON_MAX (MESSAGE_MAX / 3u * 4u + 4096u)
+
+struct message_op {
+	struct op op;
+	struct secret *message;
+	struct keystore_key key; /* described by the first step */
+	struct buf result;
+	/* May the key take it? After the description, before anything is sent. */
+	int (*check)(struct message_op *message, struct err *err);
+	/* Up to PROVIDER_PIECE_MAX bytes. */
+	int (*whole)(struct provider *p, const struct keystore_target *target, struct slice record,
+		     struct slice message, struct buf *ret_result, struct err *err);
+	struct pieces *pieces;
+	size_t at; /* so much of it was given */
+	bool queued;
+	struct message_op *next; /* of the tenant's long ones */
+};
+
+/* For prepare, once all else is read: plans the steps with the record of the op's name. */
+void message_plan(struct message_op *message, enum store_kind kind);
+
+/* Of the op_kind. */
+void message_turn(struct op *op);
+int message_sweep(void *op, struct err *err);
+void message_fini(struct op *op);
+
+#endif

@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Limits of a tenant: exact, also for requests at the same time, and counted only when asked. */
+#include "service/test_fixture.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define MANY 12u
+
+static struct tenant *tenant_of(struct fixture *fixture)
+{
+	return &fixture->tenant.tenant;
+}
+
+static int create(struct fixture *fixture, const char *name)
+{
+	char body[96];
+
+	(void)snprintf(body, sizeof(body), "{\"name\":\"%s\",\"type\":\"ecc-p256\"}", name);
+	return ask(fixture, "POST", "/v1/keys", body);
+}
+
+static int put(struct fixture *fixture, const char *name, size_t len)
+{
+	char path[64], body[4 * 6000];
+	size_t at = (size_t)snprintf(body, sizeof(body), "{\"data\":\"");
+
+	assert_int_equal(len % 3, 0);
+	memset(body + at, 'A', len / 3 * 4);
+	(void)snprintf(body + at + len / 3 * 4, 3, "\"}");
+	(void)snprintf(path, sizeof(path), "/v1/secrets/%s", name);
+	return ask(fixture, "PUT", path, body);
+}
+
+static void refuses_with_a_way_out(struct fixture *fixture, const char *word)
+{
+	answer_has(fixture, "\"code\":\"quota\"");
+	answer_has(fixture, word);
+	assert_null(strstr(fixture->answer, "Retry-After"));
+}
+
+static void keys_have_a_limit(void **state)
+{
+	struct fixture *fixture = *state;
+	unsigned calls;
+
+	use_chip(fixture);
+	assert_int_equal(create(fixture, "before"), 201);
+	tenant_of(fixture)->keys_max = 3;
+	assert_int_equal(create(fixture, "a"), 201);
+	assert_int_equal(ask(fixture, "POST", "/v1/aiks", "{}"), 201);
+	/* The chip makes nothing for those that are refused, and no number is taken. */
+	calls = fixture->chip.calls;
+	assert_int_equal(create(fixture, "b"), 429);
+	refuses_with_a_way_out(fixture, "`keys =` of the tenant");
+	assert_int_equal(ask(fixture, "POST", "/v1/aiks", "{}"), 429);
+	assert_int_equal(ask(fixture, "POST", "/v1/keys", "{\"name\":\"i\",\"pem\":\"x\"}"), 429);
+	assert_int_equal(fixture->chip.calls, calls);
+	/* What exists works, and what is deleted makes room: for one. */
+	assert_int_equal(ask(fixture, "POST", "/v1/keys/a/sign", "{\"message\":\"\"}"), 200);
+	assert_int_equal(ask(fixture, "DELETE", "/v1/keys/before", NULL), 204);
+	assert_int_equal(ask(fixture, "POST", "/v1/aiks", "{}"), 201);
+	answer_has(fixture, "\"handle\":\"0x81010001\"");
+	assert_int_equal(create(fixture, "b"), 429);
+	assert_int_equal(ask(fixture, "DELETE", "/v1/aiks/0x81010000", NULL), 204);
+	assert_int_equal(create(fixture, "b"), 201);
+	assert_int_equal(create(fixture, "c"), 429);
+	/* Lowered and raised while it runs. */
+	tenant_of(fixture)->keys_max = 1;
+	assert_int_equal(create(fixture, "c"), 429);
+	tenant_of(fixture)->keys_max = 4;
+	assert_int_equal(create(fixture, "c"), 201);
+	assert_int_equal(create(fixture, "d"), 429);
+	tenant_of(fixture)->keys_max = 0;
+	assert_int_equal(create(fixture, "d"), 201);
+}
+
+/* One that failed takes nothing. */
+static void failures_take_nothing(void **state)
+{
+	struct fixture *fixture = *state;
+
+	use_chip(fixture);
+	tenant_of(fixture)->keys_max = 2;
+	assert_int_equal(create(fixture, "a"), 201);
+	assert_int_equal(create(fixture, "a"), 409);
+	fixture->chip.fails_with = ERR_TPM_FAILED;
+	assert_int_equal(create(fixture, "b"), 503);
+	fixture->chip.fails_with = 0;
+	assert_int_equal(create(fixture, "b"), 201);
+	assert_int_equal(create(fixture, "c"), 429);
+}
+
+/* @same: all of one name. How many were made. */
+static unsigned create_many(struct fixture *fixture, const char *path, bool same, int otherwise)
+{
+	static struct asker askers[MANY];
+	unsigned made = 0;
+	char body[96];
+	size_t i;
+
+	for (i = 0; i < MANY; i++) {
+		(void)snprintf(body, sizeof(body), "{\"name\":\"k%zu\",\"type\":\"ecc-p256\"}",
+			       same ? 0 : i);
+		asker_begin(&askers[i], fixture, "POST", path, body);
+	}
+	for (i = 0; i < MANY; i++) {
+		int status = asker_end(&askers[i]);
+
+		if (status != 201 && status != otherwise)
+			fail_msg("asker %zu: %s", i, askers[i].answer);
+		made += status == 201;
+	}
+	return made;
+}
+
+static void many_keys_at_once(void **state)
+{
+	static const char *const PATHS[] = {"/v1/keys", "/v1/aiks"};
+	struct fixture *fixture = *state;
+	uint64_t keys = 0, stored = 0;
+	struct err err;
+	size_t i;
+
+	use_chip(fixture);
+	tenant_of(fixture)->keys_max = 5;
+	assert_int_equal(create_many(fixture, "/v1/keys", false, 429), 5);
+	tenant_of(fixture)->keys_max = 9;
+	assert_int_equal(create_many(fixture, "/v1/aiks", false, 429), 4);
+	assert_int_equal(keystore_usage(fixture->store, "host", &keys, &stored, &err), 0);
+	assert_int_equal(keys, 9);
+	tenant_of(fixture)->keys_max = 0;
+	for (i = 0; i < ARRAY_LEN(PATHS); i++) {
+		char path[32];
+
+		(void)snprintf(path, sizeof(path), "%s/k0", PATHS[i]);
+		(void)ask(fixture, "DELETE", path, NULL);
+		assert_int_equal(create_many(fixture, PATHS[i], true, 409), 1);
+		assert_int_equal(ask(fixture, "GET", path, NULL), 200);
+	}
+}
+
+static void secrets_have_a_limit(void **state)
+{
+	struct fixture *fixture = *state;
+	uint64_t keys = 0, stored = 0;
+	struct err err;
+
+	use_chip(fixture);
+	assert_int_equal(put(fixture, "before", 3), 201);
+	/* Small ones take a block each. */
+	tenant_of(fixture)->stored_max = 4 * STORE_BLOCK;
+	assert_int_equal(put(fixture, "a", 3), 201);
+	assert_int_equal(put(fixture, "b", 3), 201);
+	assert_int_equal(put(fixture, "c", 4500), 429);
+	refuses_with_a_way_out(fixture, "`stored =` of the tenant");
+	assert_int_equal(ask(fixture, "GET", "/v1/secrets/c", NULL), 404);
+	assert_int_equal(put(fixture, "c", 3), 201);
+	/* Replacing counts the difference, which may be nothing or less. */
+	assert_int_equal(put(fixture, "a", 6), 200);
+	assert_int_equal(put(fixture, "a", 4500), 429);
+	assert_int_equal(ask(fixture, "GET", "/v1/secrets/a", NULL), 200);
+	answer_has(fixture, "\"data\":\"AAAAAAAA\"");
+	assert_int_equal(ask(fixture, "DELETE", "/v1/secrets/b", NULL), 204);
+	assert_int_equal(put(fixture, "a", 4500), 200);
+	assert_int_equal(put(fixture, "d", 3), 429);
+	assert_int_equal(put(fixture, "a", 3), 200);
+	assert_int_equal(put(fixture, "d", 3), 201);
+	assert_int_equal(put(fixture, "e", 3), 429);
+	/* A limit that was lowered refuses nothing that needs no more. */
+	tenant_of(fixture)->stored_max = 1;
+	assert_int_equal(put(fixture, "d", 6), 200);
+	assert_int_equal(put(fixture, "e", 3), 429);
+	assert_int_equal(keystore_usage(fixture->store, "host", &keys, &stored, &err), 0);
+	assert_int_equal(stored, 4 * STORE_BLOCK);
+	assert_int_equal(fixture->tenant.quotas[QUOTA_STORED].used, stored);
+}
+
+static void many_secrets_at_once(void **state)
+{
+	static struct asker askers[MANY];
+	struct fixture *fixture = *state;
+	uint64_t keys = 0, stored = 0;
+	struct err err;
+	unsigned round;
+	size_t i;
+
+	use_chip(fixture);
+	tenant_of(fixture)->stored_max = 5 * STORE_BLOCK;
+	for (round = 0; round < 2; round++) {
+		unsigned made = 0;
+
+		for (i = 0; i < MANY; i++) {
+			char path[64];
+
+			/* The second time all of one name, which is there and grows not. */
+			(void)snprintf(path, sizeof(path), "/v1/secrets/s%zu", round == 0 ? i : 0);
+			asker_begin(&askers[i], fixture, "PUT", path, "{\"data\":\"AAAA\"}");
+		}
+		for (i = 0; i < MANY; i++) {
+			int status = asker_end(&askers[i]);
+
+			made += status == 201 || status == 200;
+			assert_true(status == 201 || status == 200 || status == 429);
+		}
+		if (round == 0)
+			assert_int_equal(made, 5);
+		assert_int_equal(keystore_usage(fixture->store, "host", &keys, &stored, &err), 0);
+		assert_true(stored <= 5 * STORE_BLOCK);
+	}
+	/* Whatever they left unsure is counted again when it matters, and then it is exact. */
+	for (i = 0; i < MANY; i++) {
+		char path[64];
+
+		(void)snprintf(path, sizeof(path), "/v1/secrets/s%zu", i);
+		(void)ask(fixture, "DELETE", path, NULL);
+	}
+	for (i = 0; i < 5; i++) {
+		char name[8];
+
+		(void)snprintf(name, sizeof(name), "t%zu", i);
+		assert_int_equal(put(fixture, name, 3), 201);
+	}
+	assert_int_equal(put(fixture, "t5", 3), 429);
+}
+
+/* Nothing is read of the folder for a tenant without a limit, and once for one that has it. */
+static void counts_only_when_asked(void **state)
+{
+	struct fixture *fixture = *state;
+	const struct quota *quota = &fixture->tenant.quotas[QUOTA_KEYS];
+
+	use_chip(fixture);
+	assert_int_equal(create(fixture, "a"), 201);
+	assert_false(quota->known);
+	tenant_of(fixture)->keys_max = 10;
+	assert_int_equal(create(fixture, "b"), 201);
+	assert_true(quota->known);
+	assert_false(quota->loose);
+	assert_int_equal(quota->used, 2);
+	assert_int_equal(create(fixture, "c"), 201);
+	assert_int_equal(ask(fixture, "DELETE", "/v1/keys/c", NULL), 204);
+	assert_int_equal(ask(fixture, "DELETE", "/v1/keys/c", NULL), 404);
+	assert_int_equal(quota->used, 2);
+	assert_int_equal(quota->reserved, 0);
+	assert_int_equal(quota->at_work, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(keys_have_a_limit),    TEST(failures_take_nothing),
+		TEST(many_keys_at_once),    TEST(secrets_have_a_limit),
+		TEST(many_secrets_at_once), TEST(counts_only_when_asked),
+	};
+
+	return cmocka_run_group_tests_name("quota", tests, NULL, NULL);
+}
