@@ -90,7 +90,7 @@ const char *hf_protection(const struct hf *hf);
 
 /*
  * The JSON object that the service answered the last call with, when that was hf_secret_put()
- * (name, protection, created, size) or hf_sign_digest() (signature, protection, hash, scheme,
+ * (name, protection, created, size) or a call that signs (signature, protection, hash, scheme,
  * format); else, and after an error, "".
  */
 const char *hf_answer_json(const struct hf *hf);
@@ -100,6 +100,12 @@ void hf_free(void *data);
 
 /* The service's state as one JSON object (docs/API.yaml, GET /v1/status). */
 int hf_status_json(struct hf *hf, char **ret_json);
+
+/*
+ * What the container of this program uses, as its host counts it: memory, processors, processes
+ * and traffic, as one JSON object (docs/API.yaml, Usage). What the host does not tell is null.
+ */
+int hf_usage_json(struct hf *hf, char **ret_json);
 
 /* Fills @data with @len random bytes, 1 to HF_RANDOM_MAX. */
 int hf_random(struct hf *hf, void *data, size_t len);
@@ -169,23 +175,38 @@ int hf_secret_list(struct hf *hf, hf_name_fn visit, void *arg);
 int hf_key_list(struct hf *hf, hf_name_fn visit, void *arg);
 
 /*
- * Keys. Types: "ecc-p256", "ecc-p384", "rsa-2048", "rsa-3072". @ret_json gets the description of
- * the key as a JSON object (docs/API.yaml, Key); NULL when it is not wanted.
+ * Keys. Types: "ecc-p256", "ecc-p384", "rsa-2048", "rsa-3072", "hmac-sha256". @ret_json gets the
+ * description of the key as a JSON object (docs/API.yaml, Key); NULL when it is not wanted.
+ *
+ * What a key may be used for is settled when it is made, and the TPM holds it to that. RSA keys
+ * sign and decrypt, ECC keys sign and agree, one or both; an HMAC key signs alone, which is
+ * hf_mac(). A use that does not fit the type is HF_INVALID.
  */
 enum hf_key_flags {
 	HF_KEY_EXPORT = 1,	  /* hf_key_export() will be possible */
 	HF_KEY_NO_PASSPHRASE = 2, /* with HF_KEY_EXPORT: the exported key opens without one */
 };
+enum hf_key_uses {
+	HF_USE_SIGN = 1,    /* hf_sign_digest(), hf_sign_message(), hf_key_request(), hf_mac() */
+	HF_USE_DECRYPT = 2, /* hf_key_decrypt() */
+	HF_USE_AGREE = 4,   /* hf_key_agree() */
+};
 int hf_key_create(struct hf *hf, const char *name, const char *type, unsigned flags,
 		  char **ret_json);
+/* The same for @uses, of enum hf_key_uses; 0 means HF_USE_SIGN. */
+int hf_key_create_for(struct hf *hf, const char *name, const char *type, unsigned uses,
+		      unsigned flags, char **ret_json);
 
 /*
- * Takes a key over from a PEM: with provider "tpm" a TSS2 PRIVATE KEY of this TPM, with provider
- * "legacy" PKCS#8. @passphrase may be NULL. HF_NOT_SUPPORTED for PKCS#8 while a TPM is in use,
- * HF_AUTH_FAILED when the passphrase is missing or wrong.
+ * Takes a key over from a PEM: PKCS#8, or a TSS2 PRIVATE KEY of this TPM while it is in use.
+ * @passphrase may be NULL. HF_AUTH_FAILED when it is missing or wrong, HF_TPM_REQUIRED or
+ * HF_WRONG_TPM for a TSS2 PRIVATE KEY that this TPM does not open.
  */
 int hf_key_import(struct hf *hf, const char *name, const char *pem, const char *passphrase,
 		  char **ret_json);
+/* The same for @uses; HF_NOT_SUPPORTED when the key of the PEM lacks one of them. */
+int hf_key_import_for(struct hf *hf, const char *name, const char *pem, const char *passphrase,
+		      unsigned uses, char **ret_json);
 
 /*
  * The private half as a PEM, and the passphrase that opens it: NULL when there is none.
@@ -193,7 +214,10 @@ int hf_key_import(struct hf *hf, const char *name, const char *pem, const char *
  */
 int hf_key_export(struct hf *hf, const char *name, char **ret_pem, char **ret_passphrase);
 
-/* The description, and of it the public half alone: a PEM SubjectPublicKeyInfo. */
+/*
+ * The description, and of it the public half alone: a PEM SubjectPublicKeyInfo. An HMAC key has
+ * none: HF_NOT_SUPPORTED.
+ */
 int hf_key_describe(struct hf *hf, const char *name, char **ret_json);
 int hf_key_public(struct hf *hf, const char *name, char **ret_pem);
 int hf_key_delete(struct hf *hf, const char *name);
@@ -209,6 +233,155 @@ struct hf_sign {
 };
 int hf_sign_digest(struct hf *hf, const struct hf_sign *request, void **ret_signature,
 		   size_t *ret_len);
+
+/*
+ * The same of a message of up to HF_MESSAGE_MAX bytes, which the service hashes; for programs that
+ * have no hash of their own. The request's digest is NULL. HF_TOO_LARGE when it is longer.
+ */
+#define HF_MESSAGE_MAX 1048576u
+int hf_sign_message(struct hf *hf, const struct hf_sign *request, const void *message, size_t len,
+		    void **ret_signature, size_t *ret_len);
+
+/*
+ * What was encrypted to an RSA key by OAEP (RFC 8017, 7.1). Members left zero take what the comment
+ * says. HF_DAMAGED when it does not open with this key, hash and label.
+ */
+struct hf_decrypt {
+	const char *key;   /* name */
+	const char *hash;  /* of OAEP and its MGF1: "sha256" (NULL), "sha384", "sha512" */
+	const char *label; /* of OAEP, its NUL included, as TPMs want it; NULL = none */
+	const void *ciphertext;
+	size_t len; /* bytes; as long as the key's modulus */
+};
+int hf_key_decrypt(struct hf *hf, const struct hf_decrypt *request, void **ret_data,
+		   size_t *ret_len);
+
+/*
+ * The x-coordinate of the point that the ECC key shares with @peer_pem, a PEM SubjectPublicKeyInfo
+ * on the same curve: 32 bytes for P-256, 48 for P-384. Derive keys from it, do not use it as one.
+ */
+int hf_key_agree(struct hf *hf, const char *key, const char *peer_pem, void **ret_secret,
+		 size_t *ret_len);
+
+/* HMAC-SHA-256 of up to HF_MESSAGE_MAX bytes with a key of type "hmac-sha256": 32 bytes. */
+int hf_mac(struct hf *hf, const char *key, const void *data, size_t len, void **ret_mac,
+	   size_t *ret_len);
+
+/*
+ * A request for a certificate, as PEM (PKCS#10, RFC 2986), signed by the key; RSA by PKCS#1 v1.5.
+ * The lists end in NULL, and may be NULL.
+ */
+struct hf_certificate_request {
+	const char *key;	 /* name */
+	const char *subject;	 /* RFC 4514: "CN=gw-1,O=Example" */
+	const char *const *dns;	 /* subject alternative names: host names, */
+	const char *const *ip;	 /* .. addresses of IPv4 and IPv6, */
+	const char *const *mail; /* .. addresses of mail, */
+	const char *const *uri;	 /* .. URIs */
+	const char *hash;	 /* "sha256" (NULL), "sha384", "sha512" */
+};
+int hf_key_request(struct hf *hf, const struct hf_certificate_request *request, char **ret_pem);
+
+/*
+ * Attestation keys (AIKs) live in the TPM and sign what the TPM itself says, and messages that it
+ * has hashed; others cannot make it sign what looks as if the TPM had said it. There are none in
+ * software: HF_TPM_REQUIRED, as of everything from here to hf_eventlog().
+ *
+ * @name may be NULL: then it is the handle, a text such as "0x81010000". Handles are names of this
+ * interface alone, one for each AIK of the tenant, and never used again. @type is as of keys, NULL
+ * "ecc-p256"; @hash is the one that the AIK signs with, NULL "sha256". @ret_json gets the
+ * description (docs/API.yaml, Aik), with the public half as PEM and as the TPM has it; NULL when
+ * it is not wanted.
+ */
+int hf_aik_create(struct hf *hf, const char *name, const char *type, const char *hash,
+		  char **ret_json);
+int hf_aik_describe(struct hf *hf, const char *name, char **ret_json);
+int hf_aik_public(struct hf *hf, const char *name, char **ret_pem);
+int hf_aik_delete(struct hf *hf, const char *name);
+
+/* Calls @visit for each, as hf_key_list() does. A row is good during the call. */
+struct hf_aik {
+	const char *name;
+	const char *handle; /* "0x81010000" */
+	const char *type;
+	const char *hash;
+};
+typedef int (*hf_aik_fn)(void *arg, const struct hf_aik *aik);
+int hf_aik_list(struct hf *hf, hf_aik_fn visit, void *arg);
+
+/* What an AIK has signed. Freed by hf_attestation_free(); members are NULL where none are. */
+struct hf_attestation {
+	void *attest; /* TPMS_ATTEST, the bytes that are signed */
+	size_t attest_len;
+	void *signature; /* TPMT_SIGNATURE, as tools for TPMs want it */
+	size_t signature_len;
+	void *plain_signature; /* DER of ECDSA, or the bytes of RSA, as other tools want it */
+	size_t plain_signature_len;
+	void *key_public; /* of hf_aik_certify(): TPM2B_PUBLIC of the key, when it is known */
+	size_t key_public_len;
+	void *event_log; /* of hf_aik_quote(): as asked for; NULL also when it is not readable */
+	size_t event_log_len;
+	char *json; /* the whole answer, with hash, scheme and values of PCRs (docs/API.yaml) */
+};
+void hf_attestation_free(struct hf_attestation *attestation); /* NULL is allowed */
+
+/* A request to quote PCRs. Members left zero take what the comment says. */
+enum hf_quote_flags {
+	HF_QUOTE_NO_VALUES = 1, /* without the values of the PCRs, which take a command for 8 */
+	HF_QUOTE_EVENT_LOG = 2, /* with the firmware's event log */
+};
+struct hf_quote {
+	const char *aik;   /* name */
+	const char *pcrs;  /* "sha256:0,1,2+sha1:7", a range "sha256:0-7", "sha256:all"; NULL: the
+			      service's choice, PCRs 0 to 7 of SHA-256 where the TPM has it */
+	const void *nonce; /* what the one who checks has chosen; it is part of what is signed */
+	size_t nonce_len;  /* up to HF_NONCE_MAX */
+	unsigned flags;
+};
+#define HF_NONCE_MAX 64u
+int hf_aik_quote(struct hf *hf, const struct hf_quote *request,
+		 struct hf_attestation **ret_attestation);
+
+/* The AIK says that @key, one of the tenant's keys, is in this TPM, and how it was made. */
+int hf_aik_certify(struct hf *hf, const char *aik, const char *key, const void *nonce,
+		   size_t nonce_len, struct hf_attestation **ret_attestation);
+
+/*
+ * Signs a message of 1 to HF_MESSAGE_MAX bytes. Of @request only the key, which is the AIK's name,
+ * and the hash count; that is the AIK's own, or NULL, else HF_NOT_SUPPORTED with a text that names
+ * the right one. Gives a signature as hf_sign_message() does, DER of ECDSA or RSA's bytes.
+ */
+int hf_aik_sign(struct hf *hf, const struct hf_sign *request, const void *message, size_t len,
+		void **ret_signature, size_t *ret_len);
+
+/*
+ * Opens a challenge that somebody has made for this AIK and the endorsement key of this TPM, and
+ * gives the secret that is in it: proof that both are in one TPM. HF_DAMAGED when it was made for
+ * another AIK or another endorsement key.
+ */
+struct hf_credential {
+	const char *aik;  /* name */
+	const char *ek;	  /* type of the endorsement key; NULL: as hf_ek_json() gives for NULL */
+	const void *data; /* a file of tpm2_makecredential */
+	size_t len;
+};
+int hf_aik_activate(struct hf *hf, const struct hf_credential *credential, void **ret_secret,
+		    size_t *ret_len);
+
+/*
+ * The TPM's endorsement key of a type, "ecc-p256", "ecc-p384", "rsa-2048" or "rsa-3072", or for
+ * NULL the one that has a certificate, as a JSON object (docs/API.yaml, EndorsementKey). Its
+ * certificate alone as PEM, with those of its chain that the TPM holds behind it;
+ * HF_NO_CERTIFICATE when there is none.
+ */
+int hf_ek_json(struct hf *hf, const char *type, char **ret_json);
+int hf_ek_certificate(struct hf *hf, const char *type, char **ret_pem);
+
+/* The values of all PCRs as a JSON object: {"banks": {"sha256": {"0": "hex", ..}}, "protection"} */
+int hf_pcrs_json(struct hf *hf, char **ret_json);
+
+/* The firmware's event log as it is (TCG PC Client Platform Firmware Profile, 10). */
+int hf_eventlog(struct hf *hf, void **ret_log, size_t *ret_len);
 
 /*
  * Objects of FAPI, the TCG's Feature API, that lie below the storage root: data that FAPI or
@@ -245,6 +418,50 @@ int hf_fapi_delete(struct hf *hf, const char *path);
  * "previous", "srk", "hsk", "kept_as").
  */
 int hf_tpm_accept_json(struct hf *hf, char **ret_json);
+
+/*
+ * Tenants: who besides the host is served, each on a socket of its own in a folder of its own.
+ * What a new one may do; members left NULL take the defaults of holdfast.conf(5), which also
+ * says what the words are. Lists end in NULL, numbers are in decimal digits, "0" is no limit.
+ */
+struct hf_tenant_policy {
+	const char *const *operations;
+	const char *const *peers; /* "uid:N" */
+	const char *broker;
+	const char *cgroup;
+	const char *keys;
+	const char *stored; /* bytes */
+	const char *rate;   /* requests a second */
+	const char *connections;
+	const char *sessions;
+	const char *objects;
+};
+
+/*
+ * HF_CONFLICT when there is one of that name, or what an earlier one has left. @policy may be
+ * NULL; @ret_json gets the description, as hf_tenant_describe() does, and may be NULL.
+ */
+int hf_tenant_add(struct hf *hf, const char *name, const struct hf_tenant_policy *policy,
+		  char **ret_json);
+
+/* The tenant as a JSON object (docs/API.yaml, Tenant). */
+int hf_tenant_describe(struct hf *hf, const char *name, char **ret_json);
+
+/*
+ * The tenant with its folder, keys, attestation keys and secrets is gone, for good. HF_CONFLICT
+ * for one of the configuration, HF_FORBIDDEN for the host.
+ */
+int hf_tenant_remove(struct hf *hf, const char *name);
+
+/* Each tenant; texts are valid during the call, "" where there is none. As hf_key_list(). */
+struct hf_tenant {
+	const char *name;
+	const char *source; /* "configuration", "command", or "none": it only has data */
+	const char *folder; /* on the host, for mounting */
+	const char *fault;  /* why it is not served */
+};
+typedef int (*hf_tenant_fn)(void *arg, const struct hf_tenant *tenant);
+int hf_tenant_list(struct hf *hf, hf_tenant_fn visit, void *arg);
 
 #pragma GCC visibility pop
 

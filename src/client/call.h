@@ -29,6 +29,7 @@ struct json_t;
 
 /* Limits of answers, in bytes. A problem document always fits. */
 #define CALL_ANSWER_JSON   (1024u * 1024u)
+#define CALL_ANSWER_LOG	   (4u * 1024u * 1024u) /* an event log in base64 fits */
 #define CALL_ANSWER_SPARE  (64u * 1024u)
 #define CALL_ANSWER_SECRET (64u * 1024u * 1024u)
 

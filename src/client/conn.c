@@ -8,7 +8,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <limits.h>
 #include <poll.h>
 #include <stdio.h>
@@ -22,9 +21,9 @@
 #include "base/loop.h"
 #include "base/mem.h"
 #include "base/secret.h"
+#include "client/group.h"
 
 #define READ_SIZE	16384u
-#define GROUP_ROOM	4096u
 #define GROUP_NAME_SIZE 64u
 
 _Static_assert(CONN_PATH_MAX + 1 == sizeof(((struct sockaddr_un *)NULL)->sun_path),
@@ -50,16 +49,11 @@ static int timed_out(struct err *err)
 /* The group that may use the socket; false when none may, or it cannot be found out. */
 static bool group_of(const char *path, char *name, size_t name_size)
 {
-	char room[GROUP_ROOM];
-	struct group group, *found = NULL;
 	struct stat st;
 
 	if (stat(path, &st) < 0 || !(st.st_mode & S_IWGRP))
 		return false;
-	if (getgrgid_r(st.st_gid, &group, room, sizeof(room), &found) == 0 && found)
-		(void)snprintf(name, name_size, "%s", found->gr_name);
-	else
-		(void)snprintf(name, name_size, "%lu", (unsigned long)st.st_gid);
+	group_name(st.st_gid, name, name_size);
 	return true;
 }
 

@@ -8,27 +8,20 @@
 
 #include "base/json.h"
 #include "base/mem.h"
+#include "client/ask.h"
 #include "client/call.h"
 #include "client/list.h"
 
 int hf_status_json(struct hf *hf, char **ret_json)
 {
-	CLEANUP(answer_fini) struct answer answer = ANSWER_INIT;
-	CLEANUP(json_cleanup) struct json_t *json = NULL;
-	static const struct call CALL = {
-		.method = "GET",
-		.path = "/v1/status",
-		.accept = CALL_JSON,
-		.repeatable = true,
-		.answer_max = CALL_ANSWER_JSON,
-	};
-	int r;
-
 	call_begin(hf);
-	r = call_json(hf, &CALL, &answer, &json);
-	if (r < 0)
-		return r;
-	return call_give_text(hf, buf_slice(&answer.body), ret_json);
+	return ask_text(hf, "/v1/status", ret_json);
+}
+
+int hf_usage_json(struct hf *hf, char **ret_json)
+{
+	call_begin(hf);
+	return ask_text(hf, "/v1/usage", ret_json);
 }
 
 int hf_metrics(struct hf *hf, char **ret_text)
@@ -177,5 +170,5 @@ int hf_secret_delete(struct hf *hf, const char *name)
 int hf_secret_list(struct hf *hf, hf_name_fn visit, void *arg)
 {
 	call_begin(hf);
-	return list_walk(hf, &SECRETS, visit, arg);
+	return list_names(hf, &SECRETS, visit, arg);
 }

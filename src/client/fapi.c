@@ -10,6 +10,7 @@
 #include "base/base64.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "client/ask.h"
 #include "client/call.h"
 
 #define PATH_MAX_LEN   255u
@@ -188,17 +189,10 @@ int hf_fapi_list(struct hf *hf, hf_name_fn visit, void *arg)
 {
 	CLEANUP(answer_fini) struct answer answer = ANSWER_INIT;
 	CLEANUP(json_cleanup) struct json_t *json = NULL;
-	static const struct call CALL = {
-		.method = "GET",
-		.path = OBJECTS,
-		.accept = CALL_JSON,
-		.repeatable = true,
-		.answer_max = CALL_ANSWER_JSON,
-	};
 	int r;
 
 	call_begin(hf);
-	r = call_json(hf, &CALL, &answer, &json);
+	r = ask_get(hf, OBJECTS, &answer, &json);
 	return r < 0 ? r : visit_objects(hf, json_object_get(json, "objects"), visit, arg);
 }
 

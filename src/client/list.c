@@ -11,6 +11,7 @@
 
 #include "base/json.h"
 #include "base/mem.h"
+#include "client/ask.h"
 
 #define PAGE_NAMES 1000u
 
@@ -24,35 +25,28 @@ static int fetch_page(struct hf *hf, const struct list_of *list, const struct li
 {
 	CLEANUP(answer_fini) struct answer answer = ANSWER_INIT;
 	char path[CALL_PATH_MAX];
-	struct call call = {
-		.method = "GET",
-		.path = path,
-		.accept = CALL_JSON,
-		.repeatable = true,
-		.answer_max = CALL_ANSWER_JSON,
-	};
 	int len = snprintf(path, sizeof(path), "%s?limit=%u%s%s", list->room, PAGE_NAMES,
 			   place->after[0] ? "&after=" : "", place->after);
 
 	if (len < 0 || (size_t)len >= sizeof(path))
 		return err_set(&hf->err, ERR_INTERNAL, "a path is too long");
-	return call_json(hf, &call, &answer, ret_page);
+	return ask_get(hf, path, &answer, ret_page);
 }
 
-static int visit_page(struct hf *hf, const json_t *names, hf_name_fn visit, void *arg)
+static int visit_page(struct hf *hf, const json_t *items, list_fn visit, void *arg)
 {
 	size_t i;
 	int r = 0;
 
-	if (!json_is_array(names))
+	if (!json_is_array(items))
 		return call_unexpected(hf, "the list is missing");
-	for (i = 0; r == 0 && i < json_array_size(names); i++) {
-		const char *name =
-			json_string_value(json_object_get(json_array_get(names, i), "name"));
+	for (i = 0; r == 0 && i < json_array_size(items); i++) {
+		const json_t *item = json_array_get(items, i);
+		const char *name = json_string_value(json_object_get(item, "name"));
 
 		if (!name || !call_name_is_valid(name))
 			return call_unexpected(hf, "a name in the list");
-		r = visit(arg, name);
+		r = visit(hf, item, name, arg);
 	}
 	return r;
 }
@@ -70,7 +64,7 @@ static int take_next(struct hf *hf, const json_t *next, struct list_place *place
 	return 0;
 }
 
-int list_walk(struct hf *hf, const struct list_of *list, hf_name_fn visit, void *arg)
+int list_walk(struct hf *hf, const struct list_of *list, list_fn visit, void *arg)
 {
 	struct list_place place = {""};
 	int r;
@@ -85,4 +79,25 @@ int list_walk(struct hf *hf, const struct list_of *list, hf_name_fn visit, void 
 			r = take_next(hf, json_object_get(page, "next"), &place);
 	} while (r == 0 && place.after[0] != '\0');
 	return r;
+}
+
+struct names {
+	hf_name_fn visit;
+	void *arg;
+};
+
+static int visit_name(struct hf *hf, const json_t *item, const char *name, void *arg)
+{
+	const struct names *names = arg;
+
+	(void)hf;
+	(void)item;
+	return names->visit(names->arg, name);
+}
+
+int list_names(struct hf *hf, const struct list_of *list, hf_name_fn visit, void *arg)
+{
+	struct names names = {.visit = visit, .arg = arg};
+
+	return list_walk(hf, list, visit_name, &names);
 }

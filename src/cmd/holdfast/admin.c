@@ -2,13 +2,15 @@
 #include "cmd/holdfast/admin.h"
 
 #include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
 
-#include "base/json.h"
 #include "base/mem.h"
 
-#define TEXT_MAX     (16u * 1024u)
 #define LABEL_COLUMN 20
 #define TIMEOUT_MS   300000u
+#define ANSWER_SIZE  16u
 
 int admin_open(struct cli *cli)
 {
@@ -25,6 +27,23 @@ int admin_open(struct cli *cli)
 	hf_close(cli->hf);
 	cli->hf = hf;
 	return -1;
+}
+
+int admin_confirm(const struct cli *cli, const char *meaning)
+{
+	char answer[ANSWER_SIZE] = "";
+	struct err err;
+
+	if (isatty(STDIN_FILENO) != 1 || isatty(STDERR_FILENO) != 1) {
+		(void)err_set(&err, ERR_INVALID, "there is no terminal to ask on: --yes is needed");
+		return cli_usage(cli, &err);
+	}
+	(void)fprintf(stderr, "%sType yes to go on: ", meaning);
+	(void)fflush(stderr);
+	if (fgets(answer, sizeof(answer), stdin) && strcmp(answer, "yes\n") == 0)
+		return -1;
+	(void)fputs("Nothing was changed.\n", stderr);
+	return CLI_FAILED;
 }
 
 void admin_put_text(struct buf *out, const char *label, const json_t *object, const char *member)
@@ -45,24 +64,4 @@ void admin_put_bool(struct buf *out, const char *label, const json_t *object, co
 	if (json_is_boolean(value))
 		buf_printf(out, "%-*s%s\n", LABEL_COLUMN, label,
 			   json_is_true(value) ? "yes" : "no");
-}
-
-int admin_print(const struct cli *cli, char *take_json,
-		void (*put)(struct buf *out, const json_t *object))
-{
-	CLEANUP(json_cleanup) struct json_t *object = NULL;
-	CLEANUP(buf_fini) struct buf out = BUF_INIT(TEXT_MAX);
-	struct err err;
-	int r;
-
-	if (cli->json) {
-		r = cli_print_json(cli, take_json);
-	} else if (json_parse(slice_str(take_json), &object, &err) < 0) {
-		r = cli_fail(cli, &err);
-	} else {
-		put(&out, object);
-		r = cli_print(cli, &out);
-	}
-	hf_free(take_json);
-	return r;
 }

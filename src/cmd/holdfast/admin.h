@@ -2,7 +2,7 @@
 #ifndef CMD_HOLDFAST_ADMIN_H
 #define CMD_HOLDFAST_ADMIN_H
 
-/* Admin: what the verbs for administrators share: their socket, and how they print an answer. */
+/* Admin: what the verbs for administrators share: their socket, and lines of answers. */
 
 #include "cmd/holdfast/cli.h"
 
@@ -15,6 +15,12 @@ struct json_t;
  */
 int admin_open(struct cli *cli) MUST_CHECK;
 
+/*
+ * A person is asked where there is one, after @meaning; a script has to say that it means it by
+ * --yes. Returns a negative number to go on, else the exit code.
+ */
+int admin_confirm(const struct cli *cli, const char *meaning) MUST_CHECK;
+
 /* Appends "label     text"; nothing when the member is missing or no text. */
 void admin_put_text(struct buf *out, const char *label, const struct json_t *object,
 		    const char *member);
@@ -22,12 +28,5 @@ void admin_put_text(struct buf *out, const char *label, const struct json_t *obj
 /* Appends "label     yes" or "no"; nothing when the member is no truth value. */
 void admin_put_bool(struct buf *out, const char *label, const struct json_t *object,
 		    const char *member);
-
-/*
- * Ends a verb whose answer is the JSON object @take_json, which is freed: as it is with --json,
- * else as @put writes it.
- */
-int admin_print(const struct cli *cli, char *take_json,
-		void (*put)(struct buf *out, const struct json_t *object));
 
 #endif

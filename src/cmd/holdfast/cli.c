@@ -62,6 +62,11 @@ static json_t *problem_json(const struct err *err)
 			 text_json(err->text), "remedy", text_json(err_remedy(err)));
 }
 
+static const char *program_name(const struct cli *cli)
+{
+	return cli->is_tool && cli->verb ? cli->verb->name : "holdfast";
+}
+
 int cli_fail(const struct cli *cli, const struct err *err)
 {
 	CLEANUP(json_cleanup) struct json_t *problem = cli->json ? problem_json(err) : NULL;
@@ -75,7 +80,8 @@ int cli_fail(const struct cli *cli, const struct err *err)
 		if (buf_ok(&out) && io_write(NULL, buf_slice(&out), &ignored) == 0)
 			return CLI_FAILED;
 	}
-	(void)snprintf(before, sizeof(before), "holdfast: %s: ", err_info(err->code)->name);
+	(void)snprintf(before, sizeof(before), "%s: %s: ", program_name(cli),
+		       err_info(err->code)->name);
 	complain(before, err->text);
 	complain("  try: ", err_remedy(err));
 	return CLI_FAILED;
@@ -92,11 +98,13 @@ int cli_fail_hf(const struct cli *cli)
 
 int cli_usage(const struct cli *cli, const struct err *err)
 {
-	char hint[64] = "holdfast help";
+	char before[64], hint[64] = "holdfast help";
 
 	if (cli->verb)
-		(void)snprintf(hint, sizeof(hint), "holdfast %s --help", cli->verb->name);
-	complain("holdfast: ", err->text);
+		(void)snprintf(hint, sizeof(hint), "%s%s --help", cli->is_tool ? "" : "holdfast ",
+			       cli->verb->name);
+	(void)snprintf(before, sizeof(before), "%s: ", program_name(cli));
+	complain(before, err->text);
 	complain("  try: ", hint);
 	return CLI_USAGE;
 }
@@ -111,6 +119,35 @@ int cli_print(const struct cli *cli, const struct buf *text)
 	else
 		r = err_set(&err, ERR_INTERNAL, "memory is short");
 	return cli_end(cli, r, &err);
+}
+
+void cli_put_member(struct buf *out, const struct json_t *object, const char *member,
+		    const char *behind)
+{
+	const char *text = json_string_value(json_object_get(object, member));
+
+	cli_put_text(out, text ? text : "?");
+	buf_put_str(out, behind);
+}
+
+int cli_print_answer(const struct cli *cli, char *take_json,
+		     void (*put)(struct buf *out, const json_t *object))
+{
+	CLEANUP(json_cleanup) struct json_t *object = NULL;
+	CLEANUP(buf_fini) struct buf out = BUF_INIT(TEXT_MAX);
+	struct err err;
+	int r;
+
+	if (cli->json) {
+		r = cli_print_json(cli, take_json);
+	} else if (json_parse(slice_str(take_json), &object, &err) < 0) {
+		r = cli_fail(cli, &err);
+	} else {
+		put(&out, object);
+		r = cli_print(cli, &out);
+	}
+	hf_free(take_json);
+	return r;
 }
 
 int cli_print_object(const struct cli *cli, struct json_t *take_json)
@@ -171,7 +208,7 @@ static int print_help(const struct cli *cli, const struct opt_table *own,
 {
 	CLEANUP(buf_fini) struct buf out = BUF_INIT(TEXT_MAX);
 
-	buf_printf(&out, "usage: holdfast %s", cli->verb->name);
+	buf_printf(&out, "usage: %s%s", cli->is_tool ? "" : "holdfast ", cli->verb->name);
 	opt_usage(&out, own, out.len);
 	buf_printf(&out, "\n\n%s.\n\n", cli->verb->text);
 	opt_help(&out, own);
@@ -218,15 +255,17 @@ int cli_parse(struct cli *cli, const struct opt *opts, size_t count, struct opt_
 
 /* --- results --- */
 
-/* By hand: the result may be large, and base64 needs no escape. */
+/* By hand: the result may be large, and base64 needs no escape. A text has a NUL behind it. */
 static void put_json_result(struct buf *out, const struct cli *cli, const char *path,
 			    const struct cli_result *result)
 {
-	if (path)
+	if (path) {
 		buf_printf(out, "{\"bytes\":%zu", result->bytes.len);
-	else
+	} else if (result->is_text) {
+		buf_printf(out, "{\"%s\":", result->member);
+		json_put_string(out, (const char *)result->bytes.data);
+	} else {
 		buf_printf(out, "{\"%s\":\"", result->member);
-	if (!path) {
 		base64_encode(out, result->bytes);
 		buf_put_u8(out, '"');
 	}
@@ -255,4 +294,29 @@ int cli_put_result(const struct cli *cli, const char *path, const struct cli_res
 		return cli_print_json(cli, result->json);
 	put_json_result(&json, cli, path, result);
 	return cli_print(cli, &json);
+}
+
+static int put_taken(const struct cli *cli, const char *path, const struct cli_result *result,
+		     void *take_data)
+{
+	int r = cli_put_result(cli, path, result);
+
+	hf_free(take_data);
+	return r;
+}
+
+int cli_put_taken(const struct cli *cli, const char *path, const char *member, void *take_data,
+		  size_t len)
+{
+	const struct cli_result result = {.member = member, .bytes = slice_of(take_data, len)};
+
+	return put_taken(cli, path, &result, take_data);
+}
+
+int cli_put_taken_text(const struct cli *cli, const char *path, const char *member, char *take_text)
+{
+	const struct cli_result result = {
+		.member = member, .bytes = slice_str(take_text), .is_text = true};
+
+	return put_taken(cli, path, &result, take_text);
 }

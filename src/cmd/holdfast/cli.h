@@ -20,8 +20,9 @@ struct json_t;
 enum cli_exit { CLI_DONE = 0, CLI_FAILED = 1, CLI_USAGE = 2 };
 
 struct cli;
+struct verb_set; /* verb.h */
 
-/* Rows of the one table of verbs, in main.c. */
+/* Rows of the tables of verbs, verbs_x.c. */
 struct verb {
 	const char *name; /* "seal", "key create" */
 	int (*run)(struct cli *cli, struct opt_words words);
@@ -29,7 +30,9 @@ struct verb {
 };
 
 struct cli {
+	const struct verb_set *const *sets; /* of the program; ends in NULL */
 	const struct verb *verb;
+	bool is_tool; /* the verb was called as a program of its own name */
 	const char *socket;
 	const char *timeout; /* as given, or NULL */
 	unsigned timeout_ms; /* of it; 0 = none given */
@@ -65,6 +68,12 @@ int cli_print(const struct cli *cli, const struct buf *text);
 int cli_print_json(const struct cli *cli, const char *json);
 /* The same of an object of ours, which is freed; NULL means that there was no memory for it. */
 int cli_print_object(const struct cli *cli, struct json_t *take_json);
+/*
+ * Ends a verb whose answer is the JSON object @take_json, which is freed: as it is with --json,
+ * else as @put writes it.
+ */
+int cli_print_answer(const struct cli *cli, char *take_json,
+		     void (*put)(struct buf *out, const struct json_t *object));
 /* Ends a verb that has deleted @name. */
 int cli_deleted(const struct cli *cli, const char *name);
 
@@ -75,11 +84,22 @@ int cli_deleted(const struct cli *cli, const char *name);
 struct cli_result {
 	const char *member;
 	struct slice bytes;
+	bool is_text;	  /* in JSON they are a string as they are */
 	const char *json; /* the service's own object, printed instead of ours; NULL = none */
 };
 int cli_put_result(const struct cli *cli, const char *path, const struct cli_result *result);
 
+/* The same of what the library gave, which is freed. */
+int cli_put_taken(const struct cli *cli, const char *path, const char *member, void *take_data,
+		  size_t len);
+int cli_put_taken_text(const struct cli *cli, const char *path, const char *member,
+		       char *take_text);
+
 /* Appends @text for a terminal: control characters become '?'. */
 void cli_put_text(struct buf *out, const char *text);
+
+/* The same of a member of an answer, and a constant behind it. */
+void cli_put_member(struct buf *out, const struct json_t *object, const char *member,
+		    const char *behind);
 
 #endif

@@ -20,7 +20,7 @@
 static const char REMEDY_PATH[] = "Check the path and its permissions.";
 static const char REMEDY_TERMINAL[] = "Name a file by --out FILE, or redirect standard output.";
 
-static bool is_standard(const char *path)
+bool io_is_standard(const char *path)
 {
 	return !path || strcmp(path, "-") == 0;
 }
@@ -29,12 +29,12 @@ static bool is_standard(const char *path)
 
 static int open_input(const char *path, int *ret_fd, struct err *err)
 {
-	int fd = is_standard(path) ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3)
-				   : open(path, O_RDONLY | O_NOCTTY | O_CLOEXEC);
+	int fd = io_is_standard(path) ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3)
+				      : open(path, O_RDONLY | O_NOCTTY | O_CLOEXEC);
 
 	if (fd < 0) {
 		(void)err_set_errno(err, errno == ENOENT ? ERR_NOT_FOUND : ERR_UNREADABLE, errno,
-				    "cannot open %s: %s", is_standard(path) ? "the input" : path,
+				    "cannot open %s: %s", io_is_standard(path) ? "the input" : path,
 				    strerrordesc_np(errno));
 		return err_add_remedy(err, REMEDY_PATH);
 	}
@@ -74,7 +74,7 @@ int io_in_read(struct io_in *in, void *data, size_t room, size_t *ret_len, struc
 	while (n < 0 && errno == EINTR);
 	if (n < 0) {
 		(void)err_set_errno(err, ERR_UNREADABLE, errno, "cannot read %s: %s",
-				    is_standard(in->path) ? "the input" : in->path,
+				    io_is_standard(in->path) ? "the input" : in->path,
 				    strerrordesc_np(errno));
 		return err_add_remedy(err, REMEDY_PATH);
 	}
@@ -120,6 +120,18 @@ static int take_into_buf(void *arg, struct slice piece, struct err *err)
 int io_read(const char *path, struct buf *ret_bytes, struct err *err)
 {
 	return io_each(path, take_into_buf, ret_bytes, err);
+}
+
+int io_read_text(const char *path, const char *what, struct buf *ret_text, struct err *err)
+{
+	int r = io_read(path, ret_text, err);
+
+	if (r < 0)
+		return err_wrap(err, "%s", what);
+	if (ret_text->len > 0 && memchr(ret_text->data, '\0', ret_text->len))
+		return err_set(err, ERR_INVALID, "%s: not a text", what);
+	buf_put_u8(ret_text, '\0');
+	return buf_ok(ret_text) ? 0 : err_set(err, ERR_TOO_LARGE, "%s: too large", what);
 }
 
 /* --- out --- */
@@ -213,7 +225,7 @@ static int with_remedy(int r, struct err *err)
 int io_out_open(struct io_out *out, const char *path, struct err *err)
 {
 	out->path = path;
-	if (is_standard(path) || is_special(path))
+	if (io_is_standard(path) || is_special(path))
 		return 0;
 	return with_remedy(open_draft(out, path, err), err);
 }
@@ -222,7 +234,7 @@ static int write_out(struct io_out *out, struct slice bytes, struct err *err)
 {
 	int r = 0;
 
-	if (is_standard(out->path))
+	if (io_is_standard(out->path))
 		return write_fd(STDOUT_FILENO, bytes, "the output", err);
 	if (out->fd < 0)
 		r = open_special(out->path, &out->fd, err);
@@ -309,7 +321,7 @@ int io_check_terminal(const char *path, struct slice bytes, struct err *err)
 
 bool io_is_terminal(const char *path)
 {
-	return is_standard(path) && isatty(STDOUT_FILENO) == 1;
+	return io_is_standard(path) && isatty(STDOUT_FILENO) == 1;
 }
 
 /* --- terminals, and what is missing --- */

@@ -17,12 +17,19 @@
 
 struct file_draft;
 
+/* True for standard input or output. */
+bool io_is_standard(const char *path);
+
 /* Hands the input on in pieces. A negative result of @take ends the reading and is returned. */
 typedef int (*io_take_fn)(void *arg, struct slice piece, struct err *err);
 int io_each(const char *path, io_take_fn take, void *arg, struct err *err) MUST_CHECK;
 
 /* Appends the whole input; ERR_TOO_LARGE over the max of @ret_bytes. */
 int io_read(const char *path, struct buf *ret_bytes, struct err *err) MUST_CHECK;
+
+/* The same of a text: without NUL inside, with one behind. @what is it called in errors. */
+int io_read_text(const char *path, const char *what, struct buf *ret_text, struct err *err)
+	MUST_CHECK;
 
 /*
  * Writes all or nothing. A file gets mode 0600 and is put in place once it is whole; where the

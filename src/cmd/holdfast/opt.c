@@ -35,6 +35,17 @@ static const struct opt *find_option(const struct place *place, struct slice nam
 	return NULL;
 }
 
+static const struct opt *find_letter(const struct place *place, char letter)
+{
+	size_t t, i;
+
+	for (t = 0; t < place->table_count; t++)
+		for (i = 0; i < place->tables[t].count; i++)
+			if (place->tables[t].opts[i].letter == letter)
+				return &place->tables[t].opts[i];
+	return NULL;
+}
+
 static const struct opt *next_argument(const struct place *place)
 {
 	size_t t, i;
@@ -105,24 +116,32 @@ static int check_name(const struct opt *opt, const char *value, struct err *err)
 		       opt->name, NAME_MAX_LEN);
 }
 
+static int add_value(const struct opt *opt, const char *value, struct err *err)
+{
+	if (opt->list->count == OPT_LIST_MAX)
+		return err_set(err, ERR_INVALID, "--%s is given more than %u times", opt->name,
+			       OPT_LIST_MAX);
+	opt->list->items[opt->list->count++] = value;
+	return check_name(opt, value, err);
+}
+
 static int take_value(const struct opt *opt, const char *value, struct err *err)
 {
+	bool chosen = opt->kind == OPT_CHOICE || opt->kind == OPT_CHOICES;
+
+	if (chosen && !is_choice(opt->value, value))
+		return err_set(err, ERR_INVALID, "--%s is one of %s", opt->name, opt->value);
+	if (opt->kind == OPT_LIST || opt->kind == OPT_CHOICES)
+		return add_value(opt, value, err);
 	if (*opt->text)
 		return err_set(err, ERR_INVALID, "--%s is given twice", opt->name);
-	if (opt->kind == OPT_CHOICE && !is_choice(opt->value, value))
-		return err_set(err, ERR_INVALID, "--%s is one of %s", opt->name, opt->value);
 	*opt->text = value;
 	return check_name(opt, value, err);
 }
 
-static int take_option(struct place *place, const char *word, struct err *err)
+/* @value is what stood in the same word; NULL = nothing. */
+static int apply(struct place *place, const struct opt *opt, const char *value, struct err *err)
 {
-	size_t len = strcspn(word + 2, "=");
-	const char *value = word[2 + len] == '=' ? word + 3 + len : NULL;
-	const struct opt *opt = find_option(place, slice_of(word + 2, len));
-
-	if (!opt)
-		return err_set(err, ERR_INVALID, "no such option: %.*s", (int)len + 2, word);
 	if (opt->kind == OPT_FLAG) {
 		if (value)
 			return err_set(err, ERR_INVALID, "--%s takes no value", opt->name);
@@ -134,6 +153,26 @@ static int take_option(struct place *place, const char *word, struct err *err)
 	if (!value)
 		return err_set(err, ERR_INVALID, "--%s needs a value: %s", opt->name, opt->value);
 	return take_value(opt, value, err);
+}
+
+static int take_option(struct place *place, const char *word, struct err *err)
+{
+	size_t len = strcspn(word + 2, "=");
+	const char *value = word[2 + len] == '=' ? word + 3 + len : NULL;
+	const struct opt *opt = find_option(place, slice_of(word + 2, len));
+
+	if (!opt)
+		return err_set(err, ERR_INVALID, "no such option: %.*s", (int)len + 2, word);
+	return apply(place, opt, value, err);
+}
+
+static int take_letter(struct place *place, const char *word, struct err *err)
+{
+	const struct opt *opt = find_letter(place, word[1]);
+
+	if (!opt)
+		return err_set(err, ERR_INVALID, "no such option: %s", word);
+	return apply(place, opt, word[2] != '\0' ? word + 2 : NULL, err);
 }
 
 static int take_argument(const struct place *place, const char *word, struct err *err)
@@ -152,9 +191,11 @@ static bool is_option(const char *word)
 	return word[0] == '-' && word[1] != '\0';
 }
 
-static bool is_help(const char *word)
+static bool is_help(const struct place *place, const char *word)
 {
-	return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
+	if (strcmp(word, "-h") == 0)
+		return !find_letter(place, 'h');
+	return strcmp(word, "--help") == 0;
 }
 
 static int take_word(struct place *place, struct err *err)
@@ -164,7 +205,7 @@ static int take_word(struct place *place, struct err *err)
 	if (place->only_arguments || !is_option(word))
 		return take_argument(place, word, err);
 	if (word[1] != '-')
-		return err_set(err, ERR_INVALID, "no such option: %s", word);
+		return take_letter(place, word, err);
 	if (word[2] == '\0') {
 		place->only_arguments = true;
 		return 0;
@@ -172,12 +213,17 @@ static int take_word(struct place *place, struct err *err)
 	return take_option(place, word, err);
 }
 
+static bool is_missing(const struct opt *opt)
+{
+	return opt->list ? opt->list->count == 0 : opt->text && !*opt->text;
+}
+
 static int check_needed(const struct opt *opt, struct err *err)
 {
-	if (opt->required && !*opt->text)
+	if (opt->required && is_missing(opt))
 		return err_set(err, ERR_INVALID, "%s%s is missing",
 			       opt->kind == OPT_ARGUMENT ? "" : "--", opt->name);
-	if (opt->or_next && !*opt[0].text == !*opt[1].text)
+	if (opt->or_next && is_missing(&opt[0]) == is_missing(&opt[1]))
 		return err_set(err, ERR_INVALID, "exactly one of --%s and --%s is needed",
 			       opt[0].name, opt[1].name);
 	return 0;
@@ -204,7 +250,7 @@ int opt_parse(const struct opt_table *tables, size_t table_count, struct opt_wor
 	int r = 0;
 
 	while (r == 0 && place.at < words.count) {
-		if (!place.only_arguments && is_help(words.words[place.at])) {
+		if (!place.only_arguments && is_help(&place, words.words[place.at])) {
 			*ret_help = true;
 			return 0;
 		}
@@ -220,7 +266,7 @@ int opt_parse_leading(const struct opt_table *table, struct opt_words words,
 	int r = 0;
 
 	while (r == 0 && place.at < words.count && is_option(words.words[place.at])) {
-		if (is_help(words.words[place.at])) {
+		if (is_help(&place, words.words[place.at])) {
 			*ret_help = true;
 			return 0;
 		}
@@ -259,12 +305,28 @@ static void put_option(struct buf *out, const struct opt *opt)
 		buf_printf(out, "--%s", opt->name);
 	else
 		buf_printf(out, "--%s %s", opt->name, opt->value);
+	if (opt->kind == OPT_LIST || opt->kind == OPT_CHOICES)
+		buf_put_str(out, " ..");
+}
+
+/* "-g VALUE, " in front of the long form, which help gives too. */
+static void put_letter(struct buf *out, const struct opt *opt)
+{
+	if (opt->letter == 0)
+		return;
+	if (opt->kind == OPT_FLAG)
+		buf_printf(out, "-%c, ", opt->letter);
+	else
+		buf_printf(out, "-%c %s, ", opt->letter, opt->value);
 }
 
 static void put_one(struct buf *out, const struct opt *opt)
 {
 	buf_put_str(out, opt->required ? "" : "[");
-	put_option(out, opt);
+	if (opt->letter != 0 && opt->kind != OPT_FLAG)
+		buf_printf(out, "-%c %s", opt->letter, opt->value);
+	else
+		put_option(out, opt);
 	buf_put_str(out, opt->required ? "" : "]");
 }
 
@@ -330,6 +392,7 @@ void opt_help(struct buf *out, const struct opt_table *table)
 		size_t width;
 
 		buf_put_str(out, "  ");
+		put_letter(out, &table->opts[i]);
 		put_option(out, &table->opts[i]);
 		width = out->len - start;
 		if (width + 2 > HELP_COLUMN)

@@ -5,7 +5,8 @@
 /*
  * Opt: one table of options gives parsing, the line of usage and the text of help. Options are
  * --name, --name VALUE or --name=VALUE, anywhere before a bare `--`; arguments are taken in the
- * order of the table. Names are not abbreviated, and nothing may be given twice.
+ * order of the table. Names are not abbreviated, and nothing may be given twice but lists. Where a
+ * row has a letter, -l VALUE and -lVALUE are the same option.
  */
 
 #include <stdbool.h>
@@ -19,20 +20,30 @@ enum opt_kind {
 	OPT_FLAG,     /* --name, sets *flag */
 	OPT_TEXT,     /* --name VALUE, sets *text */
 	OPT_CHOICE,   /* the same; VALUE is one of "a|b|c" */
+	OPT_LIST,     /* --name VALUE up to OPT_LIST_MAX times, adds to *list */
+	OPT_CHOICES,  /* the same; each VALUE is one of "a|b|c" */
 	OPT_ARGUMENT, /* not an option but a word of its own, sets *text */
+};
+
+#define OPT_LIST_MAX 32u
+struct opt_list {
+	const char *items[OPT_LIST_MAX + 1]; /* end in NULL; borrowed from the command line */
+	size_t count;
 };
 
 struct opt {
 	enum opt_kind kind;
+	char letter;	   /* 0 = none; "h" takes that letter away from help */
 	const char *name;  /* "in"; of an argument what usage calls it: "NAME" */
 	const char *value; /* "FILE", or the choices */
 	const char *help;
-	bool required;	   /* options and arguments that have no default */
-	bool *flag;	   /* false at first */
-	const char **text; /* NULL at first; then borrowed from the command line */
-	bool is_name;	   /* the value is the name of a secret or key, and must be one */
-	bool is_path;	   /* it is a path of FAPI, which begins with a slash; with both, either */
-	bool or_next;	   /* exactly one of this option and that of the next row is needed */
+	bool required;	       /* options and arguments that have no default */
+	bool *flag;	       /* false at first */
+	const char **text;     /* NULL at first; then borrowed from the command line */
+	struct opt_list *list; /* empty at first */
+	bool is_name;	       /* the value is the name of a secret or key, and must be one */
+	bool is_path; /* it is a path of FAPI, which begins with a slash; with both, either */
+	bool or_next; /* exactly one of this option and that of the next row is needed */
 };
 
 struct opt_table {

@@ -48,7 +48,7 @@ int verb_fapi_probe(struct cli *cli, struct opt_words words)
 		return r;
 	if (hf_fapi_probe_json(cli->hf, &json) < 0)
 		return cli_fail_hf(cli);
-	return admin_print(cli, json, put_probe);
+	return cli_print_answer(cli, json, put_probe);
 }
 
 static void put_provisioned(struct buf *out, const json_t *object)
@@ -70,7 +70,7 @@ int verb_fapi_provision(struct cli *cli, struct opt_words words)
 		return r;
 	if (hf_fapi_provision_json(cli->hf, &json) < 0)
 		return cli_fail_hf(cli);
-	return admin_print(cli, json, put_provisioned);
+	return cli_print_answer(cli, json, put_provisioned);
 }
 
 static int seal(const struct cli *cli, const char *path, const char *in)

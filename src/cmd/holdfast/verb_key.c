@@ -15,7 +15,6 @@
 
 #define PEM_MAX	       (128u * 1024u)
 #define PASSPHRASE_MAX 1024u
-#define LINE_MAX_BYTES 1024u
 
 #define OPT_NAME(target)                                                                           \
 	{                                                                                          \
@@ -23,44 +22,62 @@
 		.text = (target), .is_name = true                                                  \
 	}
 
-/* The description that the service gave, whole or as one line. */
-static int print_description(const struct cli *cli, const char *text)
+/* "NAME: TYPE, ORIGIN, for sign decrypt, protection P" */
+static void put_description(struct buf *out, const json_t *object)
 {
-	CLEANUP(json_cleanup) struct json_t *json = NULL;
-	CLEANUP(buf_fini) struct buf out = BUF_INIT(LINE_MAX_BYTES);
-	const char *name = "", *type = "", *protection = "", *origin = "";
-	struct err err;
+	const json_t *uses = json_object_get(object, "use");
+	size_t i;
 
-	if (cli->json)
-		return cli_print_json(cli, text);
-	if (json_parse(slice_str(text), &json, &err) < 0 ||
-	    json_get_string(json, "name", true, &name, &err) < 0 ||
-	    json_get_string(json, "type", true, &type, &err) < 0 ||
-	    json_get_string(json, "protection", true, &protection, &err) < 0 ||
-	    json_get_string(json, "origin", true, &origin, &err) < 0)
-		return cli_fail(cli, &err);
-	cli_put_text(&out, name);
-	buf_put_str(&out, ": ");
-	cli_put_text(&out, type);
-	buf_put_str(&out, ", ");
-	cli_put_text(&out, origin);
-	buf_put_str(&out, ", protection ");
-	cli_put_text(&out, protection);
-	buf_put_u8(&out, '\n');
-	return cli_print(cli, &out);
+	cli_put_member(out, object, "name", ": ");
+	cli_put_member(out, object, "type", ", ");
+	cli_put_member(out, object, "origin", ", ");
+	for (i = 0; i < json_array_size(uses); i++) {
+		buf_put_str(out, i > 0 ? " " : "for ");
+		cli_put_text(out, json_string_value(json_array_get(uses, i)));
+	}
+	buf_put_str(out, json_array_size(uses) > 0 ? ", protection " : "protection ");
+	cli_put_member(out, object, "protection", "\n");
 }
+
+static int print_description(const struct cli *cli, char *take_json)
+{
+	return cli_print_answer(cli, take_json, put_description);
+}
+
+/* Whether a use fits the type is for the service to say. */
+static unsigned uses_of(const struct opt_list *list)
+{
+	unsigned uses = 0;
+	size_t i;
+
+	for (i = 0; i < list->count; i++)
+		uses |= list->items[i][0] == 's'   ? HF_USE_SIGN
+			: list->items[i][0] == 'd' ? HF_USE_DECRYPT
+						   : HF_USE_AGREE;
+	return uses;
+}
+
+#define OPT_USES(target)                                                                           \
+	{                                                                                          \
+		.kind = OPT_CHOICES, .name = "use", .value = "sign|decrypt|agree",                 \
+		.help = "what the key may be used for: RSA keys sign and decrypt, ECC keys sign "  \
+			"and agree; default: sign",                                                \
+		.list = (target)                                                                   \
+	}
 
 int verb_key_create(struct cli *cli, struct opt_words words)
 {
 	const char *name = NULL, *type = NULL, *auth = NULL;
+	struct opt_list uses = {.count = 0};
 	bool export = false, bare;
 	const struct opt opts[] = {
 		OPT_NAME(&name),
 		{.kind = OPT_CHOICE,
 		 .name = "type",
-		 .value = "ecc-p256|ecc-p384|rsa-2048|rsa-3072",
+		 .value = "ecc-p256|ecc-p384|rsa-2048|rsa-3072|hmac-sha256",
 		 .help = "default: ecc-p256",
 		 .text = &type},
+		OPT_USES(&uses),
 		{.kind = OPT_FLAG,
 		 .name = "export",
 		 .help = "allow 'key export'; without it the key can never leave",
@@ -71,7 +88,7 @@ int verb_key_create(struct cli *cli, struct opt_words words)
 		 .help = "with --export: what opens the exported key; default: passphrase",
 		 .text = &auth},
 	};
-	char *json = NULL;
+	char *json;
 	struct err err;
 	int r;
 
@@ -83,13 +100,11 @@ int verb_key_create(struct cli *cli, struct opt_words words)
 		return cli_usage(cli, &err);
 	}
 	bare = auth && strcmp(auth, "none") == 0;
-	if (hf_key_create(cli->hf, name, type ? type : "ecc-p256",
-			  (export ? HF_KEY_EXPORT : 0u) | (bare ? HF_KEY_NO_PASSPHRASE : 0u),
-			  &json) < 0)
+	if (hf_key_create_for(cli->hf, name, type ? type : "ecc-p256", uses_of(&uses),
+			      (export ? HF_KEY_EXPORT : 0u) | (bare ? HF_KEY_NO_PASSPHRASE : 0u),
+			      &json) < 0)
 		return cli_fail_hf(cli);
-	r = print_description(cli, json);
-	hf_free(json);
-	return r;
+	return print_description(cli, json);
 }
 
 int verb_key_list(struct cli *cli, struct opt_words words)
@@ -174,19 +189,6 @@ int verb_key_delete(struct cli *cli, struct opt_words words)
 
 /* --- import --- */
 
-/* Reads a text for the library: without NUL inside, with one behind. */
-static int read_text(const char *path, const char *what, struct buf *ret_text, struct err *err)
-{
-	int r = io_read(path, ret_text, err);
-
-	if (r < 0)
-		return err_wrap(err, "%s", what);
-	if (ret_text->len > 0 && memchr(ret_text->data, '\0', ret_text->len))
-		return err_set(err, ERR_INVALID, "%s: not a text", what);
-	buf_put_u8(ret_text, '\0');
-	return buf_ok(ret_text) ? 0 : err_set(err, ERR_TOO_LARGE, "%s: too large", what);
-}
-
 /* The end of the line that an editor adds is no part of a passphrase. */
 static void cut_line_end(struct buf *text)
 {
@@ -217,34 +219,28 @@ struct import {
 	const char *name;
 	const char *in;
 	const char *passphrase_file;
+	struct opt_list uses;
 };
 
 static int import_key(const struct cli *cli, const struct import *import)
 {
 	CLEANUP(buf_fini) struct buf pem = BUF_INIT(PEM_MAX);
 	CLEANUP(buf_fini) struct buf passphrase = BUF_INIT(PASSPHRASE_MAX);
-	char *json = NULL;
+	char *json;
 	struct err err;
 	int r;
 
-	r = read_text(import->in, "key", &pem, &err);
+	r = io_read_text(import->in, "key", &pem, &err);
 	if (r == 0 && import->passphrase_file)
-		r = read_text(import->passphrase_file, "passphrase", &passphrase, &err);
+		r = io_read_text(import->passphrase_file, "passphrase", &passphrase, &err);
 	if (r < 0)
 		return cli_fail(cli, &err);
 	if (import->passphrase_file)
 		cut_line_end(&passphrase);
-	if (hf_key_import(cli->hf, import->name, (const char *)pem.data,
-			  (const char *)passphrase.data, &json) < 0)
+	if (hf_key_import_for(cli->hf, import->name, (const char *)pem.data,
+			      (const char *)passphrase.data, uses_of(&import->uses), &json) < 0)
 		return fail_import(cli);
-	r = print_description(cli, json);
-	hf_free(json);
-	return r;
-}
-
-static bool is_stdin(const char *path)
-{
-	return !path || strcmp(path, "-") == 0;
+	return print_description(cli, json);
 }
 
 int verb_key_import(struct cli *cli, struct opt_words words)
@@ -255,9 +251,10 @@ int verb_key_import(struct cli *cli, struct opt_words words)
 		{.kind = OPT_TEXT,
 		 .name = "in",
 		 .value = "FILE",
-		 .help = "the PEM: with provider tpm a TSS2 PRIVATE KEY of this TPM, with "
-			 "provider legacy PKCS#8; default: standard input",
+		 .help = "the PEM: PKCS#8, or with provider tpm a TSS2 PRIVATE KEY of this TPM; "
+			 "default: standard input",
 		 .text = &import.in},
+		OPT_USES(&import.uses),
 		{.kind = OPT_TEXT,
 		 .name = "passphrase-file",
 		 .value = "FILE",
@@ -270,7 +267,8 @@ int verb_key_import(struct cli *cli, struct opt_words words)
 	r = cli_parse(cli, opts, ARRAY_LEN(opts), words);
 	if (r >= 0)
 		return r;
-	if (import.passphrase_file && is_stdin(import.passphrase_file) && is_stdin(import.in)) {
+	if (import.passphrase_file && io_is_standard(import.passphrase_file) &&
+	    io_is_standard(import.in)) {
 		(void)err_set(&err, ERR_INVALID,
 			      "key and passphrase cannot both come from standard input");
 		return cli_usage(cli, &err);

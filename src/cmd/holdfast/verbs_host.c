@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What looks after the device the service runs on. */
+#include "base/mem.h"
+#include "cmd/holdfast/verb.h"
+
+static const struct verb VERBS[] = {
+	{"fapi probe", verb_fapi_probe, "Show whether FAPI reaches the TPM and its keys"},
+	{"fapi provision", verb_fapi_provision, "Make the keys that FAPI needs"},
+	{"fapi seal", verb_fapi_seal, "Let FAPI seal up to 128 bytes under a path"},
+	{"fapi list", verb_fapi_list, "List the paths of FAPI's objects"},
+	{"fapi delete", verb_fapi_delete, "Delete an object of FAPI"},
+	{"tpm accept", verb_tpm_accept, "Accept a TPM that was changed, in the place of the old"},
+	{"tenant add", verb_tenant_add, "Serve one more tenant, such as a container"},
+	{"tenant list", verb_tenant_list, "List the tenants"},
+	{"tenant show", verb_tenant_show, "Show what a tenant may do, and what it has"},
+	{"tenant remove", verb_tenant_remove, "Remove a tenant with its keys and secrets"},
+	{"doctor", verb_doctor, "Look for what is wrong, and say what to do about it"},
+};
+
+const struct verb_set VERBS_HOST = {VERBS, ARRAY_LEN(VERBS)};
