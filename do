@@ -22,6 +22,7 @@ usage: ./do VERB
   bench [ROW..]  measure the rows of docs/BENCH.md against their peers (--help)
   soak [N [S]]   kill the daemon N times (200) while clients write and look for what was lost;
                  10,000 seeds of faults; 40 keys and 40 secrets at random for S seconds (600)
+  tsan           what threads share, on a build that notices unsynchronised accesses
   fault [N [M]]  repeat seed N of the faults, or M seeds from it on
   build          install what the build needs and put the programs into build/
   check          the static checks, clang-tidy among them
@@ -69,6 +70,8 @@ wait_for() { # seconds, command..
 . tools/do-run.sh
 # shellcheck source=tools/do-test.sh
 . tools/do-test.sh
+# shellcheck source=tools/do-tsan.sh
+. tools/do-tsan.sh
 # shellcheck source=tools/do-fuzz.sh
 . tools/do-fuzz.sh
 # shellcheck source=tools/do-bench.sh
@@ -84,6 +87,7 @@ main() {
 	fuzz) do_fuzz "$@" ;;
 	bench) do_bench "$@" ;;
 	fault) do_fault "$@" ;;
+	tsan) do_tsan "$@" ;;
 	build) do_build "$@" ;;
 	check) do_check "$@" ;;
 	deps) do_deps "$@" ;;

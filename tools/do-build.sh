@@ -11,7 +11,9 @@ BUILD_PACKAGES=(
 	swtpm openssl curl jq
 )
 TEST_PACKAGES=(
-	bats tpm2-tools tpm2-openssl python3-tpm2-pytss strace socat procps python3 python3-yaml git
+	bats swtpm-tools tpm2-tools tpm2-openssl python3-tpm2-pytss strace socat procps python3 python3-yaml
+	python3-jsonschema git
+	bubblewrap runc busybox-static
 	clang-format clang-tidy
 )
 
@@ -53,10 +55,13 @@ do_deps() {
 # Meson puts a program where its source is; people look for it in the build folder itself.
 link_programs() { # build folder
 	local program path
-	for program in holdfastd holdfast holdfast-fapi; do
+	for program in holdfastd holdfast holdfast-client holdfast-fapi; do
 		path=$(find "$1/src/cmd" -type f -name "$program" -perm -u+x | head -n 1)
 		[ -n "$path" ] || die "the build made no $program"
 		ln -sfn "${path#"$1"/}" "$1/$program"
+	done
+	for program in genaik pubgetaik sign; do
+		ln -sfn holdfast "$1/eve_tools_tpm2_$program"
 	done
 }
 
@@ -75,5 +80,5 @@ do_build() {
 	[ $# -eq 0 ] || die "build takes no argument"
 	need_packages "${BUILD_PACKAGES[@]}"
 	compile "$build"
-	say "Built: build/holdfastd, build/holdfast, build/holdfast-fapi"
+	say "Built: build/holdfastd, build/holdfast, build/holdfast-client, build/holdfast-fapi"
 }

@@ -20,14 +20,18 @@ do_test() {
 		say "0 passed, 1 failed"
 		exit 1
 	fi
-	results=$(mktemp -d "${TMPDIR:-/tmp}/holdfast-test.XXXXXX")
-	trap 'rm -rf "$results"' EXIT
-	: >"$results/totals"
+	results_folder
 	test_plain
 	test_checks
 	test_sanitized
 	test_soak
 	test_sum
+}
+
+results_folder() {
+	results=$(mktemp -d "${TMPDIR:-/tmp}/holdfast-test.XXXXXX")
+	trap 'rm -rf "$results"' EXIT
+	: >"$results/totals"
 }
 
 # The last line of the whole run.
@@ -99,11 +103,13 @@ test_soak() {
 	HOLDFAST_BUILD=$build tally_one "random test" tests/soak/random.sh 10
 }
 
-unit_tests() { # build folder
-	local log=$1/meson-logs/testlog.json
+unit_tests() { # build folder [options of meson test..]
+	local folder=$1 log=$1/meson-logs/testlog.json
+	shift
 	rm -f "$log"
-	CMOCKA_MESSAGE_OUTPUT=TAP HOLDFAST_BUILD=$1 \
-		meson test -C "$1" --no-rebuild --timeout-multiplier 4 >"$results/out" 2>&1 || true
+	CMOCKA_MESSAGE_OUTPUT=TAP HOLDFAST_BUILD=$folder \
+		meson test -C "$folder" --no-rebuild --timeout-multiplier 4 "$@" \
+		>"$results/out" 2>&1 || true
 	if [ -s "$log" ]; then
 		tools/tally "$results/totals" "unit and contract" --meson "$log"
 	else
@@ -112,13 +118,19 @@ unit_tests() { # build folder
 }
 
 # Two files at a time: each test has its own folder, its own emulator and its own daemon.
-integration_tests() { # build folder
-	local file name status out=$results/bats
+integration_tests() { # build folder [names; else all]
+	local folder=$1 file name status out=$results/bats files
+	shift
 	rm -rf "$out"
 	mkdir "$out"
+	mapfile -t files < <(find tests/integration -name '*.bats' | sort)
+	if [ $# -gt 0 ]; then
+		files=("${@/#/tests/integration/}")
+		files=("${files[@]/%/.bats}")
+	fi
 	# shellcheck disable=SC2016
-	find tests/integration -name '*.bats' -print0 | sort -z |
-		HOLDFAST_BUILD=$1 out=$out xargs -0 -r -n 1 -P 2 bash -c '
+	printf '%s\0' "${files[@]}" |
+		HOLDFAST_BUILD=$folder out=$out xargs -0 -r -n 1 -P 2 bash -c '
 			name=$(basename "$1" .bats)
 			bats --tap "$1" >"$out/$name.tap" 2>&1
 			echo $? >"$out/$name.status"' bats

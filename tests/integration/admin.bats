@@ -5,10 +5,6 @@
 bats_require_minimum_version 1.5.0
 load helpers
 
-tools() {
-	TPM2TOOLS_TCTI=$TCTI "$@"
-}
-
 accept_tpm() {
 	admin POST /v1/admin/tpm/accept -H 'Content-Type: application/json' -d '{}'
 }

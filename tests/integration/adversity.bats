@@ -6,10 +6,6 @@
 bats_require_minimum_version 1.5.0
 load helpers
 
-tools() {
-	TPM2TOOLS_TCTI=$TCTI "$@"
-}
-
 # A sealed blob, a secret and a key, made while all is well.
 things() {
 	on tpm

@@ -76,10 +76,11 @@ POST|/v1/keys|{"name":".x","type":"ecc-p256"}|invalid|/name
 POST|/v1/keys|{"name":"a/b","type":"ecc-p256"}|invalid|/name
 POST|/v1/keys|{"name":"a\u0000b","type":"ecc-p256"}|invalid|
 POST|/v1/keys|{"name":"x","type":"ecc-p521"}|not_supported|/type
-POST|/v1/keys|{"name":"x","type":"hmac-sha256"}|not_supported|/type
+POST|/v1/keys|{"name":"x","type":"hmac-sha1"}|not_supported|/type
+POST|/v1/keys|{"name":"x","type":"hmac-sha256","export":true}|invalid|/export
 POST|/v1/keys|{"name":"x","type":"ecc-p256","use":[]}|invalid|/use
 POST|/v1/keys|{"name":"x","type":"ecc-p256","use":"sign"}|invalid|/use
-POST|/v1/keys|{"name":"x","type":"ecc-p256","use":["decrypt"]}|not_supported|/use
+POST|/v1/keys|{"name":"x","type":"ecc-p256","use":["decrypt"]}|invalid|/use/0
 POST|/v1/keys|{"name":"x","type":"ecc-p256","export":1}|invalid|/export
 POST|/v1/keys|{"name":"x","type":"ecc-p256","auth":"none"}|invalid|/auth
 POST|/v1/keys|{"name":"x","type":"ecc-p256","export":true,"auth":"x"}|invalid|/auth

@@ -5,10 +5,6 @@
 bats_require_minimum_version 1.5.0
 load helpers
 
-tools() {
-	TPM2TOOLS_TCTI=$TCTI "$@"
-}
-
 # tpm_config [KEY = VALUE..]: like write_config, with more keys in the tpm section.
 tpm_config() {
 	printf 'paths { state = "%s"  run = "%s" }\ntpm { tcti = "%s"  wait = 0\n%s\n}\n' \

@@ -168,7 +168,7 @@ people() {
 	ends 0 random --help
 	grep -qF "service's provider" "$T/out"
 	ends 0 key import --help
-	tr -s ' \n' ' ' <"$T/out" | grep -qF "with provider legacy PKCS#8"
+	tr -s ' \n' ' ' <"$T/out" | grep -qF "or with provider tpm a TSS2 PRIVATE KEY"
 }
 
 @test "a bad name, and not exactly one of --key and --public, are wrong usage" {

@@ -131,7 +131,7 @@ with_pytss() {
 		fapi provision
 		done_and '.srk == "adopted" and .already == false'
 		fapi provision
-		done_and '.srk == "made" and .already == true'
+		done_and '.srk == "adopted" and .already == true'
 		fapi seal /HS/SRK/six <<<hello
 		done_and true
 		[[ $(commands_of_unseal /HS/SRK/six) == 6 ]]

@@ -118,6 +118,11 @@ stop_swtpm() {
 	SWTPM_PID=
 }
 
+# A stock tool, straight to the chip.
+tools() {
+	TSS2_LOG=all+NONE TPM2TOOLS_TCTI=$TCTI "$@"
+}
+
 # --- the daemon ---
 
 # write_config [LINE..]: its own folders, and the TPM that start_swtpm() made, if it did.
