@@ -149,10 +149,21 @@ decided() {
 		[[ $(jq -r .provider "$T/status") != deciding ]]
 }
 
-# start_daemon: .. until the provider is decided.
+# A tenant answers `starting` until its id was read, a moment after the provider is decided.
+tenants_opened() {
+	is_gone "$DAEMON_PID" && return 0
+	curl -s -m 5 --unix-socket "$ADMIN" http://h/v1/admin/tenants -o "$T/tenants" 2>/dev/null &&
+		jq -e 'all(.tenants[]; .fault // "" | contains("being opened") | not)' \
+			"$T/tenants" >/dev/null
+}
+
+# start_daemon: .. until the provider is decided, and whoever has a section can ask.
 start_daemon() {
 	launch_daemon
 	wait_until 20 decided
+	if grep -Eo '^ *tenant +[a-z0-9-]+' "$T/conf" | grep -Eqv ' host$'; then
+		wait_until 20 tenants_opened
+	fi
 	if is_gone "$DAEMON_PID"; then
 		echo "the daemon ended"
 		cat "$T/log"

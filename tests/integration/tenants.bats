@@ -28,7 +28,6 @@ with() {
 	fi
 	config "$@"
 	start_daemon
-	wait_until 20 all_opened
 }
 
 all_opened() {
