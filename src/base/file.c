@@ -378,18 +378,33 @@ static int write_all(int fd, struct slice bytes)
 	return 0;
 }
 
+/* Looks first. What comes in between can only be an empty folder: rename(2) goes over nothing else
+ * with a folder. */
+static int rename_folder(int from_dir, const char *from, int to_dir, const char *to)
+{
+	struct stat st;
+
+	if (fstatat(to_dir, to, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		errno = EEXIST;
+	return errno != ENOENT ? -1 : renameat(from_dir, from, to_dir, to);
+}
+
 /*
- * As renameat(), but never over an existing name. Old kernels and some file systems cannot do it
- * in one step; a second link to the file and removing the first is as safe.
+ * As renameat(), but never over an existing name. Old kernels and some file systems (NFS) cannot do
+ * it in one step; a second link to the file and removing the first is as safe. A folder has no
+ * second link.
  */
 static int rename_new(int from_dir, const char *from, int to_dir, const char *to)
 {
+	struct stat st;
 	int errnum;
 
 	if (renameat2(from_dir, from, to_dir, to, RENAME_NOREPLACE) == 0)
 		return 0;
 	if (errno != ENOSYS && errno != EINVAL)
 		return -1;
+	if (fstatat(from_dir, from, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode))
+		return rename_folder(from_dir, from, to_dir, to);
 	if (linkat(from_dir, from, to_dir, to, 0) < 0)
 		return -1;
 	if (unlinkat(from_dir, from, 0) == 0)
@@ -568,23 +583,25 @@ int file_sync(int dir, const char *name, struct err *err)
 	return r < 0 ? r : sync_folder(dir, name, err);
 }
 
+int file_move_passing(int from_dir, const char *from, int to_dir, const char *to, struct err *err)
+{
+	int r = check_name(from, err);
+
+	if (r == 0)
+		r = check_name(to, err);
+	if (r == 0 && rename_new(from_dir, from, to_dir, to) < 0)
+		r = err_set_errno(err, change_code(errno), errno, "cannot move %s", from);
+	return r;
+}
+
 int file_move(int from_dir, const char *from, int to_dir, const char *to, struct err *err)
 {
-	int r;
+	int r = file_move_passing(from_dir, from, to_dir, to, err);
 
-	r = check_name(from, err);
-	if (r < 0)
-		return r;
-	r = check_name(to, err);
-	if (r < 0)
-		return r;
-	if (rename_new(from_dir, from, to_dir, to) < 0)
-		return err_set_errno(err, change_code(errno), errno, "cannot move %s", from);
 	/* First where it arrived: a cut in between then leaves two names rather than none. */
-	r = sync_folder(to_dir, to, err);
-	if (r < 0)
-		return r;
-	return sync_folder(from_dir, from, err);
+	if (r == 0)
+		r = sync_folder(to_dir, to, err);
+	return r < 0 ? r : sync_folder(from_dir, from, err);
 }
 
 /* --- whole folders --- */

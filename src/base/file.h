@@ -80,8 +80,15 @@ int file_remove(int dir, const char *name, struct err *err) MUST_CHECK;
  */
 int file_sync(int dir, const char *name, struct err *err) MUST_CHECK;
 
-/* Moves durably between folders of one file system, never over an existing name (ERR_CONFLICT). */
+/*
+ * Moves durably between folders of one file system, never over an existing name (ERR_CONFLICT). Who
+ * moves a folder is alone in @to_dir (a lock, a folder of his own): not every file system can look
+ * and rename in one step.
+ */
 int file_move(int from_dir, const char *from, int to_dir, const char *to, struct err *err)
+	MUST_CHECK;
+/* The same for names that need not survive the machine, as of sockets: nothing is synced. */
+int file_move_passing(int from_dir, const char *from, int to_dir, const char *to, struct err *err)
 	MUST_CHECK;
 
 /* Deletes temporary files of writers that were killed, not of living ones; counts them. */

@@ -76,13 +76,20 @@ int folder_open_run(const char *run_dir, int *ret_dir, struct err *err)
 
 /* --- the tenants' folders --- */
 
-/* A folder of ours with exactly @mode, whatever it had. */
+/*
+ * A folder of ours with exactly @mode, whatever it had. Nothing here is synced, neither folders nor
+ * sockets: a run folder is made anew by every start.
+ */
 static int open_own(int parent, const char *name, mode_t mode, int *ret_dir, struct err *err)
 {
 	CLEANUP(fd_close_cleanup) int dir = -1;
 	struct stat st;
-	int r = file_open_dir(parent, name, true, mode, &dir, err);
+	int r;
 
+	if (mkdirat(parent, name, mode) < 0 && errno != EEXIST)
+		return err_set_errno(err, ERR_INTERNAL, errno,
+				     "cannot make the folder of sockets %s", name);
+	r = file_open_dir(parent, name, false, mode, &dir, err);
 	if (r < 0)
 		return err_wrap(err, "the folder of sockets");
 	if (fstat(dir, &st) < 0)
@@ -154,7 +161,7 @@ int folder_listen(int tenants, const char *run_dir, const char *name, int *ret_f
 		return r;
 	r = clear_place(dir, err);
 	if (r == 0)
-		r = file_move(tenants, staged, dir, SERVER_SOCKET, err);
+		r = file_move_passing(tenants, staged, dir, SERVER_SOCKET, err);
 	if (r < 0) {
 		(void)unlinkat(tenants, staged, 0);
 		return r;
@@ -189,5 +196,5 @@ int folder_remove(int tenants, const char *name, struct err *err)
 				     "the folder of sockets %s cannot be removed", name);
 	(void)snprintf(aside, sizeof(aside), ".%s.%llu", name,
 		       (unsigned long long)clock_monotonic_us());
-	return file_move(tenants, name, tenants, aside, err);
+	return file_move_passing(tenants, name, tenants, aside, err);
 }

@@ -17,6 +17,16 @@
 /* They outlive their connections, which the fixture's end closes. */
 static struct tenant acme, db, admin;
 
+static unsigned syncs;
+
+int __wrap_fsync(int fd);
+int __wrap_fsync(int fd)
+{
+	(void)fd;
+	syncs++;
+	return 0;
+}
+
 static struct tenant tenant_named(const char *name)
 {
 	struct tenant tenant = {.connections_max = 64};
@@ -73,6 +83,22 @@ static bool is_served(struct fixture *fixture, const char *name)
 }
 
 /* --- folders --- */
+
+/* What is gone with the machine anyway is not waited for: there may be a thousand. */
+static void test_nothing_is_synced(void **state)
+{
+	struct fixture *fixture = *state;
+	struct err err;
+
+	assert_true(syncs > 0); /* of the run folder itself, by the fixture */
+	syncs = 0;
+	assert_int_equal(listen_for(fixture, &acme, &err), 0);
+	assert_int_equal(listen_for(fixture, &db, &err), 0);
+	assert_true(is_served(fixture, OURS));
+	server_unlisten(fixture->server, &acme, true);
+	assert_int_equal(server_remove_folder(fixture->server, fixture->run, "acme", &err), 0);
+	assert_int_equal(syncs, 0);
+}
 
 static void test_modes(void **state)
 {
@@ -414,6 +440,7 @@ static void test_places(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		TEST(test_nothing_is_synced),
 		TEST(test_modes),
 		TEST(test_folder_stays),
 		TEST(test_remove_folder),

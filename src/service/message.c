@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "service/message.h"
 
+#include <stdatomic.h>
+#include <string.h>
+
 #define RESULT_MAX 1024u
 #define LONG_S	   120u /* 1 MiB is a thousand commands, and others have their turns in between */
 /* Software has no queue to share: pieces of which a turn takes none of it from the others. */
@@ -18,6 +21,14 @@ static bool is_long(const struct message_op *message)
 }
 
 /* --- steps --- */
+
+static int check_key(const struct message_op *message, struct err *err)
+{
+	if (!atomic_load(&message->key_gone))
+		return 0;
+	return err_set(err, ERR_NOT_FOUND, "the key %s was deleted while its message was at work",
+		       message->op.name);
+}
 
 static int start_pieces(struct message_op *message, struct provider *p, struct err *err)
 {
@@ -37,7 +48,9 @@ static int give_first(void *arg, struct err *err)
 	struct provider *p;
 	int r;
 
-	r = keystore_key_describe(&target, record, &message->key, err);
+	r = check_key(message, err);
+	if (r == 0)
+		r = keystore_key_describe(&target, record, &message->key, err);
 	if (r == 0)
 		r = message->check(message, err);
 	if (r < 0)
@@ -77,10 +90,14 @@ static int give_piece(struct message_op *message, struct provider *p, struct err
 static int give_next(void *arg, struct err *err)
 {
 	struct message_op *message = arg;
-	struct provider *p = op_provider_enter(&message->op);
-	unsigned left = p->ops->on_chip ? 1 : SOFT_PIECES;
-	int r;
+	struct provider *p;
+	unsigned left;
+	int r = check_key(message, err);
 
+	if (r < 0)
+		return r;
+	p = op_provider_enter(&message->op);
+	left = p->ops->on_chip ? 1 : SOFT_PIECES;
 	do {
 		message->op.more = false;
 		r = give_piece(message, p, err);
@@ -129,6 +146,22 @@ static void leave_queue(struct message_op *message)
 	message->queued = false;
 	if (was_first && *first && (*first)->op.job)
 		jobs_resume((*first)->op.job);
+}
+
+/* One that waits begins, and ends by that before it takes anything of the chip. */
+void message_end_key(struct tenant *tenant, enum store_kind kind, const char *name)
+{
+	struct message_op *message = ((struct service_tenant *)tenant)->messages;
+
+	for (; message; message = message->next) {
+		const struct store_id *id = &message->op.record.id;
+
+		if (id->kind != kind || strcmp(id->name, name) != 0)
+			continue;
+		atomic_store(&message->key_gone, true);
+		if (message->op.job)
+			jobs_resume(message->op.job);
+	}
 }
 
 void message_plan(struct message_op *message, enum store_kind kind)

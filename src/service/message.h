@@ -6,7 +6,8 @@
  * Message: an op that gives a message to a key, whole or, over PROVIDER_PIECE_MAX bytes, piece by
  * piece. Each piece is a job of its own, so that others have their turn at the chip between two. Of
  * a tenant one long message is in the chip at a time: its sequence takes one of the few places
- * there, and two would drive each other out with every piece. The others wait, held.
+ * there, and two would drive each other out with every piece. The others wait, held. With its key
+ * a long message ends too.
  */
 
 #include "service/op.h"
@@ -27,12 +28,16 @@ struct message_op {
 		     struct slice message, struct buf *ret_result, struct err *err);
 	struct pieces *pieces;
 	size_t at; /* so much of it was given */
+	_Atomic bool key_gone;
 	bool queued;
 	struct message_op *next; /* of the tenant's long ones */
 };
 
 /* For prepare, once all else is read: plans the steps with the record of the op's name. */
 void message_plan(struct message_op *message, enum store_kind kind);
+
+/* On the loop: the key @name was deleted. Its long messages that are in the chip, or wait, end. */
+void message_end_key(struct tenant *tenant, enum store_kind kind, const char *name);
 
 /* Of the op_kind. */
 void message_turn(struct op *op);

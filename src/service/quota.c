@@ -45,6 +45,7 @@ static void watch(struct op *op, enum quota_of of)
 	change->blind = !quota->known;
 	change->quiet = quota->at_work == 0;
 	change->begun = quota->begun;
+	change->grown = quota->grown;
 	change->counts = limit_of(op) > 0 && (!quota->known || quota->loose);
 }
 
@@ -134,7 +135,9 @@ static void take_count(struct op *op)
 
 	if (!change->counts || (quota->known && !exact))
 		return;
-	quota->used = change->counted;
+	/* What ended since the op began may be in the count or not: a change without a limit, or
+	 * one that began before the limit did, is at work unseen. */
+	quota->used = change->counted + (quota->grown - change->grown);
 	quota->known = true;
 	quota->loose = !exact;
 }
@@ -165,12 +168,12 @@ int quota_adds_key(struct op *op, struct err *err)
 	return 0;
 }
 
-void quota_puts_secret(struct op *op)
+void quota_puts_secret(struct op *op, uint64_t at_most)
 {
 	watch(op, QUOTA_STORED);
 	join_secret(op);
 	if (limit_of(op) == 0)
-		begin(op, 0);
+		begin(op, at_most);
 }
 
 void quota_removes(struct op *op, enum quota_of of)
@@ -189,14 +192,22 @@ void quota_failed(struct op *op, int code)
 	op->quota.unsure = code == ERR_TIMEOUT || code == ERR_UNREADABLE || code == ERR_INTERNAL;
 }
 
+static void add(struct quota *quota, uint64_t more)
+{
+	quota->used += more;
+	quota->grown += more;
+}
+
 /* The change was made. */
 static void note(struct quota *quota, const struct quota_change *change)
 {
 	if (change->was_unknown || change->shared || (change->blind && change->was > 0)) {
-		quota->used += change->need;
+		add(quota, change->need);
 		quota->loose = true;
+	} else if (change->need > change->was) {
+		add(quota, change->need - change->was);
 	} else {
-		quota->used += change->need - change->was;
+		quota->used -= change->was - change->need;
 	}
 }
 
@@ -216,7 +227,7 @@ void quota_end(struct op *op)
 		if (op->changed) {
 			note(quota, change);
 		} else if (change->unsure) {
-			quota->used += change->need;
+			add(quota, change->need);
 			quota->loose = true;
 		}
 	}

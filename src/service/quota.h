@@ -27,6 +27,7 @@ struct quota {
 	bool known; /* was counted once */
 	bool loose; /* used may be more than there is, never less */
 	uint64_t used;
+	uint64_t grown;	   /* by all changes that ended, whatever others took away */
 	uint64_t reserved; /* by changes at work */
 	uint64_t begun;	   /* changes so far, .. */
 	unsigned at_work;  /* .. and those that have not ended */
@@ -39,7 +40,8 @@ struct quota_change {
 	bool at_work;
 	bool counts;	  /* a step counts, since the loop does not know or is not sure */
 	bool quiet;	  /* nothing was at work when the op began .. */
-	uint64_t begun;	  /* .. and so many changes had begun */
+	uint64_t begun;	  /* .. and so many changes had begun, .. */
+	uint64_t grown;	  /* .. and those that had ended had added so much */
 	uint64_t counted; /* by the step */
 	uint64_t need;	  /* set by a step: what there is afterwards of this object, */
 	uint64_t was;	  /* and before */
@@ -55,8 +57,12 @@ struct quota_change {
 
 /* A key or an attestation key is going to be made. Refuses, or adds the steps that find out. */
 int quota_adds_key(struct op *op, struct err *err) MUST_CHECK;
-/* A secret is going to be put; need and was are set by steps, then comes quota_admits(). */
-void quota_puts_secret(struct op *op);
+/*
+ * A secret is going to be put; need and was are set by steps. Then comes quota_admits(), unless the
+ * tenant has no limit: the change is at work from now on, with @at_most bytes, which need is never
+ * above.
+ */
+void quota_puts_secret(struct op *op, uint64_t at_most);
 /* The op's object is going to be removed; was is set by the step. */
 void quota_removes(struct op *op, enum quota_of of);
 

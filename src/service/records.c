@@ -10,6 +10,7 @@
 #include "base/json.h"
 #include "base/loop.h"
 #include "service/aiks.h"
+#include "service/message.h"
 #include "service/routes.h"
 
 #define LIST_MAX 1000u
@@ -243,7 +244,7 @@ static void forget_release(void *arg)
 }
 
 /* Without memory the object stays loaded until its slot is needed. */
-static void forget_later(struct op *op)
+static void forget_object(struct op *op)
 {
 	struct delete_op *delete = (struct delete_op *)op;
 	struct forgetting *forgetting;
@@ -270,6 +271,12 @@ static void forget_later(struct op *op)
 					      .deadline_us = forgetting->deadline_us},
 			   &job, &err) < 0)
 		forget_release(forgetting);
+}
+
+static void forget_later(struct op *op)
+{
+	message_end_key(op->peer.tenant, kind_of(op), op->name);
+	forget_object(op);
 }
 
 /* What the chip may know of it. Nothing, when the record cannot be read: it goes all the same. */

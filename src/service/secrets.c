@@ -59,6 +59,9 @@ static int seal_secret(void *arg, struct err *err)
 	return op_provider_leave(&put->op, r);
 }
 
+/* A record is at most so much larger than what is sealed in it. */
+#define SEALED_MORE (KEYSTORE_BLOB_MAX - KEYSTORE_PLAIN_MAX)
+
 static int finish_secret(void *arg, struct err *err)
 {
 	struct put_op *put = arg;
@@ -109,7 +112,7 @@ static int prepare_put(struct op *op, struct err *err)
 	op_changes_record(op, STORE_SECRETS);
 	op_step(op, JOB_POOL, put->only_create ? records_check_absent : check_present);
 	op_step(op, op_provider_place(op), seal_secret);
-	quota_puts_secret(op);
+	quota_puts_secret(op, store_record_bytes(secret_size(put->plain) + SEALED_MORE));
 	if (op->quota.at_work) {
 		op_step(op, JOB_POOL, finish_and_store);
 		return 0;

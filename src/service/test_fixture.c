@@ -11,6 +11,7 @@
 
 #include "base/json.h"
 #include "service/metrics.h"
+#include "tenant/audit.h"
 
 #define TURN_US 1000u
 
@@ -106,6 +107,7 @@ int fixture_make(void **state)
 
 	json_setup();
 	metrics_setup("1.2.3");
+	audit_forget();
 	(void)snprintf(fixture->path, sizeof(fixture->path), "/tmp/hf-service-XXXXXX");
 	assert_non_null(mkdtemp(fixture->path));
 	fixture->chip.provider.ops = &CHIP;

@@ -152,6 +152,40 @@ static void client_leaves(void **state)
 	run_until_idle(fixture);
 }
 
+/* What is in the chip ends with its key, and so does what waits for it; another key's goes on. */
+static void key_is_deleted(void **state)
+{
+	struct fixture *fixture = *state;
+	struct asker askers[3] = {0};
+
+	make_keys(fixture);
+	fixture->chip.stands = 2;
+	asker_begin(&askers[0], fixture, "POST", "/v1/keys/m/mac", message("data", 'a', 3, 0));
+	asker_begin(&askers[1], fixture, "POST", "/v1/aiks/q/sign", message("message", 'b', 3, 0));
+	asker_begin(&askers[2], fixture, "POST", "/v1/keys/m/mac", message("data", 'c', 3, 0));
+	run_until_noted(fixture, 2);
+	while (fixture->tenant.tenant.holders < 3)
+		turn(fixture);
+	/* Another kind of that name is another key. */
+	assert_int_equal(ask(fixture, "DELETE", "/v1/aiks/m", NULL), 404);
+	assert_int_equal(ask(fixture, "DELETE", "/v1/keys/m", NULL), 204);
+	fixture->chip.stands = 0;
+	assert_int_equal(asker_end(&askers[0]), 404);
+	assert_non_null(strstr(askers[0].answer, "\"code\":\"not_found\""));
+	assert_non_null(strstr(askers[0].answer, "the key m was deleted"));
+	/* It waited behind the other, and does not wait for that to be told. */
+	assert_int_equal(asker_end(&askers[2]), 404);
+	assert_int_equal(asker_end(&askers[1]), 200);
+	assert_string_equal(fixture->chip.notes, "<a!{bb>");
+	run_until_idle(fixture);
+	/* A new key of that name is not taken for the old one. */
+	assert_int_equal(
+		ask(fixture, "POST", "/v1/keys", "{\"name\":\"m\",\"type\":\"hmac-sha256\"}"), 201);
+	asker_begin(&askers[0], fixture, "POST", "/v1/keys/m/mac", message("data", 'd', 3, 0));
+	assert_int_equal(asker_end(&askers[0]), 200);
+	run_until_idle(fixture);
+}
+
 /* A piece that fails ends it, with the chip's own error. */
 static void piece_fails(void **state)
 {
@@ -293,13 +327,10 @@ static void longest(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(goes_in_pieces),
-		TEST(others_have_their_turn),
-		TEST(client_leaves),
-		TEST(piece_fails),
-		TEST(provider_is_taken_away),
-		TEST(service_stops),
-		TEST(refuses),
+		TEST(goes_in_pieces), TEST(others_have_their_turn),
+		TEST(client_leaves),  TEST(key_is_deleted),
+		TEST(piece_fails),    TEST(provider_is_taken_away),
+		TEST(service_stops),  TEST(refuses),
 		TEST(longest),
 	};
 

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "service/op.h"
+
 #define MANY 12u
 
 static struct tenant *tenant_of(struct fixture *fixture)
@@ -246,12 +248,95 @@ static void counts_only_when_asked(void **state)
 	assert_int_equal(quota->at_work, 0);
 }
 
+/* --- a limit that is set while changes are at work --- */
+
+/* An op that begins to make the key @name, without a request. */
+static struct op key_op(struct fixture *fixture, const char *name)
+{
+	struct op op = {
+		.peer = {.tenant = tenant_of(fixture)},
+		.tenant = fixture->tenant.owner,
+		.store = fixture->store,
+	};
+	struct err err;
+
+	(void)snprintf(op.name, sizeof(op.name), "%s", name);
+	assert_int_equal(quota_adds_key(&op, &err), 0);
+	return op;
+}
+
+/* What its steps would do. */
+static void make_key(struct op *op)
+{
+	const struct store_id id = {"host", STORE_KEYS, op->name};
+	struct err err;
+
+	assert_int_equal(store_create(op->store, &id, slice_str("x"), &err), 0);
+	op->changed = true;
+}
+
+/* An earlier one ends between the count of a later one and its admission. */
+static void ends_between_count_and_admission(void **state)
+{
+	struct fixture *fixture = *state;
+	struct quota *quota = &fixture->tenant.quotas[QUOTA_KEYS];
+	struct op unlimited, limited, last;
+	struct err err;
+
+	unlimited = key_op(fixture, "a");
+	tenant_of(fixture)->keys_max = 1;
+	limited = key_op(fixture, "b");
+	assert_int_equal(quota_count(&limited, &err), 0);
+	make_key(&unlimited);
+	quota_end(&unlimited);
+	assert_int_equal(quota_admits(&limited, &err), ERR_QUOTA);
+	assert_true(quota->known && quota->loose);
+	assert_int_equal(quota->used, 1);
+	quota_end(&limited);
+	tenant_of(fixture)->keys_max = 2;
+	last = key_op(fixture, "b");
+	make_key(&last);
+	quota_end(&last);
+	/* Who would be refused by what may be too much has it counted, exactly now. */
+	last = key_op(fixture, "c");
+	assert_int_equal(quota_count(&last, &err), 0);
+	assert_int_equal(quota_admits(&last, &err), ERR_QUOTA);
+	quota_end(&last);
+	assert_false(quota->loose);
+	assert_int_equal(quota->used, 2);
+	assert_int_equal(quota->reserved, 0);
+	assert_int_equal(quota->at_work, 0);
+}
+
+/* One that was let in without a limit takes its room of the limit that came. */
+static void put_without_a_limit_takes_room(void **state)
+{
+	struct fixture *fixture = *state;
+	struct quota *quota = &fixture->tenant.quotas[QUOTA_STORED];
+	struct op first = {.peer = {.tenant = tenant_of(fixture)}, .name = "a"};
+
+	use_chip(fixture);
+	quota_puts_secret(&first, 2 * STORE_BLOCK);
+	tenant_of(fixture)->stored_max = 2 * STORE_BLOCK;
+	assert_int_equal(put(fixture, "b", 3), 429);
+	first.quota.need = STORE_BLOCK; /* less than it might have been */
+	first.changed = true;
+	quota_end(&first);
+	assert_int_equal(quota->reserved, 0);
+	assert_int_equal(put(fixture, "b", 3), 201);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(keys_have_a_limit),    TEST(failures_take_nothing),
-		TEST(many_keys_at_once),    TEST(secrets_have_a_limit),
-		TEST(many_secrets_at_once), TEST(counts_only_when_asked),
+		TEST(keys_have_a_limit),
+		TEST(failures_take_nothing),
+		TEST(many_keys_at_once),
+		TEST(secrets_have_a_limit),
+		TEST(many_secrets_at_once),
+		TEST(counts_only_when_asked),
+		TEST(ends_between_count_and_admission),
+		TEST(put_without_a_limit_takes_room),
 	};
 
 	return cmocka_run_group_tests_name("quota", tests, NULL, NULL);

@@ -11,6 +11,7 @@
 
 #define STORE_TENANTS	 "tenants"
 #define STORE_QUARANTINE "quarantine"
+#define STORE_REMOVED	 "removed"
 #define STORE_DIR_MODE	 0700
 #define STORE_FILE_MODE	 0600
 

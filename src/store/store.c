@@ -210,6 +210,16 @@ static void sweep_all(struct store *store)
 		(void)!file_list(tenants, sweep_tenant, store, &ignored);
 }
 
+/* Now, since a full disk may have no room for it when a removal needs it, which then tries again.
+ */
+static void make_removed(const struct store *store)
+{
+	CLEANUP(fd_close_cleanup) int fd = -1;
+	struct err ignored;
+
+	(void)!store_folder(store, (const char *const[]){STORE_REMOVED, NULL}, true, &fd, &ignored);
+}
+
 int store_open(const char *path, struct store **ret_store, struct err *err)
 {
 	CLEANUP(store_cleanup) struct store *store = calloc(1, sizeof(*store));
@@ -229,6 +239,7 @@ int store_open(const char *path, struct store **ret_store, struct err *err)
 	if (r < 0)
 		return r;
 	sweep_all(store);
+	make_removed(store);
 	*ret_store = TAKE(store);
 	return 0;
 }

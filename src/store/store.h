@@ -55,6 +55,10 @@ int store_twin_read(struct store *store, const char *tenant, const char *name,
 int store_twin_write(struct store *store, const char *tenant, const char *name,
 		     struct slice content, struct err *err) MUST_CHECK;
 
+/* Both copies durably, whatever is in them, which takes no room on disk; absent is good. */
+int store_twin_remove(struct store *store, const char *tenant, const char *name, struct err *err)
+	MUST_CHECK;
+
 /*
  * Gives a twin file of the state folder the name @aside, copy by copy, whatever is in them; then
  * NAME is absent. Cut off between the two, it can be repeated with another name. ERR_CONFLICT:

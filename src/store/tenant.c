@@ -18,10 +18,9 @@
 #include "base/file.h"
 #include "store/impl.h"
 
-#define STORE_REMOVED "removed"
-#define TRIES	      1000u
-#define NAME_SIZE     128u
-#define DEPTH_MAX     4 /* of what is deleted; there are 2 */
+#define TRIES	  1000u
+#define NAME_SIZE 128u
+#define DEPTH_MAX 4 /* of what is deleted; there are 2 */
 
 /* --- names --- */
 

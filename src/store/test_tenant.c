@@ -134,13 +134,26 @@ static void swept_after_a_kill(void **state)
 	assert_true(removed_is_empty(fixture));
 }
 
+/* Made before a disk can be full, and again when somebody deleted it. */
+static void removed_is_there_from_the_start(void **state)
+{
+	struct fixture *fixture = *state;
+
+	assert_true(removed_is_empty(fixture));
+	fixture_delete(fixture, "removed");
+	create(fixture, "web", STORE_KEYS, "a");
+	assert_int_equal(store_tenant_remove(fixture->store, "web", &fixture->err), 0);
+	assert_false(removed_is_empty(fixture));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(names_in_order),	      TEST(removed_with_all),	TEST(absent_or_wrong),
-		TEST(links_are_not_followed), TEST(swept_after_a_kill),
+		TEST(names_in_order),	  TEST(removed_with_all),
+		TEST(absent_or_wrong),	  TEST(links_are_not_followed),
+		TEST(swept_after_a_kill), TEST(removed_is_there_from_the_start),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -382,6 +382,35 @@ static void tenant_folders_are_made(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
+/* Whatever is in them, and one or none is good as well. */
+static void removed_with_both_copies(void **state)
+{
+	struct fixture *fixture = *state;
+	CLEANUP(secret_cleanup) struct secret *content = NULL;
+
+	assert_int_equal(store_twin_remove(fixture->store, "web", "id", &fixture->err), 0);
+	assert_int_equal(
+		store_twin_write(fixture->store, "web", "id", slice_str("id"), &fixture->err), 0);
+	assert_int_equal(
+		store_twin_write(fixture->store, "web", "policy", slice_str("{}"), &fixture->err),
+		0);
+	fixture_put(fixture, "tenants/web/policy", slice_str("torn"));
+	assert_int_equal(store_twin_remove(fixture->store, "web", "policy", &fixture->err), 0);
+	assert_false(fixture_has(fixture, "tenants/web/policy"));
+	assert_false(fixture_has(fixture, "tenants/web/policy.copy"));
+	assert_int_equal(store_twin_read(fixture->store, "web", "policy", &content, &fixture->err),
+			 ERR_NOT_FOUND);
+	fixture_delete(fixture, "tenants/web/id");
+	assert_int_equal(store_twin_remove(fixture->store, "web", "id", &fixture->err), 0);
+	assert_false(fixture_has(fixture, "tenants/web/id.copy"));
+	assert_int_equal(store_twin_remove(fixture->store, "web", "id", &fixture->err), 0);
+	assert_int_equal(store_twin_remove(fixture->store, "..", "id", &fixture->err), ERR_INVALID);
+	/* A folder in its place is no file of ours, and a fault. */
+	fixture_put_folder(fixture, "tenants/web/id");
+	assert_int_equal(store_twin_remove(fixture->store, "web", "id", &fixture->err),
+			 ERR_CONFLICT);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -402,6 +431,7 @@ int main(void)
 		TEST(folder_is_made_private),
 		TEST(leftovers_are_swept),
 		TEST(tenant_folders_are_made),
+		TEST(removed_with_both_copies),
 	};
 
 	return cmocka_run_group_tests_name("store twin", tests, NULL, NULL);

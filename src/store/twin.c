@@ -271,9 +271,26 @@ int store_twin_write(struct store *store, const char *tenant, const char *name,
 			  FILE_REPLACE, err);
 }
 
+static const char *const SUFFIXES[] = {"", TWIN_SUFFIX};
+
+int store_twin_remove(struct store *store, const char *tenant, const char *name, struct err *err)
+{
+	CLEANUP(fd_close_cleanup) int dir = -1;
+	char copy[NAME_MAX + 1];
+	size_t i;
+	int r = open_twins(store, tenant, name, false, &dir, err);
+
+	for (i = 0; r == 0 && i < ARRAY_LEN(SUFFIXES); i++) {
+		(void)snprintf(copy, sizeof(copy), "%s%s", name, SUFFIXES[i]);
+		r = file_remove(dir, copy, err);
+		if (r == ERR_NOT_FOUND)
+			r = 0;
+	}
+	return r == ERR_NOT_FOUND ? 0 : r;
+}
+
 int store_twin_set_aside(struct store *store, const char *name, const char *aside, struct err *err)
 {
-	static const char *const SUFFIXES[] = {"", TWIN_SUFFIX};
 	CLEANUP(fd_close_cleanup) int dir = -1;
 	char from[NAME_MAX + 1], to[NAME_MAX + 1];
 	size_t i;

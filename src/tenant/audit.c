@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * One line of JSON per operation; its members are the same for all, so that tools can filter;
- * only `late` is there where it is true. What is kept are the lines themselves, in a ring.
+ * only `late` and `refusals` are there where they say something. What is kept are the lines
+ * themselves, in a ring.
  */
 #include "tenant/audit.h"
 
@@ -12,9 +13,15 @@
 
 #include "base/json.h"
 #include "base/log.h"
+#include "base/loop.h"
+
+#define REFUSALS_AT_ONCE 10u
+#define REFUSAL_US	 1000000u /* .. and one more after each */
+#define BUCKETS		 64u
 
 struct kept {
 	char tenant[sizeof(((struct tenant *)NULL)->name)];
+	bool refusal;
 	size_t len;
 	uint8_t line[];
 };
@@ -34,45 +41,191 @@ void audit_format(const struct audit_event *event, uint64_t time, struct buf *re
 	json_put_string(ret_line, event->object);
 	buf_put_str(ret_line, ",\"result\":");
 	json_put_string(ret_line, event->code == 0 ? "ok" : err_info(event->code)->name);
-	buf_printf(ret_line, ",\"tpm_commands\":%" PRIu64 ",\"microseconds\":%" PRIu64 "%s}",
+	buf_printf(ret_line, ",\"tpm_commands\":%" PRIu64 ",\"microseconds\":%" PRIu64 "%s",
 		   event->tpm_commands, event->microseconds, event->late ? ",\"late\":true" : "");
+	if (event->refusals > 0)
+		buf_printf(ret_line, ",\"refusals\":%" PRIu64, event->refusals);
+	buf_put_str(ret_line, "}");
 }
 
-/* Where memory is short the log alone has it, and the oldest line goes all the same. */
-static void keep(const char *tenant, struct slice line)
-{
-	struct kept *kept = calloc(1, sizeof(*kept) + line.len);
-
-	if (kept) {
-		memcpy(kept->tenant, tenant, sizeof(kept->tenant));
-		kept->len = line.len;
-		memcpy(kept->line, line.data, line.len);
-	}
-	free(ring[next]);
-	ring[next] = kept;
-	next = (next + 1) % AUDIT_KEPT_MAX;
-}
-
-void audit_write(const struct audit_event *event)
-{
-	CLEANUP(buf_fini) struct buf line = BUF_INIT(AUDIT_LINE_MAX);
-
-	audit_format(event, (uint64_t)time(NULL), &line);
-	log_audit(buf_slice(&line));
-	if (buf_ok(&line))
-		keep(event->peer->tenant->name, buf_slice(&line));
-}
+/* --- lines that are kept --- */
 
 static bool is_wanted(const struct kept *kept, const char *tenant)
 {
 	return kept && (!tenant || strcmp(kept->tenant, tenant) == 0);
 }
 
-/* The @i-th, from the oldest on. */
-static const struct kept *kept_at(size_t i)
+/* The place of the @i-th, from the oldest on. */
+static struct kept **place_at(size_t i)
 {
-	return ring[(next + i) % AUDIT_KEPT_MAX];
+	return &ring[(next + i) % AUDIT_KEPT_MAX];
 }
+
+/* The oldest of all; or, of a tenant with its share of refusals, the oldest of these. */
+static size_t find_victim(const char *tenant)
+{
+	size_t count = 0, oldest = 0;
+	size_t i;
+
+	for (i = AUDIT_KEPT_MAX; i > 0; i--) {
+		const struct kept *kept = *place_at(i - 1);
+
+		if (!is_wanted(kept, tenant) || !kept->refusal)
+			continue;
+		count++;
+		oldest = i - 1;
+	}
+	return count < AUDIT_REFUSALS_MAX ? 0 : oldest;
+}
+
+/* Where memory is short the log alone has it, and the oldest line goes all the same. */
+static void keep(const struct audit_event *event, struct slice line)
+{
+	struct kept *kept = calloc(1, sizeof(*kept) + line.len);
+	const char *tenant = event->peer->tenant->name;
+	size_t i = event->code != 0 ? find_victim(tenant) : 0;
+
+	if (kept) {
+		memcpy(kept->tenant, tenant, sizeof(kept->tenant));
+		kept->refusal = event->code != 0;
+		kept->len = line.len;
+		memcpy(kept->line, line.data, line.len);
+	}
+	free(*place_at(i));
+	/* Those before it move up, so that the oldest place of all is free. */
+	for (; i > 0; i--)
+		*place_at(i) = *place_at(i - 1);
+	ring[next] = kept;
+	next = (next + 1) % AUDIT_KEPT_MAX;
+}
+
+static void write_line(const struct audit_event *event)
+{
+	CLEANUP(buf_fini) struct buf line = BUF_INIT(AUDIT_LINE_MAX);
+
+	audit_format(event, (uint64_t)time(NULL), &line);
+	log_audit(buf_slice(&line));
+	if (buf_ok(&line))
+		keep(event, buf_slice(&line));
+}
+
+/* --- refusals --- */
+
+/* A tenant that was refused something lately, by its number. */
+struct refuser {
+	struct refuser *next;
+	uint32_t number;
+	char name[sizeof(((struct tenant *)NULL)->name)];
+	uint64_t paid_us; /* from when on it has all its lines at once again */
+	/* Counted and not told, with the peer and the code of the last one. */
+	struct tenant_peer peer;
+	struct audit_event counted;
+};
+
+static struct refuser *refusers[BUCKETS];
+static uint64_t looked_us;
+
+static bool take_line(struct refuser *refuser, uint64_t now_us)
+{
+	uint64_t from = refuser->paid_us > now_us ? refuser->paid_us : now_us;
+
+	if (from - now_us > (uint64_t)(REFUSALS_AT_ONCE - 1) * REFUSAL_US)
+		return false;
+	refuser->paid_us = from + REFUSAL_US;
+	return true;
+}
+
+static void tell(struct refuser *refuser)
+{
+	struct tenant tenant = {.number = refuser->number};
+	struct audit_event event = refuser->counted;
+
+	memcpy(tenant.name, refuser->name, sizeof(tenant.name));
+	refuser->peer.tenant = &tenant;
+	event.peer = &refuser->peer;
+	write_line(&event);
+	refuser->peer.tenant = NULL;
+	refuser->counted = (struct audit_event){.refusals = 0};
+}
+
+/* Tells what is due, or with @all what there is, and forgets who has all his lines again. */
+static void look(uint64_t now_us, bool all)
+{
+	size_t i;
+
+	looked_us = now_us;
+	for (i = 0; i < BUCKETS; i++) {
+		struct refuser **at = &refusers[i];
+
+		while (*at) {
+			struct refuser *refuser = *at;
+
+			if (refuser->counted.refusals > 0 && (take_line(refuser, now_us) || all))
+				tell(refuser);
+			if (refuser->paid_us > now_us || refuser->counted.refusals > 0) {
+				at = &refuser->next;
+				continue;
+			}
+			*at = refuser->next;
+			free(refuser);
+		}
+	}
+}
+
+/* NULL when memory is short. */
+static struct refuser *refuser_of(const struct tenant *tenant)
+{
+	struct refuser **first = &refusers[tenant->number % BUCKETS];
+	struct refuser *refuser = *first;
+
+	while (refuser && refuser->number != tenant->number)
+		refuser = refuser->next;
+	if (refuser)
+		return refuser;
+	refuser = calloc(1, sizeof(*refuser));
+	if (!refuser)
+		return NULL;
+	refuser->number = tenant->number;
+	memcpy(refuser->name, tenant->name, sizeof(refuser->name));
+	refuser->next = *first;
+	*first = refuser;
+	return refuser;
+}
+
+static void count(struct refuser *refuser, const struct audit_event *event)
+{
+	struct audit_event *counted = &refuser->counted;
+
+	refuser->peer = *event->peer;
+	refuser->peer.tenant = NULL;
+	counted->operation = "refusals";
+	counted->object = "";
+	counted->code = event->code;
+	counted->tpm_commands += event->tpm_commands;
+	counted->microseconds += event->microseconds;
+	counted->refusals++;
+}
+
+void audit_write(const struct audit_event *event)
+{
+	uint64_t now_us = clock_monotonic_us();
+	struct refuser *refuser;
+
+	if (now_us - looked_us >= REFUSAL_US)
+		look(now_us, false);
+	refuser = event->code != 0 ? refuser_of(event->peer->tenant) : NULL;
+	if (refuser && !take_line(refuser, now_us))
+		count(refuser, event);
+	else
+		write_line(event);
+}
+
+void audit_flush(void)
+{
+	look(clock_monotonic_us(), true);
+}
+
+/* --- asking --- */
 
 void audit_recall(const char *tenant, size_t limit, struct buf *ret_lines)
 {
@@ -80,10 +233,11 @@ void audit_recall(const char *tenant, size_t limit, struct buf *ret_lines)
 	size_t first = AUDIT_KEPT_MAX;
 	size_t i;
 
+	audit_flush();
 	while (first > 0 && limit > 0)
-		limit -= is_wanted(kept_at(--first), tenant);
+		limit -= is_wanted(*place_at(--first), tenant);
 	for (i = first; i < AUDIT_KEPT_MAX; i++) {
-		const struct kept *kept = kept_at(i);
+		const struct kept *kept = *place_at(i);
 
 		if (!is_wanted(kept, tenant))
 			continue;
@@ -99,4 +253,11 @@ void audit_forget(void)
 
 	for (i = 0; i < AUDIT_KEPT_MAX; i++)
 		free(TAKE(ring[i]));
+	for (i = 0; i < BUCKETS; i++)
+		while (refusers[i]) {
+			struct refuser *refuser = refusers[i];
+
+			refusers[i] = refuser->next;
+			free(refuser);
+		}
 }

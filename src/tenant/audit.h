@@ -3,8 +3,12 @@
 #define TENANT_AUDIT_H
 
 /*
- * Audit: who did what to which object and how it ended; never data. Every line goes to the log, and
- * the last AUDIT_KEPT_MAX are kept in memory to be asked for. Loop only.
+ * Audit: who did what to which object and how it ended; never data. Lines go to the log, and the
+ * last AUDIT_KEPT_MAX are kept in memory to be asked for. Loop only.
+ *
+ * What was refused or failed costs its tenant nothing, so he gets ten such lines at once and one a
+ * second from then on: what is beyond is counted and told in one line. Of the kept lines not more
+ * than AUDIT_REFUSALS_MAX are one tenant's refusals.
  */
 
 #include <stdbool.h>
@@ -22,24 +26,29 @@ struct audit_event {
 	uint64_t tpm_commands; /* that this operation cost, as far as known when it was answered */
 	uint64_t microseconds; /* from the complete request to the answer */
 	bool late;	       /* done after all: its client was told that it was not, or left */
+	uint64_t refusals;     /* not 0: so many are told in one; code is the last one's */
 };
 
-#define AUDIT_LINE_MAX 1024u
-#define AUDIT_KEPT_MAX 1024u
+#define AUDIT_LINE_MAX	   1024u
+#define AUDIT_KEPT_MAX	   1024u
+#define AUDIT_REFUSALS_MAX 64u
 
 /* Pure: appends the event as one line of JSON, without a newline. @time: seconds since 1970. */
 void audit_format(const struct audit_event *event, uint64_t time, struct buf *ret_line);
 
-/* Writes it to the log and keeps it. */
+/* Writes it to the log and keeps it, or counts it. */
 void audit_write(const struct audit_event *event);
 
+/* Tells what was counted and was not told yet. */
+void audit_flush(void);
+
 /*
- * Appends the last @limit kept lines with commas between them, oldest first: those of @tenant, or
- * of all when that is NULL.
+ * After audit_flush(), appends the last @limit kept lines with commas between them, oldest first:
+ * those of @tenant, or of all when that is NULL.
  */
 void audit_recall(const char *tenant, size_t limit, struct buf *ret_lines);
 
-/* Forgets all that was kept. */
+/* Forgets all that was kept and counted. */
 void audit_forget(void);
 
 #endif

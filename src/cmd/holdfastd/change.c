@@ -4,9 +4,14 @@
  *
  *   open     for each tenant that is STARTING: read its id, or make it (pool)
  *   reload   read the file (pool)  >  put it in force  >  open
- *   add      listen  >  write its policy, make its id (pool)
- *   remove   listen no more, end its connections  >  wait until nothing of it is left  >  move its
- *            data away (pool), which is the moment that counts  >  delete them (pool)
+ *   add      wait until nothing of that name is left  >  listen  >  write its policy, make its id
+ *            (pool)
+ *   remove   listen no more, end its connections  >  wait until nothing of that name is left  >
+ *            move its data away (pool), which is the moment that counts  >  delete them (pool)
+ *
+ * What is left of a name are all that were ever served by it and are held: also one whose section
+ * is gone, whose requests are still at work, or one whose removal was given up. A late operation of
+ * theirs makes folders anew.
  *
  * Cut off by a kill, an addition has happened when its policy is there, and a removal when the data
  * were moved: what remains to be done is done at the next start.
@@ -49,8 +54,9 @@ struct change {
 	const char *path;	    /* reload */
 	struct conf *conf;
 	struct service_reloaded counts;
-	bool known;   /* remove: it was served, so that absent data are no error */
-	bool waiting; /* .. for its end */
+	bool known; /* remove: it was served, so that absent data are no error */
+	void (*go_on)(struct change *change, const struct err *err); /* add, remove: not NULL while
+						it waits until nothing of the name is left */
 };
 
 /* --- the queue --- */
@@ -170,6 +176,55 @@ static void submit(struct change *change)
 	}
 	tenants->first = tenants->last = change;
 	change->begin(change);
+}
+
+/* --- waiting until nothing of a name is left --- */
+
+/* They are gone, or it was waited for long enough. */
+static void waited(void *arg)
+{
+	struct tenants *tenants = arg;
+	struct change *change = tenants->first;
+	struct err err;
+
+	if (!change || !change->go_on)
+		return;
+	if (!tenants_living(tenants, change->name)) {
+		TAKE(change->go_on)(change, NULL);
+		return;
+	}
+	(void)err_set(&err, ERR_TIMEOUT, "a request of tenant %s does not end; nothing was changed",
+		      change->name);
+	TAKE(change->go_on)(change, &err);
+}
+
+void change_left(struct tenants *tenants, const char *name)
+{
+	const struct change *change = tenants->first;
+	struct err ignored;
+
+	if (!change || !change->go_on || strcmp(change->name, name) != 0 ||
+	    tenants_living(tenants, name))
+		return;
+	/* Not from here: this may be inside of any operation's end. The timer has its room. */
+	(void)!loop_timer_set(&tenants->step, 0, &ignored);
+}
+
+/* Mostly nothing is. */
+static void wait_for_none(struct change *change,
+			  void (*go_on)(struct change *change, const struct err *err))
+{
+	struct tenants *tenants = change->tenants;
+	struct err err;
+
+	if (!tenants_living(tenants, change->name)) {
+		go_on(change, NULL);
+		return;
+	}
+	if (loop_timer_set(&tenants->step, PATIENCE_US, &err) < 0)
+		go_on(change, &err);
+	else
+		change->go_on = go_on;
 }
 
 /* --- open --- */
@@ -333,8 +388,12 @@ static int store_tenant(struct change *change, struct err *err)
 			     err);
 	if (r == 0)
 		r = keystore_tenant_open(change->store, change->name, &change->owner, err);
-	if (r < 0) /* It was not made: nothing of it may be left. */
-		(void)!store_tenant_remove(change->store, change->name, &ignored);
+	if (r == 0)
+		return 0;
+	/* It was not made: nothing of it may be left. Where the disk is too full to move its
+	 * folder, no policy makes it a tenant at the next start. */
+	(void)!store_twin_remove(change->store, change->name, TENANTS_POLICY, &ignored);
+	(void)!store_tenant_remove(change->store, change->name, &ignored);
 	return r;
 }
 
@@ -386,15 +445,18 @@ static int check_new(const struct tenants *tenants, const char *name, struct err
 								       : "");
 }
 
-static void begin_add(struct change *change)
+static void add_now(struct change *change, const struct err *failure)
 {
 	struct tenants *tenants = change->tenants;
 	struct entry *entry;
 	struct err err;
-	int r = check_new(tenants, change->name, &err);
+	int r;
 
-	if (r == 0)
-		r = kept_add(tenants, change->name, change->policy, &err);
+	if (failure) {
+		end(change, failure);
+		return;
+	}
+	r = kept_add(tenants, change->name, change->policy, &err);
 	if (r < 0) {
 		end(change, &err);
 		return;
@@ -412,6 +474,16 @@ static void begin_add(struct change *change)
 		added(change, &err);
 	else
 		run(change, store_tenant, added);
+}
+
+static void begin_add(struct change *change)
+{
+	struct err err;
+
+	if (check_new(change->tenants, change->name, &err) < 0)
+		end(change, &err);
+	else
+		wait_for_none(change, add_now);
 }
 
 int change_add(void *arg, const char *name, const struct json_t *policy, service_tenants_fn done,
@@ -479,49 +551,16 @@ static int move_away(struct change *change, struct err *err)
 	return r;
 }
 
-static void take_away(struct change *change)
+static void take_away(struct change *change, const struct err *failure)
 {
 	struct err err;
 
-	if (forget_folder(change->tenants, change->name, &err) < 0)
+	if (failure)
+		moved(change, failure);
+	else if (forget_folder(change->tenants, change->name, &err) < 0)
 		moved(change, &err);
 	else
 		run(change, move_away, moved);
-}
-
-/* It ended, or it was waited for long enough. */
-static void waited(void *arg)
-{
-	struct tenants *tenants = arg;
-	struct change *change = tenants->first;
-	struct entry *entry;
-	struct err err;
-
-	if (!change || !change->waiting)
-		return;
-	change->waiting = false;
-	if (!tenants->leaving) {
-		take_away(change);
-		return;
-	}
-	tenants->leaving = NULL;
-	(void)err_set(&err, ERR_TIMEOUT, "a request of tenant %s does not end; nothing was removed",
-		      change->name);
-	entry = tenants_find(tenants, change->name);
-	if (entry)
-		entry->fault = err;
-	end(change, &err);
-}
-
-void change_left(struct tenants *tenants, const struct served *served)
-{
-	struct err ignored;
-
-	if (tenants->leaving != served)
-		return;
-	tenants->leaving = NULL;
-	/* Not from here: this may be inside of any operation's end. The timer has its room. */
-	(void)!loop_timer_set(&tenants->step, 0, &ignored);
 }
 
 static int check_removable(const struct tenants *tenants, const char *name, struct err *err)
@@ -540,30 +579,20 @@ static void begin_remove(struct change *change)
 {
 	struct tenants *tenants = change->tenants;
 	struct entry *entry;
-	struct served *served;
 	struct err err;
-	int r = check_removable(tenants, change->name, &err);
 
-	if (r == 0)
-		r = loop_timer_set(&tenants->step, PATIENCE_US, &err);
-	if (r < 0) {
+	if (check_removable(tenants, change->name, &err) < 0) {
 		end(change, &err);
 		return;
 	}
+	tenants_give_up(tenants, change->name);
 	entry = tenants_find(tenants, change->name);
 	change->known = entry != NULL;
-	if (!entry || !entry->served) {
-		loop_timer_clear(&tenants->step);
-		take_away(change);
-		return;
-	}
-	(void)err_set(&entry->fault, ERR_CONFLICT, "the tenant is being removed");
-	served = TAKE(entry->served);
-	served->st.tenant.over = true;
-	change->waiting = true;
-	tenants->leaving = served;
-	server_unlisten(tenants->daemon->server, &served->st.tenant, true);
-	tenant_drop(&served->st.tenant);
+	if (entry)
+		(void)err_set(&entry->fault, ERR_CONFLICT, "the tenant is being removed");
+	if (entry && entry->served)
+		tenant_drop(&TAKE(entry->served)->st.tenant);
+	wait_for_none(change, take_away);
 }
 
 int change_remove(void *arg, const char *name, service_tenants_fn done, void *op, struct err *err)
@@ -595,7 +624,6 @@ void change_stop(struct tenants *tenants)
 		return;
 	tenants->stopping = true;
 	loop_timer_clear(&tenants->step);
-	tenants->leaving = NULL;
 	(void)refuse_stopping(&err);
 	while (first && first->next) {
 		struct change *later = first->next;
@@ -605,6 +633,6 @@ void change_stop(struct tenants *tenants)
 		change_free(later);
 	}
 	tenants->last = first;
-	if (first && first->waiting)
+	if (first && first->go_on)
 		end(first, &err);
 }

@@ -22,6 +22,7 @@
 #include "host/listen_fds.h"
 #include "host/notify.h"
 #include "service/metrics.h"
+#include "tenant/audit.h"
 
 #define REQUEST_S     30u
 #define IDLE_S	      120u
@@ -341,8 +342,12 @@ static void leave(const struct daemon *daemon, int status)
 
 static void release(struct daemon *daemon, int status)
 {
+	bool ended;
+
 	service_stop(daemon->service);
-	if (!jobs_free(daemon->jobs, daemon->hangs ? 0 : GRACE_US))
+	ended = jobs_free(daemon->jobs, daemon->hangs ? 0 : GRACE_US);
+	audit_flush();
+	if (!ended)
 		leave(daemon, status);
 	if (daemon->service)
 		service_sweep(daemon->service);

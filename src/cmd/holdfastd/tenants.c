@@ -16,11 +16,13 @@
 #include "host/limits.h"
 #include "service/metrics.h"
 
-/* Descriptors for everything but the listeners and connections, and the least of connections that
- * is worth to start with. */
-#define FILES_RESERVE	128u
-#define CONNECTIONS_MIN 64u
-#define OPENING		"the tenant's data are being opened"
+/* Descriptors for everything but the listeners and connections; of each connection, its own and one
+ * that its request holds (the process that asks for its usage, the room of large data); and the
+ * least of connections that is worth to start with. */
+#define FILES_RESERVE	 128u
+#define CONNECTION_FILES 2u
+#define CONNECTIONS_MIN	 64u
+#define OPENING		 "the tenant's data are being opened"
 
 MEM_DEFINE_CLEANUP(tenants)
 
@@ -29,9 +31,13 @@ MEM_DEFINE_CLEANUP(tenants)
 static void served_free(struct tenant *tenant)
 {
 	struct served *served = (struct served *)tenant;
+	struct served **at = &served->tenants->living;
 
 	metrics_remove_tenant(tenant);
-	change_left(served->tenants, served);
+	while (*at != served)
+		at = &(*at)->next;
+	*at = served->next;
+	change_left(served->tenants, tenant->name);
 	free(served->peers);
 	free(served);
 }
@@ -44,6 +50,8 @@ static struct served *served_new(struct tenants *tenants, const char *name)
 	if (!served)
 		return NULL;
 	served->tenants = tenants;
+	served->next = tenants->living;
+	tenants->living = served;
 	(void)snprintf(served->st.tenant.name, sizeof(served->st.tenant.name), "%s", name);
 	served->st.tenant.free = served_free;
 	(void)tenant_hold(&served->st.tenant);
@@ -72,6 +80,35 @@ static void served_begin(struct served *served)
 	}
 	tenant->number = tenants->next_number++;
 	served_starts(served);
+}
+
+struct served *tenants_living(const struct tenants *tenants, const char *name)
+{
+	struct served *served = tenants->living;
+
+	while (served && strcmp(served->st.tenant.name, name) != 0)
+		served = served->next;
+	return served;
+}
+
+void tenants_give_up(struct tenants *tenants, const char *name)
+{
+	struct served *served = tenants->living;
+
+	while (served) {
+		struct tenant *tenant = &served->st.tenant;
+
+		if (served->given_up || strcmp(tenant->name, name) != 0) {
+			served = served->next;
+			continue;
+		}
+		served->given_up = tenant->over = true;
+		(void)tenant_hold(tenant);
+		server_unlisten(tenants->daemon->server, tenant, true);
+		tenant_drop(tenant);
+		/* Whoever came after it may be gone with its connections. */
+		served = tenants->living;
+	}
 }
 
 /* --- finding --- */
@@ -250,7 +287,7 @@ static int prepare(struct tenants *tenants, struct plan *plan, struct err *err)
 static int check_room(const struct tenants *tenants, size_t count, struct err *err)
 {
 	unsigned files = limits_files();
-	unsigned needed = FILES_RESERVE + CONNECTIONS_MIN + (unsigned)count;
+	unsigned needed = FILES_RESERVE + CONNECTION_FILES * CONNECTIONS_MIN + (unsigned)count;
 	unsigned left;
 
 	if (count > TENANTS_MAX)
@@ -263,7 +300,7 @@ static int check_room(const struct tenants *tenants, size_t count, struct err *e
 		return err_add_remedy(err, "Raise the limit of open files of the service "
 					   "(LimitNOFILE= of its unit), then start it again.");
 	}
-	left = files - FILES_RESERVE - (unsigned)count;
+	left = (files - FILES_RESERVE - (unsigned)count) / CONNECTION_FILES;
 	if (tenants->daemon->server)
 		server_set_connections(tenants->daemon->server, left < SERVER_CONNECTIONS_MAX
 									? left

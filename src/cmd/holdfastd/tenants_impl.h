@@ -25,6 +25,8 @@ enum tenants_source { TENANTS_CONFIGURATION, TENANTS_COMMAND };
 struct served {
 	struct service_tenant st; /* first: peers point here */
 	struct tenants *tenants;
+	struct served *next; /* of all that live */
+	bool given_up;
 	uid_t *peers; /* what the policy borrows */
 };
 
@@ -51,13 +53,14 @@ struct tenants {
 	size_t count;
 	struct kept **kept; /* .. */
 	size_t kept_count;
+	struct served *living; /* all that somebody holds, in the table or not */
 	uint32_t next_number;
 	bool stopping;
 
 	struct change *first; /* the one that is made now; the others wait */
 	struct change *last;
-	const struct served *leaving; /* whose end a removal waits for */
-	struct loop_timer step;	      /* zero, when that end has come; else how long it is waited */
+	struct loop_timer step; /* zero, when the end it waits for has come; else how long it is
+				   waited */
 };
 
 /* --- tenants.c --- */
@@ -82,6 +85,12 @@ void tenants_remove_entry(struct tenants *tenants, const char *name);
 void tenants_opened(struct tenants *tenants, const char *name, const struct keystore_tenant *owner,
 		    const struct err *fault);
 
+/* One of that name that still lives, also one that is in the table no more; NULL = there is none.
+ */
+struct served *tenants_living(const struct tenants *tenants, const char *name);
+/* Nothing begins for any of that name, and what is at work for them is given up. */
+void tenants_give_up(struct tenants *tenants, const char *name);
+
 /* --- kept.c --- */
 
 struct kept *kept_find(const struct tenants *tenants, const char *name);
@@ -96,8 +105,8 @@ void kept_forget_all(struct tenants *tenants);
 
 /* --- change.c --- */
 
-/* A served one has ended. */
-void change_left(struct tenants *tenants, const struct served *served);
+/* One served by that name has ended. */
+void change_left(struct tenants *tenants, const char *name);
 
 int change_add(void *tenants, const char *name, const struct json_t *policy,
 	       service_tenants_fn done, void *op, struct err *err);
