@@ -53,8 +53,9 @@ static const struct err_info TABLE[] = {
 	 "Put the original TPM back, or have the administrator accept this one (holdfast tpm "
 	 "accept)."},
 	{ERR_OWNER_AUTH_REQUIRED, "owner_auth_required", 503,
-	 "The owner hierarchy of the TPM has a password that the service lacks.",
-	 "Have the administrator give the service the owner password in its configuration."},
+	 "The owner or endorsement hierarchy of the TPM has a password that the service lacks.",
+	 "Have the administrator give the service that password in its configuration: tpm { "
+	 "owner_auth_file }, or { endorsement_auth_file } for endorsement keys."},
 	{ERR_NO_CERTIFICATE, "no_certificate", 404, "The device has no such certificate.",
 	 "Have the device enrolled, or ask for a certificate that it has."},
 	{ERR_TIMEOUT, "timeout", 504, "The deadline passed and the outcome is unknown.",

@@ -17,6 +17,13 @@
 /* Base64 takes 4 bytes for 3. */
 #define REQUEST_MESSAGE (REQUEST_SPARE + HF_MESSAGE_MAX / 3u * 4u + 4u)
 
+/* Every call begins so: nothing is left of the one before, and the path names the key. */
+static int begin(struct hf *hf, char path[CALL_PATH_MAX], const char *key, const char *use)
+{
+	call_begin(hf);
+	return call_path(hf, path, KEYS, key, use);
+}
+
 /* --- signing --- */
 
 static void put_options(struct buf *body, const struct hf_sign *request)
@@ -32,10 +39,8 @@ int hf_sign_digest(struct hf *hf, const struct hf_sign *request, void **ret_sign
 	CLEANUP(buf_fini) struct buf body = BUF_INIT(REQUEST_SMALL);
 	char path[CALL_PATH_MAX];
 	const struct post post = {.path = path, .body = &body, .repeatable = true, .keep = true};
-	int r;
+	int r = begin(hf, path, request->key, "/sign");
 
-	call_begin(hf);
-	r = call_path(hf, path, KEYS, request->key, "/sign");
 	if (r < 0)
 		return r;
 	if (!request->digest || request->digest_len == 0 || request->digest_len > DIGEST_MAX)
@@ -77,10 +82,8 @@ int hf_sign_message(struct hf *hf, const struct hf_sign *request, const void *me
 		    void **ret_signature, size_t *ret_len)
 {
 	char path[CALL_PATH_MAX];
-	int r;
+	int r = begin(hf, path, request->key, "/sign");
 
-	call_begin(hf);
-	r = call_path(hf, path, KEYS, request->key, "/sign");
 	if (r < 0)
 		return r;
 	return sign_message(hf, path, request, slice_of(message, len), ret_signature, ret_len);
@@ -111,10 +114,8 @@ int hf_key_decrypt(struct hf *hf, const struct hf_decrypt *request, void **ret_d
 	CLEANUP(buf_fini) struct buf body = BUF_INIT(REQUEST_SMALL);
 	char path[CALL_PATH_MAX];
 	const struct post post = {.path = path, .body = &body, .repeatable = true};
-	int r;
+	int r = begin(hf, path, request->key, "/decrypt");
 
-	call_begin(hf);
-	r = call_path(hf, path, KEYS, request->key, "/decrypt");
 	if (r < 0)
 		return r;
 	if (!request->ciphertext || request->len == 0 || request->len > CIPHERTEXT_MAX)
@@ -134,10 +135,8 @@ int hf_key_agree(struct hf *hf, const char *key, const char *peer_pem, void **re
 	CLEANUP(buf_fini) struct buf body = BUF_INIT(REQUEST_SMALL);
 	char path[CALL_PATH_MAX];
 	const struct post post = {.path = path, .body = &body, .repeatable = true};
-	int r;
+	int r = begin(hf, path, key, "/agree");
 
-	call_begin(hf);
-	r = call_path(hf, path, KEYS, key, "/agree");
 	if (r < 0)
 		return r;
 	if (!peer_pem)
@@ -155,10 +154,8 @@ int hf_mac(struct hf *hf, const char *key, const void *data, size_t len, void **
 	CLEANUP(buf_fini) struct buf body = BUF_INIT(REQUEST_MESSAGE);
 	char path[CALL_PATH_MAX];
 	const struct post post = {.path = path, .body = &body, .repeatable = true};
-	int r;
+	int r = begin(hf, path, key, "/mac");
 
-	call_begin(hf);
-	r = call_path(hf, path, KEYS, key, "/mac");
 	if (r < 0)
 		return r;
 	r = begin_message(hf, &body, "data", slice_of(data, len));
@@ -174,10 +171,8 @@ int hf_key_request(struct hf *hf, const struct hf_certificate_request *request, 
 	CLEANUP(buf_fini) struct buf body = BUF_INIT(REQUEST_NAMES);
 	char path[CALL_PATH_MAX];
 	const struct post post = {.path = path, .body = &body, .repeatable = true};
-	int r;
+	int r = begin(hf, path, request->key, "/certificate-request");
 
-	call_begin(hf);
-	r = call_path(hf, path, KEYS, request->key, "/certificate-request");
 	if (r < 0)
 		return r;
 	if (!request->subject)

@@ -188,7 +188,7 @@ static int sound_ecc(EVP_PKEY *key, struct err *err)
 	return 0;
 }
 
-/* An even modulus or exponent is no RSA; exponents over 32 bits no TPM knows (Part 2, 12.2.3.5). */
+/* An even modulus or exponent is no RSA. */
 static int sound_rsa(const EVP_PKEY *key, struct err *err)
 {
 	CLEANUP(bn_cleanup) BIGNUM *n = NULL;
@@ -199,9 +199,13 @@ static int sound_rsa(const EVP_PKEY *key, struct err *err)
 		return ossl_fail(err, ERR_INVALID, "the RSA key is not complete");
 	if (!BN_is_odd(n))
 		return err_set(err, ERR_INVALID, "the RSA modulus is even");
-	if (!BN_is_odd(e) || BN_is_one(e) || BN_num_bits(e) > 32)
-		return err_set(err, ERR_INVALID,
-			       "the RSA exponent must be odd, 3 or more, and of at most 32 bits");
+	if (!BN_is_odd(e) || BN_is_one(e))
+		return err_set(err, ERR_INVALID, "the RSA exponent must be odd and 3 or more");
+	/* Sound, but no TPM knows such (Part 2, 12.2.3.5). */
+	if (BN_num_bits(e) > 32)
+		return err_set(err, ERR_NOT_SUPPORTED,
+			       "the RSA key's public exponent has %d bits; at most 32 are served",
+			       BN_num_bits(e));
 	return 0;
 }
 

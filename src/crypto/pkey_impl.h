@@ -26,7 +26,8 @@ extern const struct pkey_info pkey_infos[PKEY_TYPES];
 /*
  * Takes over @key (freed on failure too) when it is of a type we know and its public half is
  * sound: the point lies on the curve, the modulus has its exact size, the exponent is odd and 3 or
- * more. ERR_NOT_SUPPORTED for other types, ERR_INVALID for unsound ones.
+ * more. ERR_NOT_SUPPORTED for other types and for exponents over 32 bits, ERR_INVALID for unsound
+ * ones.
  */
 int pkey_adopt(struct evp_pkey_st *key, bool has_private, struct pkey **ret_pkey, struct err *err)
 	MUST_CHECK;

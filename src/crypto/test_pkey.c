@@ -254,6 +254,51 @@ static void test_from_rsa(void **state)
 	assert_null(none);
 }
 
+/* A pair of 2048 bits with the exponent 2^32 + 15, and its two files as OpenSSL writes them. */
+static void make_long_exponent(struct buf *ret_private, struct buf *ret_public)
+{
+	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
+	BIO *private = BIO_new(BIO_s_mem()), *public = BIO_new(BIO_s_mem());
+	EVP_PKEY *key = NULL;
+	BIGNUM *e = NULL;
+	char *bytes;
+	size_t len;
+
+	assert_true(BN_hex2bn(&e, "10000000f") > 0);
+	assert_int_equal(EVP_PKEY_keygen_init(ctx), 1);
+	assert_int_equal(EVP_PKEY_CTX_set_rsa_keygen_bits(ctx, 2048), 1);
+	assert_int_equal(EVP_PKEY_CTX_set1_rsa_keygen_pubexp(ctx, e), 1);
+	assert_int_equal(EVP_PKEY_generate(ctx, &key), 1);
+	assert_int_equal(PEM_write_bio_PrivateKey(private, key, NULL, NULL, 0, NULL, NULL), 1);
+	assert_int_equal(PEM_write_bio_PUBKEY(public, key), 1);
+	len = (size_t)BIO_get_mem_data(private, &bytes);
+	buf_put(ret_private, slice_of(bytes, len));
+	len = (size_t)BIO_get_mem_data(public, &bytes);
+	buf_put(ret_public, slice_of(bytes, len));
+	BIO_free(private);
+	BIO_free(public);
+	EVP_PKEY_free(key);
+	EVP_PKEY_CTX_free(ctx);
+	BN_free(e);
+}
+
+/* Sound RSA, and of no use to any TPM. */
+static void test_long_exponent(void **state)
+{
+	CLEANUP(buf_fini) struct buf private = BUF_INIT(4096);
+	CLEANUP(buf_fini) struct buf public = BUF_INIT(4096);
+	struct pkey *none = NULL;
+	struct err err = {0};
+
+	(void)state;
+	make_long_exponent(&private, &public);
+	assert_int_equal(pkey_from_pkcs8_pem(buf_slice(&private), NULL, &none, &err),
+			 ERR_NOT_SUPPORTED);
+	assert_non_null(strstr(err.text, "exponent has 33 bits"));
+	assert_int_equal(pkey_from_pem(buf_slice(&public), &none, &err), ERR_NOT_SUPPORTED);
+	assert_null(none);
+}
+
 static void test_pkcs8(void **state)
 {
 	struct err err = {0};
@@ -473,6 +518,7 @@ int main(void)
 		cmocka_unit_test(test_from_ecc),
 		cmocka_unit_test(test_short_coordinate),
 		cmocka_unit_test(test_from_rsa),
+		cmocka_unit_test(test_long_exponent),
 		cmocka_unit_test(test_pkcs8),
 		cmocka_unit_test(test_pkcs8_pem),
 		cmocka_unit_test(test_pkcs8_algorithms),

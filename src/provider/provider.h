@@ -79,6 +79,8 @@ struct decrypt_request {
 
 /* What a provider takes of a message at once: more goes piece by piece (provider_pieces). */
 #define PROVIDER_PIECE_MAX 1024u
+/* Of messages that come in pieces so many may be under way on a chip; more are ERR_TPM_BUSY. */
+#define PROVIDER_MESSAGES_MAX 8u
 
 /* A new or imported key. */
 struct key_result {

@@ -62,12 +62,8 @@ static int prepare_sign(struct op *op, struct err *err)
 	int r;
 
 	r = op_needs_chip(op, err);
-	if (r < 0)
-		return r;
-	r = op_name_of_path(op, err);
-	if (r < 0)
-		return r;
-	r = op_body(op, NAMES, ARRAY_LEN(NAMES), &body, err);
+	if (r == 0)
+		r = op_name_and_body(op, NAMES, ARRAY_LEN(NAMES), &body, err);
 	if (r < 0)
 		return r;
 	r = read_sign(body, sign, err);
@@ -75,8 +71,7 @@ static int prepare_sign(struct op *op, struct err *err)
 		return r;
 	sign->message.check = check_sign;
 	sign->message.whole = keystore_aik_sign;
-	message_plan(&sign->message, STORE_AIKS);
-	return 0;
+	return message_plan(&sign->message, STORE_AIKS, err);
 }
 
 static void answer_sign(struct op *op)
@@ -128,6 +123,9 @@ static int activate_object(void *arg, struct err *err)
 	int r = keystore_aik_activate(p, &target, buf_slice(&activate->op.record.bytes),
 				      &activate->credential, &activate->secret, err);
 
+	/* Nothing else of the request is the provider's to judge. */
+	if (r == ERR_INVALID)
+		r = err_wrap(err, "/credential");
 	return op_provider_leave(&activate->op, r);
 }
 
@@ -163,6 +161,9 @@ static int read_activate(const json_t *body, struct activate_op *activate, struc
 	int r;
 
 	r = json_get_bytes(body, "credential", true, &activate->file, err);
+	if (r == ERR_TOO_LARGE)
+		return err_set(err, ERR_INVALID, "/credential: has at most %u bytes",
+			       CREDENTIAL_MAX);
 	if (r < 0)
 		return r;
 	r = parse_credential(activate, err);
@@ -185,12 +186,8 @@ static int prepare_activate(struct op *op, struct err *err)
 
 	activate->file = (struct buf)BUF_INIT(CREDENTIAL_MAX);
 	r = op_needs_chip(op, err);
-	if (r < 0)
-		return r;
-	r = op_name_of_path(op, err);
-	if (r < 0)
-		return r;
-	r = op_body(op, NAMES, ARRAY_LEN(NAMES), &body, err);
+	if (r == 0)
+		r = op_name_and_body(op, NAMES, ARRAY_LEN(NAMES), &body, err);
 	if (r < 0)
 		return r;
 	r = read_activate(body, activate, err);

@@ -9,6 +9,7 @@
 #include "service/routes.h"
 
 #define CIPHERTEXT_MAX 384u
+#define LABEL_MAX      (PROVIDER_LABEL_MAX - 1u) /* without its NUL */
 #define PEER_MAX       4096u
 
 /* One text for every cause: which one it was would help to find the plaintext. */
@@ -60,9 +61,11 @@ static int decrypt_object(void *arg, struct err *err)
 
 static int read_label(const json_t *body, struct decrypt_op *decrypt, struct err *err)
 {
-	CLEANUP(buf_fini) struct buf label = BUF_INIT(PROVIDER_LABEL_MAX - 1);
+	CLEANUP(buf_fini) struct buf label = BUF_INIT(LABEL_MAX);
 	int r = json_get_bytes(body, "label", false, &label, err);
 
+	if (r == ERR_TOO_LARGE)
+		return err_set(err, ERR_INVALID, "/label: has at most %u bytes", LABEL_MAX);
 	if (r < 0)
 		return r;
 	if (label.len == 0)
@@ -93,10 +96,7 @@ static int prepare_decrypt(struct op *op, struct err *err)
 	CLEANUP(json_cleanup) struct json_t *body = NULL;
 	int r;
 
-	r = op_name_of_path(op, err);
-	if (r < 0)
-		return r;
-	r = op_body(op, NAMES, ARRAY_LEN(NAMES), &body, err);
+	r = op_name_and_body(op, NAMES, ARRAY_LEN(NAMES), &body, err);
 	if (r < 0)
 		return r;
 	r = read_ciphertext(body, decrypt, err);
@@ -185,10 +185,7 @@ static int prepare_agree(struct op *op, struct err *err)
 	const char *peer = NULL;
 	int r;
 
-	r = op_name_of_path(op, err);
-	if (r < 0)
-		return r;
-	r = op_body(op, NAMES, ARRAY_LEN(NAMES), &body, err);
+	r = op_name_and_body(op, NAMES, ARRAY_LEN(NAMES), &body, err);
 	if (r < 0)
 		return r;
 	r = json_get_string(body, "peer", true, &peer, err);
@@ -246,10 +243,7 @@ static int prepare_mac(struct op *op, struct err *err)
 	CLEANUP(json_cleanup) struct json_t *body = NULL;
 	int r;
 
-	r = op_name_of_path(op, err);
-	if (r < 0)
-		return r;
-	r = op_body(op, NAMES, ARRAY_LEN(NAMES), &body, err);
+	r = op_name_and_body(op, NAMES, ARRAY_LEN(NAMES), &body, err);
 	if (r < 0)
 		return r;
 	r = json_get_secret(body, "data", true, MESSAGE_MAX, &message->message, err);
@@ -257,8 +251,7 @@ static int prepare_mac(struct op *op, struct err *err)
 		return r;
 	message->check = check_mac;
 	message->whole = keystore_key_mac;
-	message_plan(message, STORE_KEYS);
-	return 0;
+	return message_plan(message, STORE_KEYS, err);
 }
 
 static void answer_mac(struct op *op)

@@ -4,6 +4,8 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "service/message_queue.h"
+
 #define RESULT_MAX 1024u
 #define LONG_S	   120u /* 1 MiB is a thousand commands, and others have their turns in between */
 /* Software has no queue to share: pieces of which a turn takes none of it from the others. */
@@ -118,36 +120,6 @@ int message_sweep(void *arg, struct err *err)
 
 /* --- on the loop --- */
 
-static struct message_op **queue_of(const struct message_op *message)
-{
-	return &((struct service_tenant *)message->op.peer.tenant)->messages;
-}
-
-static void enter_queue(struct message_op *message)
-{
-	struct message_op **at = queue_of(message);
-
-	message->op.plan.held = *at != NULL;
-	while (*at)
-		at = &(*at)->next;
-	*at = message;
-	message->queued = true;
-}
-
-/* The next one begins, unless it has ended already: then it is on its way here. */
-static void leave_queue(struct message_op *message)
-{
-	struct message_op **first = queue_of(message), **at = first;
-	bool was_first = *first == message;
-
-	while (*at != message)
-		at = &(*at)->next;
-	*at = message->next;
-	message->queued = false;
-	if (was_first && *first && (*first)->op.job)
-		jobs_resume((*first)->op.job);
-}
-
 /* One that waits begins, and ends by that before it takes anything of the chip. */
 void message_end_key(struct tenant *tenant, enum store_kind kind, const char *name)
 {
@@ -164,7 +136,7 @@ void message_end_key(struct tenant *tenant, enum store_kind kind, const char *na
 	}
 }
 
-void message_plan(struct message_op *message, enum store_kind kind)
+int message_plan(struct message_op *message, enum store_kind kind, struct err *err)
 {
 	struct op *op = &message->op;
 
@@ -172,10 +144,9 @@ void message_plan(struct message_op *message, enum store_kind kind)
 	op_reads_record(op, kind);
 	op_step(op, op_provider_place(op), give_first);
 	if (!is_long(message))
-		return;
+		return 0;
 	op_deadline(op, LONG_S);
-	if (op->provider->ops->on_chip)
-		enter_queue(message);
+	return op->provider->ops->on_chip ? message_queue_enter(message, err) : 0;
 }
 
 void message_turn(struct op *op)
@@ -187,8 +158,7 @@ void message_fini(struct op *op)
 {
 	struct message_op *message = (struct message_op *)op;
 
-	if (message->queued)
-		leave_queue(message);
+	message_queue_leave(message);
 	secret_free(message->message);
 	keystore_key_fini(&message->key);
 	buf_fini(&message->result);

@@ -4,10 +4,8 @@
 
 /*
  * Message: an op that gives a message to a key, whole or, over PROVIDER_PIECE_MAX bytes, piece by
- * piece. Each piece is a job of its own, so that others have their turn at the chip between two. Of
- * a tenant one long message is in the chip at a time: its sequence takes one of the few places
- * there, and two would drive each other out with every piece. The others wait, held. With its key
- * a long message ends too.
+ * piece. Each piece is a job of its own, so that others have their turn at the chip between two.
+ * Long ones wait for their turn in the chip (message_queue.h), and end with their key.
  */
 
 #include "service/op.h"
@@ -29,12 +27,17 @@ struct message_op {
 	struct pieces *pieces;
 	size_t at; /* so much of it was given */
 	_Atomic bool key_gone;
-	bool queued;
-	struct message_op *next; /* of the tenant's long ones */
+	/* Of message_queue.c: */
+	bool queued, at_work;
+	struct message_op *next;      /* of the tenant's long ones */
+	struct message_op *next_turn; /* of those that are next for their tenants */
 };
 
-/* For prepare, once all else is read: plans the steps with the record of the op's name. */
-void message_plan(struct message_op *message, enum store_kind kind);
+/*
+ * For prepare, once all else is read: plans the steps with the record of the op's name. ERR_QUOTA:
+ * too much is waiting already.
+ */
+int message_plan(struct message_op *message, enum store_kind kind, struct err *err) MUST_CHECK;
 
 /* On the loop: the key @name was deleted. Its long messages that are in the chip, or wait, end. */
 void message_end_key(struct tenant *tenant, enum store_kind kind, const char *name);

@@ -463,6 +463,14 @@ int op_body(struct op *op, const char *const *names, size_t count, struct json_t
 	return 0;
 }
 
+int op_name_and_body(struct op *op, const char *const *names, size_t count,
+		     struct json_t **ret_body, struct err *err)
+{
+	int r = op_name_of_path(op, err);
+
+	return r < 0 ? r : op_body(op, names, count, ret_body, err);
+}
+
 int op_body_data(struct op *op, size_t max, struct secret **ret_data, struct err *err)
 {
 	static const char *const NAMES[] = {"data"};

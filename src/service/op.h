@@ -154,6 +154,9 @@ int op_needs_chip(const struct op *op, struct err *err) MUST_CHECK;
 /* The JSON body; members outside @names are refused. */
 int op_body(struct op *op, const char *const *names, size_t count, struct json_t **ret_body,
 	    struct err *err) MUST_CHECK;
+/* Both, as most operations on an object begin: op_name_of_path(), then op_body(). */
+int op_name_and_body(struct op *op, const char *const *names, size_t count,
+		     struct json_t **ret_body, struct err *err) MUST_CHECK;
 /* The plaintext of an octet-stream body, or of the member `data` of a JSON body. */
 int op_body_data(struct op *op, size_t max, struct secret **ret_data, struct err *err) MUST_CHECK;
 

@@ -53,7 +53,8 @@ struct service_tenant {
 	uint64_t spooled; /* bytes of its large data at work, at most */
 	struct quota quotas[QUOTA_KINDS];
 	struct op *secret_changes;   /* at work, by quota.next */
-	struct message_op *messages; /* long ones: one in the chip, then those that wait for it */
+	struct message_op *messages; /* long ones on a chip: one has its turn, the others wait */
+	uint64_t message_bytes;	     /* of all of them */
 };
 
 #define SERVICE_NAME_MAX (2u * PROVIDER_ROOT_MAX + 1u)
@@ -106,6 +107,11 @@ struct service {
 	enum service_probe probe;
 	char probe_detail[SERVICE_DETAIL_MAX]; /* which step failed and how, or "" */
 	const char *event_log;		       /* the firmware's; an absolute path */
+	struct {
+		struct message_op *next; /* first of their tenants, in the order of their turns */
+		unsigned at_work;	 /* of all tenants, in the chip or on the way to it */
+		uint64_t bytes;
+	} messages;	 /* long ones (message_queue.h) */
 	struct op *left; /* ended ops with something in a chip that no job could take out */
 	size_t users;	 /* operations and jobs that may still use a provider */
 	struct {

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/base64.h"
 #include "base/file.h"
 
 static void use_banks(struct fixture *fixture)
@@ -169,6 +170,44 @@ static void uses(void **state)
 	assert_int_equal(ask(fixture, "POST", "/v1/aiks/q/certify", "{\"key\":\"k\"}"), 404);
 }
 
+/* A byte more than a file may have; and one that fits, with a part that no TPM takes. */
+static void credentials_too_long(void **state)
+{
+	static const struct {
+		size_t blob, secret;
+		const char *text;
+	} CASES[] = {
+		{500, 517, "/credential: has at most 1024 bytes"},
+		{500, 512, "/credential: the credential has an impossible length"},
+		{257, 2, "/credential: the credential has an impossible length"},
+		{2, 513, "/credential: the credential has an impossible length"},
+	};
+	static const uint8_t zeros[600];
+	struct fixture *fixture = *state;
+	size_t i;
+
+	use_banks(fixture);
+	assert_int_equal(ask(fixture, "POST", "/v1/aiks", "{\"name\":\"q\"}"), 201);
+	for (i = 0; i < ARRAY_LEN(CASES); i++) {
+		CLEANUP(buf_fini) struct buf file = BUF_INIT(2048);
+		CLEANUP(buf_fini) struct buf body = BUF_INIT(4096);
+
+		buf_put_u32(&file, 0xbadcc0de);
+		buf_put_u32(&file, 1);
+		buf_put_u16(&file, (uint16_t)(CASES[i].blob - 2));
+		buf_put(&file, slice_of(zeros, CASES[i].blob - 2));
+		buf_put_u16(&file, (uint16_t)(CASES[i].secret - 2));
+		buf_put(&file, slice_of(zeros, CASES[i].secret - 2));
+		buf_put_str(&body, "{\"credential\":\"");
+		base64_encode(&body, buf_slice(&file));
+		buf_put_str(&body, "\"}");
+		buf_put_u8(&body, '\0');
+		assert_int_equal(
+			ask(fixture, "POST", "/v1/aiks/q/activate", (const char *)body.data), 400);
+		answer_has(fixture, CASES[i].text);
+	}
+}
+
 /* Without a bank of SHA-256 the first one is quoted. */
 static void usual_selection(void **state)
 {
@@ -303,6 +342,7 @@ int main(void)
 		TEST(life),
 		TEST(damaged_ones_are_listed),
 		TEST(uses),
+		TEST(credentials_too_long),
 		TEST(usual_selection),
 		TEST(endorsement_key),
 		TEST(pcrs_and_log),

@@ -186,6 +186,8 @@ static int chip_pieces_start(struct provider *p, enum pieces_of of, struct slice
 	(void)header;
 	(void)object;
 	note(p, of == PIECES_MAC ? '<' : '{');
+	if (r == 0 && chip->pieces_alive == PROVIDER_MESSAGES_MAX)
+		r = err_set(err, ERR_TPM_BUSY, "no place for another message");
 	if (r < 0)
 		return r;
 	*ret_pieces = calloc(1, sizeof(**ret_pieces));

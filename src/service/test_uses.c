@@ -90,6 +90,11 @@ static const struct {
 	{"/v1/keys/d/decrypt", "{\"ciphertext\":\"AAAA\",\"label\":\"AAAA\"}", 400,
 	 "/label: must have no NUL"},
 	{"/v1/keys/d/decrypt", "{\"ciphertext\":\"AAAA\",\"label\":7}", 400, "/label"},
+	/* 64 bytes; a TPM's NUL at the end would make them 65. */
+	{"/v1/keys/d/decrypt",
+	 "{\"ciphertext\":\"AAAA\",\"label\":\"YWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFh"
+	 "YWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYQ==\"}",
+	 400, "/label: has at most 63 bytes"},
 	{"/v1/keys/d/decrypt", "{\"ciphertext\":\"AAAA\",\"tag\":\"\"}", 400, "/tag: unknown"},
 	/* agree */
 	{"/v1/keys/a/agree", "{}", 400, "/peer: missing"},

@@ -35,16 +35,15 @@ TSS2_RC chip_shutdown(struct engine *engine)
 	return rc ? rc : command_run(&engine->line, &command);
 }
 
-TSS2_RC chip_read_qualified(struct engine *engine, uint32_t handle, TPM2B_PUBLIC *ret_public,
-			    struct engine_name *ret_qualified)
+static TSS2_RC read_public(struct engine *engine, uint32_t handle, const struct command *command,
+			   TPM2B_PUBLIC *ret_public, struct engine_name *ret_qualified)
 {
-	struct command command = {.code = TPM2_CC_ReadPublic};
 	TPM2B_PUBLIC public = {0};
 	TPM2B_NAME name = {0}, qualified = {0};
 	TSS2_RC rc = Tss2_Sys_ReadPublic_Prepare(engine->line.sys, handle);
 
 	if (!rc)
-		rc = command_run(&engine->line, &command);
+		rc = command_run(&engine->line, command);
 	if (!rc)
 		rc = Tss2_Sys_ReadPublic_Complete(engine->line.sys, &public, &name, &qualified);
 	if (!rc && qualified.size > sizeof(ret_qualified->bytes))
@@ -59,9 +58,23 @@ TSS2_RC chip_read_qualified(struct engine *engine, uint32_t handle, TPM2B_PUBLIC
 
 TSS2_RC chip_read_public(struct engine *engine, uint32_t handle, TPM2B_PUBLIC *ret_public)
 {
+	const struct command command = {.code = TPM2_CC_ReadPublic};
 	struct engine_name unused;
 
-	return chip_read_qualified(engine, handle, ret_public, &unused);
+	return read_public(engine, handle, &command, ret_public, &unused);
+}
+
+TSS2_RC chip_read_qualified(struct engine *engine, const struct root *object,
+			    TPM2B_PUBLIC *ret_public, struct engine_name *ret_qualified)
+{
+	const struct command command = {
+		.code = TPM2_CC_ReadPublic,
+		.names = {name_slice(&object->name)},
+		.name_count = 1,
+		.covered = true,
+	};
+
+	return read_public(engine, object->handle, &command, ret_public, ret_qualified);
 }
 
 /* No HMAC covers the handle in an answer, so this is all that can be said of it. */

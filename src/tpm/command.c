@@ -86,7 +86,8 @@ struct passage {
 
 static struct passage passage_of(struct line *line, const struct command *command)
 {
-	bool in = line->encrypt && command->secret_in, out = line->encrypt && command->secret_out;
+	bool in = line->encrypt && command->secret_in;
+	bool out = command->covered || (line->encrypt && command->secret_out);
 	struct passage passage = {.sessions = {&line->sessions[LINE_FIRST]}, .count = 1};
 
 	passage.uses[0].auth = command->auth;
@@ -275,8 +276,10 @@ static TSS2_RC run_by_password(struct line *line, const struct command *command)
 
 TSS2_RC command_run(struct line *line, const struct command *command)
 {
-	/* A session that neither authorises nor encrypts is refused by the chip. */
-	bool secret = line->encrypt && (command->secret_in || command->secret_out);
+	/* A session that neither authorises nor encrypts is refused by the chip: what is only to be
+	 * covered by its HMAC is encrypted on the way back. */
+	bool secret =
+		command->covered || (line->encrypt && (command->secret_in || command->secret_out));
 
 	if (line->sessions[LINE_FIRST].handle != SESSION_NONE && (command->authorised || secret))
 		return run_in_sessions(line, command);

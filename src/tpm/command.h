@@ -49,6 +49,7 @@ struct command {
 	bool authorised; /* the first handle needs authorisation, by @auth */
 	bool secret_in;	 /* the first parameter carries a secret: encrypt it */
 	bool secret_out; /* the first response parameter does */
+	bool covered;	 /* no secret, but an HMAC is to say that the answer is the chip's */
 	struct slice auth;
 	unsigned answer_handles;  /* in the answer, before its parameters */
 	enum line_session second; /* authorises the second handle; LINE_FIRST = it needs none */

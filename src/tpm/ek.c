@@ -110,24 +110,45 @@ static bool is_endorsed(const struct engine_name *name, const struct engine_name
 			   slice_of(digest, hash_size(alg)));
 }
 
+/*
+ * What was read before the Name was known could be anybody's on the bus. So it is read once more,
+ * where the chip vouches for the Name and for what it answers.
+ */
+static TSS2_RC take_vouched(struct engine *engine, struct ek *ek, const struct ek_row *row,
+			    const struct root *found)
+{
+	struct engine_name name, qualified;
+	TPM2B_PUBLIC public;
+	TSS2_RC rc = chip_read_qualified(engine, found, &public, &qualified);
+
+	/* There is no password that could be wrong, so it is another key. */
+	if (rc)
+		return rc_is_refusal(rc) ? TSS2_SYS_RC_MALFORMED_RESPONSE : rc;
+	if (public_name(&public, &name, &engine->line.fault) < 0 ||
+	    !name_equal(&name, &found->name))
+		return TSS2_SYS_RC_MALFORMED_RESPONSE;
+	if (!is_endorsed(&name, &qualified, &public))
+		return TSS2_RC_SUCCESS;
+	take(ek, row, &public, &name);
+	ek->handle = found->handle;
+	return TSS2_RC_SUCCESS;
+}
+
 static TSS2_RC look_at(struct engine *engine, struct ek *ek, const struct ek_row *row,
 		       uint32_t handle)
 {
-	struct engine_name name, qualified;
+	struct root found = {.handle = handle};
 	TPM2B_PUBLIC public, template;
 	struct err *fault = &engine->line.fault;
-	TSS2_RC rc = chip_read_qualified(engine, handle, &public, &qualified);
+	TSS2_RC rc = chip_read_public(engine, handle, &public);
 
 	if (rc)
 		return rc_base(rc) == TPM2_RC_HANDLE && !rc_is_layer(rc) ? TSS2_RC_SUCCESS : rc;
 	if (public_endorsement(row->type, row->high, &template, fault) < 0)
 		return COMMAND_OURS;
-	if (!public_is_by(&public, &template) || public_name(&public, &name, fault) < 0 ||
-	    !is_endorsed(&name, &qualified, &public))
+	if (!public_is_by(&public, &template) || public_name(&public, &found.name, fault) < 0)
 		return TSS2_RC_SUCCESS;
-	take(ek, row, &public, &name);
-	ek->handle = handle;
-	return TSS2_RC_SUCCESS;
+	return take_vouched(engine, ek, row, &found);
 }
 
 /* Where it lies persistently, if anywhere. */

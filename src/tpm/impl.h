@@ -102,9 +102,13 @@ TSS2_RC chip_shutdown(struct engine *engine);
 /* The Name of a hierarchy or session is its handle (Part 1, "Names"). */
 struct slice chip_handle_name(uint32_t handle, uint8_t ret_bytes[4]);
 TSS2_RC chip_read_public(struct engine *engine, uint32_t handle, TPM2B_PUBLIC *ret_public);
-/* With the Name that says below which hierarchy it is (Part 1, "Qualified Name"). */
-TSS2_RC chip_read_qualified(struct engine *engine, uint32_t handle, TPM2B_PUBLIC *ret_public,
-			    struct engine_name *ret_qualified);
+/*
+ * The same of one whose Name is known, with the Name that says below which hierarchy it is (Part 1,
+ * "Qualified Name"). Our session's HMAC covers question and answer: a chip that has another object
+ * there refuses.
+ */
+TSS2_RC chip_read_qualified(struct engine *engine, const struct root *object,
+			    TPM2B_PUBLIC *ret_public, struct engine_name *ret_qualified);
 TSS2_RC chip_load(struct engine *engine, const struct root *parent, struct slice parent_auth,
 		  const TPM2B_PUBLIC *public, const TPM2B_PRIVATE *private,
 		  struct root *ret_loaded);
@@ -153,6 +157,8 @@ int roots_open(struct engine *engine, bool *ret_new, struct err *err) MUST_CHECK
 int roots_verify(struct engine *engine, struct err *err) MUST_CHECK;
 /* A new first session in the place of one that was lost; verifies the SRK. */
 int roots_session(struct engine *engine, struct err *err) MUST_CHECK;
+/* ERR_DAMAGED: the recorded HSK is not what it was; @what is wrong with it. */
+int roots_damaged(const char *what, struct err *err);
 
 /* --- resident.c: what of ours is in the chip --- */
 
@@ -229,6 +235,13 @@ bool session_renew(struct engine *engine);
 /* Parsed, and made for this use: ERR_INVALID when not. */
 int key_parse(struct engine *engine, const struct engine_object *key, enum engine_use use,
 	      struct loadable *ret_key, struct err *err) MUST_CHECK;
+
+/*
+ * The key in the chip as *ret_root, and @command as one that uses it by its password. The root must
+ * live as long as the command, which names it.
+ */
+TSS2_RC key_command(struct engine *engine, struct loadable *key, struct root *ret_root,
+		    struct command *command);
 
 /* The argument of key_sign_run(), an engine_op's run(). */
 struct key_sign {

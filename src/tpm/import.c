@@ -169,14 +169,31 @@ static int wrap(const uint8_t seed[SESSION_HASH_SIZE], const struct engine_name 
 	return r;
 }
 
+/*
+ * The public half of the HSK, by the record. While the HSK is persistent nothing else reads that
+ * part of the record, and whoever could change it would be told every key that is imported.
+ */
+static int recorded_hsk(const struct engine *engine, TPM2B_PUBLIC *ret_hsk, struct err *err)
+{
+	const struct engine_roots *roots = &engine->roots;
+	struct slice bytes = slice_of(roots->hsk_public, roots->hsk_public_len);
+	struct engine_name name;
+	int r = public_unmarshal(bytes, ret_hsk, err);
+
+	if (r == 0)
+		r = public_name(ret_hsk, &name, err);
+	if (r == 0 && name_equal(&name, &roots->hsk))
+		return 0;
+	return roots_damaged("has another public half than its Name says", err);
+}
+
 static int duplicate(struct engine *engine, struct plain *plain, struct op_import *op,
 		     struct err *err)
 {
-	const struct engine_roots *roots = &engine->roots;
 	uint8_t seed[SESSION_HASH_SIZE] = {0};
 	struct engine_name name;
 	TPM2B_PUBLIC hsk;
-	int r = public_unmarshal(slice_of(roots->hsk_public, roots->hsk_public_len), &hsk, err);
+	int r = recorded_hsk(engine, &hsk, err);
 
 	if (r == 0)
 		r = public_name(&op->public, &name, err);

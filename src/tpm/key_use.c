@@ -35,23 +35,31 @@ int key_parse(struct engine *engine, const struct engine_object *key, enum engin
 	return 0;
 }
 
+TSS2_RC key_command(struct engine *engine, struct loadable *key, struct root *ret_root,
+		    struct command *command)
+{
+	TSS2_RC rc = resident_object(engine, key, ret_root);
+
+	if (rc)
+		return rc;
+	command->names[0] = name_slice(&ret_root->name);
+	command->name_count = 1;
+	command->authorised = true;
+	command->auth = key->auth;
+	return TSS2_RC_SUCCESS;
+}
+
 /* --- sign ---------------------------------------------------------------------------------- */
 
 TSS2_RC key_sign_run(struct engine *engine, void *arg)
 {
 	struct key_sign *op = arg;
-	struct command command = {
-		.code = TPM2_CC_Sign,
-		.name_count = 1,
-		.authorised = true,
-		.auth = op->key.auth,
-	};
+	struct command command = {.code = TPM2_CC_Sign};
 	struct root root;
-	TSS2_RC rc = resident_object(engine, &op->key, &root);
+	TSS2_RC rc = key_command(engine, &op->key, &root, &command);
 
 	if (rc)
 		return rc;
-	command.names[0] = name_slice(&root.name);
 	rc = Tss2_Sys_Sign_Prepare(engine->line.sys, root.handle, &op->digest, &op->scheme,
 				   &op->ticket);
 	if (!rc)
@@ -130,19 +138,12 @@ static TSS2_RC decrypt_rc(struct engine *engine, TSS2_RC rc)
 static TSS2_RC run_decrypt(struct engine *engine, void *arg)
 {
 	struct op_decrypt *op = arg;
-	struct command command = {
-		.code = TPM2_CC_RSA_Decrypt,
-		.name_count = 1,
-		.authorised = true,
-		.auth = op->key.auth,
-		.secret_out = true,
-	};
+	struct command command = {.code = TPM2_CC_RSA_Decrypt, .secret_out = true};
 	struct root root;
-	TSS2_RC rc = resident_object(engine, &op->key, &root);
+	TSS2_RC rc = key_command(engine, &op->key, &root, &command);
 
 	if (rc)
 		return rc;
-	command.names[0] = name_slice(&root.name);
 	rc = Tss2_Sys_RSA_Decrypt_Prepare(engine->line.sys, root.handle, &op->ciphertext,
 					  &op->scheme, &op->label);
 	if (!rc)
@@ -201,19 +202,12 @@ struct op_agree {
 static TSS2_RC run_agree(struct engine *engine, void *arg)
 {
 	struct op_agree *op = arg;
-	struct command command = {
-		.code = TPM2_CC_ECDH_ZGen,
-		.name_count = 1,
-		.authorised = true,
-		.auth = op->key.auth,
-		.secret_out = true,
-	};
+	struct command command = {.code = TPM2_CC_ECDH_ZGen, .secret_out = true};
 	struct root root;
-	TSS2_RC rc = resident_object(engine, &op->key, &root);
+	TSS2_RC rc = key_command(engine, &op->key, &root, &command);
 
 	if (rc)
 		return rc;
-	command.names[0] = name_slice(&root.name);
 	rc = Tss2_Sys_ECDH_ZGen_Prepare(engine->line.sys, root.handle, &op->peer);
 	if (!rc)
 		rc = command_run(&engine->line, &command);
@@ -294,20 +288,12 @@ struct op_mac {
 static TSS2_RC run_mac(struct engine *engine, void *arg)
 {
 	struct op_mac *op = arg;
-	struct command command = {
-		.code = TPM2_CC_HMAC,
-		.name_count = 1,
-		.authorised = true,
-		.auth = op->key.auth,
-		.secret_in = true,
-		.secret_out = true,
-	};
+	struct command command = {.code = TPM2_CC_HMAC, .secret_in = true, .secret_out = true};
 	struct root root;
-	TSS2_RC rc = resident_object(engine, &op->key, &root);
+	TSS2_RC rc = key_command(engine, &op->key, &root, &command);
 
 	if (rc)
 		return rc;
-	command.names[0] = name_slice(&root.name);
 	rc = Tss2_Sys_HMAC_Prepare(engine->line.sys, root.handle, &op->data, TPM2_ALG_SHA256);
 	if (!rc)
 		rc = command_run(&engine->line, &command);

@@ -203,21 +203,14 @@ static TSS2_RC start_mac(struct engine *engine, struct op_start *op, const TPM2B
 			 uint32_t *ret_handle)
 {
 	struct command command = {
-		.code = TPM2_CC_HMAC_Start,
-		.name_count = 1,
-		.authorised = true,
-		.auth = op->key.auth,
-		.secret_in = true,
-		.answer_handles = 1,
-	};
+		.code = TPM2_CC_HMAC_Start, .secret_in = true, .answer_handles = 1};
 	struct root key;
-	TSS2_RC rc = resident_object(engine, &op->key, &key);
+	TSS2_RC rc = key_command(engine, &op->key, &key, &command);
 
 	if (!rc)
 		rc = resident_room(engine, 1, 1);
 	if (rc)
 		return rc;
-	command.names[0] = name_slice(&key.name);
 	rc = Tss2_Sys_HMAC_Start_Prepare(engine->line.sys, key.handle, auth, TPM2_ALG_SHA256);
 	if (!rc)
 		rc = command_run(&engine->line, &command);

@@ -304,9 +304,9 @@ static int srk_again(struct engine *engine, struct place *ret_srk, struct err *e
 	return r < 0 ? err_wrap(err, "the recorded storage root key is not in the TPM") : r;
 }
 
-static int hsk_damaged(struct err *err)
+int roots_damaged(const char *what, struct err *err)
 {
-	err_set(err, ERR_DAMAGED, "the recorded storage key of Holdfast does not load");
+	err_set(err, ERR_DAMAGED, "the recorded storage key of Holdfast %s", what);
 	return err_add_remedy(err,
 			      "Restore tpm.state and its copy from a backup of the state folder.");
 }
@@ -329,12 +329,12 @@ static int hsk_load(struct engine *engine, struct err *err)
 		return r;
 	rc = resident_object(engine, &loadable, &root);
 	if (!rc_is_layer(rc) && rc_base(rc) == TPM2_RC_INTEGRITY)
-		return hsk_damaged(err);
+		return roots_damaged("does not load", err);
 	if (rc)
 		return line_err(engine, rc, "loading Holdfast's storage key", err);
 	if (!name_equal(&root.name, &roots->hsk)) {
 		resident_forget(engine, loadable.id);
-		return hsk_damaged(err);
+		return roots_damaged("does not load", err);
 	}
 	memcpy(engine->hsk_id, loadable.id, sizeof(engine->hsk_id));
 	engine->hsk = (struct root){.handle = 0, .name = root.name};

@@ -11,6 +11,7 @@
 #include "tests/support/chip.h"
 #include "tests/support/tool.h"
 #include "tpm/impl.h"
+#include "tpm/rc.h"
 #include "tpm/test_bench.h"
 #include "tpm/transport.h"
 
@@ -169,6 +170,34 @@ static void test_comes_and_goes(void **state)
 	assert_int_equal(ask(bench, PKEY_ECC_P256, &ek), 0);
 	assert_int_equal(ek.handle, 0);
 	assert_true(name_equal(&ek.name, &name));
+}
+
+/* What is said of a persistent one is the chip's word, not that of whoever sits on the bus. */
+static void test_on_the_bus(void **state)
+{
+	static const char *const LIES[] = {"said", "hmac", "nonce", "cut", "tag"};
+	struct bench *bench = *state;
+	struct engine_name qualified, name;
+	struct engine_ek ek = {0};
+	TPM2B_PUBLIC public;
+	struct root other;
+	size_t i;
+
+	assert_int_equal(ask(bench, PKEY_RSA_2048, &ek), 0);
+	name = ek.name;
+	for (i = 0; i < 2 * ARRAY_LEN(LIES); i++) {
+		bench->in_clear = i >= ARRAY_LEN(LIES);
+		bench_lie(bench, LIES[i % ARRAY_LEN(LIES)], TPM2_CC_ReadPublic);
+		assert_int_equal(ask(bench, PKEY_RSA_2048, &ek), 0);
+		assert_non_null(getenv("HOLDFAST_TEST_EVIL_TOLD"));
+		assert_int_equal(ek.handle, 0x81010001);
+		assert_true(name_equal(&ek.name, &name));
+	}
+	/* Another key's Name is not vouched for. */
+	other = (struct root){.handle = 0x81010001, .name = bench->engine->srk.name};
+	assert_true(rc_is_refusal(chip_read_qualified(bench->engine, &other, &public, &qualified)));
+	other.name = name;
+	assert_int_equal(chip_read_qualified(bench->engine, &other, &public, &qualified), 0);
 }
 
 /* --- certificates -------------------------------------------------------------------------- */
@@ -403,6 +432,7 @@ int main(void)
 		CASE(test_as_the_stock_tool_makes_them),
 		CASE(test_impostors),
 		CASE(test_comes_and_goes),
+		CASE_MADE(test_on_the_bus),
 		CASE_MADE(test_certificate_is_cut),
 		CASE_MADE(test_certificate_of_the_high_range),
 		CASE_MADE(test_certificates_that_are_not_used),

@@ -488,6 +488,38 @@ static void test_import_below_a_transient_key(void **state)
 	assert_int_equal(sign(bench, &key), 0);
 }
 
+/*
+ * The HSK is persistent, so nobody loads the record of it. Another key's public half there would be
+ * told what is imported.
+ */
+static void test_import_by_a_record_of_another(void **state)
+{
+	CLEANUP(engine_made_cleanup) struct engine_made made = ENGINE_MADE_INIT;
+	CLEANUP(buf_fini) struct buf other = BUF_INIT(ENGINE_PUBLIC_MAX);
+	CLEANUP(pkey_cleanup) struct pkey *pair = NULL;
+	struct bench *bench = *state;
+	TPM2B_PUBLIC hsk;
+	bool is_new;
+
+	assert_int_equal(pkey_generate(PKEY_ECC_P256, &pair, &bench->err), 0);
+	assert_int_equal(
+		public_unmarshal(slice_of(bench->roots.hsk_public, bench->roots.hsk_public_len),
+				 &hsk, &bench->err),
+		0);
+	hsk.publicArea.unique.ecc = bench->engine->srk_public.publicArea.unique.ecc;
+	assert_int_equal(public_marshal(&hsk, &other, &bench->err), 0);
+	assert_int_equal(other.len, bench->roots.hsk_public_len);
+	memcpy(bench->roots.hsk_public, other.data, other.len);
+	assert_int_equal(bench_reopen(bench, true, &is_new), 0);
+	(void)bench_cost();
+	assert_int_equal(engine_import_key(bench->engine, pair, ENGINE_SIGN, bench_password, &made,
+					   &bench->err),
+			 ERR_DAMAGED);
+	assert_non_null(strstr(bench->err.remedy, "tpm.state"));
+	assert_int_equal(bench_cost(), 0);
+	assert_int_equal(made.public.len + made.private.len, 0);
+}
+
 static void test_pairs_that_no_chip_takes(void **state)
 {
 	static const uint8_t modulus[256] = {[0] = 0xc5, [255] = 1};
@@ -599,6 +631,7 @@ int main(void)
 		CASE(test_import),
 		CASE(test_import_below_rsa),
 		CASE(test_import_below_a_transient_key),
+		CASE(test_import_by_a_record_of_another),
 		CASE(test_pairs_that_no_chip_takes),
 		CASE(test_one_lie_and_all_is_well_again),
 		CASE(test_import_through_a_liar),

@@ -28,8 +28,7 @@ static void empty_after_failure(int r, const struct key_result *key)
 		assert_int_equal(key->object.len + key->spki.len + key->public.len, 0);
 }
 
-/* A message that was lost with what the chip had loaded is as good as any failure of the chip. */
-static int expect(struct script *script, int r, struct err *err)
+int operation_expect(struct script *script, int r, struct err *err)
 {
 	script_calm(script);
 	if (r == ERR_CONFLICT)
@@ -81,7 +80,7 @@ void operation_message(struct script *script)
 	empty_after_failure(r, &key);
 	if (r == 0)
 		r = mac_twice(p, buf_slice(&key.object), macs, &err);
-	if (expect(script, r, &err) == 0) {
+	if (operation_expect(script, r, &err) == 0) {
 		assert_int_equal(macs[0].len, 32);
 		assert_true(slice_equal(buf_slice(&macs[0]), buf_slice(&macs[1])));
 	}
@@ -130,6 +129,6 @@ void operation_import(struct script *script)
 	empty_after_failure(r, &key);
 	if (r == 0)
 		r = agree_and_compare(p, &key, pair, &err);
-	(void)expect(script, r, &err);
+	(void)operation_expect(script, r, &err);
 	provider_forget(p, buf_slice(&key.object));
 }

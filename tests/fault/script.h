@@ -44,6 +44,7 @@ struct script {
 	int contents; /* numbered from 0 */
 	struct script_key made[SCRIPT_KEYS];
 	unsigned made_count;
+	uint32_t next_aik; /* no number below is given again */
 	struct {
 		struct buf bytes; /* empty = none */
 		int content;

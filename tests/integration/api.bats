@@ -329,6 +329,27 @@ importing() {
 @test "an exported key is imported again (tpm)" { importing tpm; }
 @test "an exported key is imported again (legacy)" { importing legacy; }
 
+# Sound RSA, which no TPM knows; told at once, by both providers.
+long_exponent() {
+	local more
+	on "$1"
+	openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 \
+		-pkeyopt rsa_keygen_pubexp:4294967311 -out "$T/theirs.pem" 2>/dev/null
+	openssl pkcs8 -topk8 -in "$T/theirs.pem" -passout pass:word -out "$T/locked.pem"
+	jq -n --rawfile pem "$T/theirs.pem" '{name: "k", pem: $pem}' >"$T/plain"
+	jq -n --rawfile pem "$T/locked.pem" '{name: "k", pem: $pem, passphrase: "word"}' >"$T/locked"
+	for more in plain locked; do
+		api_json POST /v1/keys "$(cat "$T/$more")"
+		expect 422 not_supported
+		[[ $(field .detail) == *'exponent has 33 bits'* ]]
+	done
+	api GET /v1/keys
+	[[ $(field '.keys | length') == 0 ]]
+}
+
+@test "an RSA key with a long exponent is not supported (tpm)" { long_exponent tpm; }
+@test "an RSA key with a long exponent is not supported (legacy)" { long_exponent legacy; }
+
 @test "a key of openssl is imported by the legacy provider" {
 	on legacy
 	openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out "$T/theirs.pem" 2>/dev/null

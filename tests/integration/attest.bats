@@ -425,6 +425,64 @@ challenge() {
 		<(openssl pkey -pubin -in "$T/stock.pem" -text -noout)
 }
 
+# endorsed TEXT: a daemon that is given this as the endorsement hierarchy's password.
+endorsed() {
+	stop_daemon
+	printf '%s\n' "$1" >"$T/endorser"
+	chmod 600 "$T/endorser"
+	write_config 'provider = "tpm"'
+	sed -i "s|^tpm {|tpm { endorsement_auth_file = \"$T/endorser\" |" "$T/conf"
+	run "$HOLDFASTD" --check --config "$T/conf"
+	[[ $status == 0 && $output != *endorsement_auth_file* ]]
+	start_daemon
+}
+
+# Without the password, or with a wrong one: told as that, and attestation goes on.
+lacks_the_endorser() {
+	local type
+	for type in ecc-p256 rsa-2048; do
+		api GET "/v1/ek?type=$type"
+		expect 503 owner_auth_required
+		[[ $(field .detail) == *"$1"* && $(field .title) == *endorsement* ]]
+		[[ $(field .remedy) == *endorsement_auth_file* ]]
+		api_json POST /v1/aiks/q/activate \
+			"{\"credential\":\"$(b64 "$T/challenge.$type")\",\"ek\":\"$type\"}"
+		expect 503 owner_auth_required
+		[[ $(field .remedy) == *endorsement_auth_file* ]]
+	done
+	api_json POST /v1/aiks/q/quote '{"nonce":"AQIDBAU="}'
+	expect 200
+	seal_text works "$T/blob"
+	expect 200
+}
+
+@test "endorsement keys of a chip whose endorsement hierarchy has a password" {
+	local type
+	on tpm
+	printf 'a challenge' >"$T/secret"
+	aik q
+	for type in ecc-p256 rsa-2048; do
+		challenge "$T/challenge.$type" "$type"
+		cp "$T/ek.pem" "$T/$type.ek"
+	done
+	with_daemon_down tpm2_changeauth -c endorsement endorserpass
+	lacks_the_endorser 'has a password'
+	endorsed wrong
+	lacks_the_endorser 'refused the configured endorsement password'
+	endorsed endorserpass
+	for type in ecc-p256 rsa-2048; do
+		api GET "/v1/ek?type=$type"
+		expect 200
+		text .public | cmp - "$T/$type.ek"
+		api_json POST /v1/aiks/q/activate \
+			"{\"credential\":\"$(b64 "$T/challenge.$type")\",\"ek\":\"$type\"}"
+		expect 200
+		member .secret "$T/opened"
+		cmp "$T/secret" "$T/opened"
+	done
+	refute grep -q endorserpass "$T/log"
+}
+
 @test "a maker's certificate is of the endorsement key" {
 	mkdir "$T/tpm"
 	printf 'statedir = %s\nsigningkey = %s/key.pem\nissuercert = %s/cert.pem\ncertserial = %s/serial\n' \

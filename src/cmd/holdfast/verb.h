@@ -21,6 +21,18 @@ extern const struct verb_set VERBS_CRYPTO;  /* verb_sign.c, verb_verify.c: they 
 extern const struct verb_set VERBS_MESSAGE; /* in its place where there is none */
 extern const struct verb_set VERBS_HOST;
 
+/* Options that several verbs have; @what is a string that goes into the sentence. */
+#define VERB_OPT_IN(what, target)                                                                  \
+	{                                                                                          \
+		.kind = OPT_TEXT, .name = "in", .value = "FILE",                                   \
+		.help = what "; default: standard input", .text = (target)                         \
+	}
+#define VERB_OPT_OUT(what, target)                                                                 \
+	{                                                                                          \
+		.kind = OPT_TEXT, .name = "out", .value = "FILE",                                  \
+		.help = "where " what " goes; default: standard output", .text = (target)          \
+	}
+
 int verb_status(struct cli *cli, struct opt_words words);
 int verb_usage(struct cli *cli, struct opt_words words);
 

@@ -339,11 +339,7 @@ int verb_aik_sign(struct cli *cli, struct opt_words words)
 	struct hf_sign request = {0};
 	const struct opt opts[] = {
 		OPT_NAME(&request.key),
-		{.kind = OPT_TEXT,
-		 .name = "in",
-		 .value = "FILE",
-		 .help = "what is signed, up to 1 MiB; default: standard input",
-		 .text = &in},
+		VERB_OPT_IN("what is signed, up to 1 MiB", &in),
 		{.kind = OPT_TEXT,
 		 .name = "out",
 		 .value = "FILE",
@@ -390,11 +386,7 @@ int verb_aik_activate(struct cli *cli, struct opt_words words)
 		 .value = "ecc-p256|ecc-p384|rsa-2048|rsa-3072",
 		 .help = "the endorsement key that it was made for; default: that of 'holdfast ek'",
 		 .text = &credential.ek},
-		{.kind = OPT_TEXT,
-		 .name = "out",
-		 .value = "FILE",
-		 .help = "where the secret goes; default: standard output",
-		 .text = &out},
+		VERB_OPT_OUT("the secret", &out),
 	};
 	struct err err;
 	void *secret;

@@ -14,11 +14,6 @@
 		.kind = OPT_TEXT, .name = "key", .value = "NAME", .help = "the key to use",        \
 		.required = true, .text = (target), .is_name = true                                \
 	}
-#define OPT_OUT(what, target)                                                                      \
-	{                                                                                          \
-		.kind = OPT_TEXT, .name = "out", .value = "FILE",                                  \
-		.help = "where " what " goes; default: standard output", .text = (target)          \
-	}
 
 /* --- decrypt --- */
 
@@ -29,12 +24,8 @@ int verb_decrypt(struct cli *cli, struct opt_words words)
 	struct hf_decrypt request = {0};
 	const struct opt opts[] = {
 		OPT_KEY(&request.key),
-		{.kind = OPT_TEXT,
-		 .name = "in",
-		 .value = "FILE",
-		 .help = "what was encrypted to it by RSA-OAEP; default: standard input",
-		 .text = &in},
-		OPT_OUT("the plaintext", &out),
+		VERB_OPT_IN("what was encrypted to it by RSA-OAEP", &in),
+		VERB_OPT_OUT("the plaintext", &out),
 		{.kind = OPT_CHOICE,
 		 .name = "hash",
 		 .value = HASHES,
@@ -77,7 +68,7 @@ int verb_agree(struct cli *cli, struct opt_words words)
 		 .help = "the other side's public key, as PEM, on the same curve",
 		 .required = true,
 		 .text = &peer},
-		OPT_OUT("the shared secret", &out),
+		VERB_OPT_OUT("the shared secret", &out),
 	};
 	struct err err;
 	void *secret;
@@ -119,12 +110,8 @@ int verb_mac(struct cli *cli, struct opt_words words)
 	bool hex = false;
 	const struct opt opts[] = {
 		OPT_KEY(&key),
-		{.kind = OPT_TEXT,
-		 .name = "in",
-		 .value = "FILE",
-		 .help = "what is authenticated, up to 1 MiB; default: standard input",
-		 .text = &in},
-		OPT_OUT("the MAC", &out),
+		VERB_OPT_IN("what is authenticated, up to 1 MiB", &in),
+		VERB_OPT_OUT("the MAC", &out),
 		{.kind = OPT_FLAG,
 		 .name = "hex",
 		 .help = "write hexadecimal, as a terminal gets it always; default: raw bytes",
@@ -190,7 +177,7 @@ int verb_key_csr(struct cli *cli, struct opt_words words)
 		 .value = HASHES,
 		 .help = "default: sha256",
 		 .text = &request.hash},
-		OPT_OUT("the request, as PEM,", &out),
+		VERB_OPT_OUT("the request, as PEM,", &out),
 	};
 	char *pem;
 	int r;

@@ -5,6 +5,8 @@
 #include "provider/impl.h"
 #include "provider/tpm/impl.h"
 
+_Static_assert(PROVIDER_MESSAGES_MAX <= ENGINE_MESSAGES_MAX, "the engine takes as many");
+
 struct pieces {
 	struct opened opened; /* its slices are the caller's */
 	struct engine_message *message;
