@@ -91,9 +91,12 @@ class Crowd:
             load.begin("idle" if load is idle else "run", 0 if load is idle else warm,
                        warm + seconds if load is idle else seconds)
         results = [load.end(seconds) for load in loads]
-        for result in results:
+        for load, result in zip(loads, results):
             if result["errors"]:
                 raise BenchError(f"{result['errors']} errors, such as {result['text']}")
+            # Else a polite one who was answered too late to count would have waited 0 us.
+            if load is self.polite and result["rate"] == 0:
+                raise BenchError("none of the polite was answered in a turn")
         return results
 
 

@@ -31,6 +31,28 @@ static void content_free(void *data)
 	free(content);
 }
 
+static void block_free(void *data)
+{
+	http_block_give(http_block_of(data));
+}
+
+/* NULL when there is no block to be had. */
+static struct MHD_Response *response_in_block(struct http *http, struct slice body)
+{
+	struct http_block *block = http_block_take(http);
+	struct MHD_Response *response;
+
+	if (!block)
+		return NULL;
+	memcpy(http_block_data(block), body.data, body.len);
+	http_block_use(block, body.len);
+	response = MHD_create_response_from_buffer_with_free_callback(
+		body.len, http_block_data(block), block_free);
+	if (!response)
+		http_block_give(block);
+	return response;
+}
+
 static struct MHD_Response *response_new(struct slice body)
 {
 	struct content *content;
@@ -85,6 +107,7 @@ void http_answer_with(struct http_request *request, unsigned status, const char 
 	request->state = HTTP_ANSWERED;
 	request->status = status;
 	request->response = response;
+	http_turn_answered(request);
 	put_headers(request, type);
 	http_request_unpark(request);
 }
@@ -92,7 +115,13 @@ void http_answer_with(struct http_request *request, unsigned status, const char 
 static void answer(struct http_request *request, unsigned status, const char *type,
 		   struct slice body)
 {
-	http_answer_with(request, status, type, request->gone ? NULL : response_new(body));
+	struct MHD_Response *response = NULL;
+
+	if (!request->gone && body.len > HTTP_BLOCK_MIN && body.len <= HTTP_BLOCK_SIZE)
+		response = response_in_block(request->conn->http, body);
+	else if (!request->gone)
+		response = response_new(body);
+	http_answer_with(request, status, type, response);
 }
 
 void http_answer_json(struct http_request *request, unsigned status, const struct json_t *json)

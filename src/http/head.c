@@ -219,6 +219,7 @@ static int check_body(struct http_request *request, const struct head *head, str
 	if (r < 0)
 		return r;
 	plan_body(request, length, announced);
+	request->announced = request->in.on ? 0 : announced;
 	max = request->in.on ? request->route->stream_max : request->body.max;
 	/* The library has checked that it is a number; an overflow saturates. */
 	if (announced > max)

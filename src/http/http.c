@@ -48,10 +48,11 @@ static void on_turn(void *arg)
 	struct http *http = arg;
 	unsigned runs = 0;
 
+	http_turn_give(http);
 	do
 		(void)MHD_run(http->daemon);
 	while (has_work(http) && ++runs < RUNS_MAX);
-	if (has_work(http))
+	if (has_work(http) || http_turn_due(http))
 		http_wake(http);
 }
 
@@ -65,7 +66,10 @@ static void on_ready(void *arg, uint32_t events)
 
 void http_conn_cut(struct http_conn *conn)
 {
+	conn->cut = true;
 	(void)shutdown(conn->fd, SHUT_RDWR);
+	if (conn->request && conn->request->turn.waiting)
+		http_request_unpark(conn->request);
 }
 
 void http_conn_deadline_us(struct http_conn *conn, uint64_t delay_us)
@@ -96,7 +100,9 @@ static void on_activity(void *arg, uint32_t events)
 	struct http_conn *conn = arg;
 
 	if (events & (EPOLLHUP | EPOLLERR)) {
-		if (conn->request)
+		if (conn->request && conn->request->turn.waiting)
+			http_conn_cut(conn);
+		else if (conn->request)
 			http_request_lose(conn->request);
 		return;
 	}
@@ -259,6 +265,7 @@ int http_new(struct loop *loop, const struct http_route *routes, size_t route_co
 	http->ops = *ops;
 	http->app = app;
 	loop_timer_init(&http->turn, loop, on_turn, http);
+	loop_timer_init(&http->spares_old, loop, http_blocks_free, http);
 	r = start(http, err);
 	if (r < 0)
 		return r;
@@ -283,6 +290,7 @@ void http_free(struct http *http)
 	if (http->daemon)
 		MHD_stop_daemon(http->daemon);
 	loop_timer_clear(&http->turn);
+	http_blocks_free(http);
 	free(http);
 }
 

@@ -13,6 +13,13 @@
  * `idle_s`; an answer must be taken within `answer_s`. A client that drips is thus closed. A
  * stream may take longer, but each HTTP_PACE bytes of it no longer than that; the time in which
  * the client waits for us does not count.
+ *
+ * Large bodies, of more than HTTP_SMALL_BODY bytes, are read in turn (http_ops.share), and of one
+ * share no more than HTTP_BODIES_AT_WORK that are no streams are with their handlers; the others
+ * wait, unread but for their beginning, and their time stands still. So clients of one share that
+ * send without a pause make us hold the bodies at work and one besides. Those that stall in the
+ * middle hold what they have sent until their deadline: their connections are the limit. Up to
+ * HTTP_BLOCKS_SPARE blocks of HTTP_BLOCK_SIZE are kept for a second.
  */
 
 #include <stdbool.h>
@@ -35,6 +42,11 @@ struct json_t;
 #define HTTP_SEGMENT_MAX  128u
 #define HTTP_PIECE	  (128u * 1024u)  /* bytes of a stream that are handed on at once */
 #define HTTP_PACE	  (1024u * 1024u) /* bytes that a deadline is for */
+#define HTTP_SMALL_BODY	  (32u * 1024u)	  /* read as it comes; a larger one in turn with others */
+
+#define HTTP_BODIES_AT_WORK 4u			/* large, of one share */
+#define HTTP_BLOCK_SIZE	    (3u * 512u * 1024u) /* 1 MiB, also as base64 in JSON */
+#define HTTP_BLOCKS_SPARE   8u
 
 enum http_method { HTTP_GET, HTTP_POST, HTTP_PUT, HTTP_DELETE, HTTP_METHODS };
 
@@ -84,6 +96,11 @@ struct http_ops {
 	 * that left while the handler was at work, when the handler has answered.
 	 */
 	void (*finished)(void *app, void *peer, const struct http_route *route);
+	/*
+	 * Whose the peer is: the large bodies of peers with the same answer take one share of the
+	 * time in which bodies are read. May be NULL: all are of one.
+	 */
+	const void *(*share)(void *app, const void *peer);
 	/* The connection is closed; @peer will not be used again. */
 	void (*closed)(void *app, void *peer);
 };

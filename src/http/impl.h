@@ -39,6 +39,10 @@ struct MHD_Response;
 #define HTTP_POOL_SIZE (32u * 1024u)
 /* A piece, and what the library may still hand over when it was told to stop. */
 #define HTTP_STREAM_BUFFER (HTTP_PIECE + 2u * HTTP_POOL_SIZE)
+/* Bytes of a large body in each of its turns (turn.c). */
+#define HTTP_TURN (64u * 1024u)
+/* What is smaller takes no block. */
+#define HTTP_BLOCK_MIN (128u * 1024u)
 /* What a refused body may still send before it is cut, so that its client sees the answer. */
 #define HTTP_SURPLUS_MAX (1024u * 1024u)
 
@@ -49,6 +53,7 @@ struct http_conn {
 	bool idle;  /* between two requests: the next byte starts request_s */
 	bool known; /* http_add() succeeded, so that ops.closed is due */
 	bool last;  /* no request comes after the one at work */
+	bool cut;   /* by us: what its socket still holds does not matter */
 	struct MHD_Connection *mhd;
 	struct http_request *request; /* NULL between requests */
 	struct loop_fd *watch;
@@ -69,6 +74,10 @@ struct http {
 	struct loop_timer turn;	 /* set to 0 whenever the library has something to do */
 	struct http_conn *conns; /* all of them */
 	struct http_conn *adding;
+	struct http_group *groups; /* turn.c; the first of them has the next turn */
+	struct http_block *spares; /* block.c */
+	size_t spare_count;
+	struct loop_timer spares_old; /* none was given back for a while */
 	bool draining;
 };
 
@@ -114,6 +123,17 @@ struct http_outflow {
 	size_t block_len;
 };
 
+/* A large body's place among the others, see turn.c. */
+struct http_turn {
+	struct http_group *group; /* NULL until there was a reason to wait */
+	bool waiting;		  /* parked, in its group's list */
+	bool begun;		  /* it has had a turn */
+	bool at_work;		  /* counted in its group */
+	size_t left;		  /* bytes of its turn */
+	struct http_request *prev;
+	struct http_request *next;
+};
+
 struct http_pair {
 	char *name;
 	char *value;
@@ -136,9 +156,12 @@ struct http_request {
 	struct http_pair query[HTTP_QUERY_MAX];
 	size_t query_count;
 	struct buf body;
-	bool may_stream; /* chunked: becomes a stream when it outgrows a piece */
-	size_t surplus;	 /* bytes of body read and dropped after the refusal */
+	struct http_block *block; /* where the body is when that is large; else NULL */
+	size_t announced;	  /* Content-Length of a body that is kept; 0 when there is none */
+	bool may_stream;	  /* chunked: becomes a stream when it outgrows a piece */
+	size_t surplus;		  /* bytes of body read and dropped after the refusal */
 	struct http_inflow in;
+	struct http_turn turn;
 	bool paced; /* its deadline is one of pace .. */
 	struct http_pace pace;
 	const struct http_source *source; /* of its answer; NULL when that is no stream */
@@ -158,7 +181,8 @@ void http_wake(struct http *http);
 void http_conn_deadline(struct http_conn *conn, unsigned seconds);
 void http_conn_deadline_us(struct http_conn *conn, uint64_t delay_us);
 void http_conn_no_deadline(struct http_conn *conn);
-/* Ends both directions; the library notices and closes. */
+/* Ends both directions; the library notices and closes. A body that waits its turn waits no more.
+ */
 void http_conn_cut(struct http_conn *conn);
 
 /* --- request.c --- */
@@ -205,9 +229,45 @@ void http_stream_end(struct http_request *request);
 /* A new pace: @seconds for each HTTP_PACE bytes. The clock runs unless it is parked. */
 void http_pace_begin(struct http_request *request, unsigned seconds);
 void http_pace_end(struct http_request *request);
+/* Makes the deadline that runs one that can stand still. */
+void http_pace_take_over(struct http_request *request);
 /* Around parking; without a pace they do nothing. */
 void http_pace_pause(struct http_request *request);
 void http_pace_resume(struct http_request *request);
+
+/* --- block.c --- */
+
+/* HTTP_BLOCK_SIZE bytes. NULL when memory is short. */
+struct http_block *http_block_take(struct http *http);
+uint8_t *http_block_data(struct http_block *block);
+struct http_block *http_block_of(uint8_t *data);
+/* So many bytes, from the first on, are to be wiped when it is given back. */
+void http_block_use(struct http_block *block, size_t len);
+void http_block_give(struct http_block *block);
+/*
+ * A body that has shown to be large gets all its memory at once, where its length is known and
+ * there is a block; else it grows as it comes.
+ */
+void http_body_make_room(struct http_request *request);
+void http_body_free(struct http_request *request);
+/* Frees those that are kept, of a struct http; also the timer's function. */
+void http_blocks_free(void *arg);
+
+/* --- turn.c --- */
+
+/* Within the library's callback: so many bytes of the body came. Parks it when its turn is over. */
+void http_turn_took(struct http_request *request, size_t bytes);
+/* A parked request waits from now on. False when memory is short. */
+bool http_turn_wait(struct http_request *request);
+void http_turn_leave(struct http_request *request);
+/* The next turn: unparks whose it is. */
+void http_turn_give(struct http *http);
+/* Is there one to be given? */
+bool http_turn_due(const struct http *http);
+/* The body is whole and goes to its handler; it was answered; the request ends. */
+void http_turn_whole(struct http_request *request);
+void http_turn_answered(struct http_request *request);
+void http_turn_end(struct http_request *request);
 
 /* --- pace.c --- */
 

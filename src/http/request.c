@@ -51,7 +51,7 @@ static void request_free(struct http_request *request)
 		MHD_destroy_response(request->response);
 	free_pairs(request->query, request->query_count);
 	free_pairs(request->headers, request->header_count);
-	buf_fini(&request->body);
+	http_body_free(request);
 	free(request);
 }
 
@@ -62,6 +62,7 @@ void http_request_end(struct http_request *request)
 
 	conn->request = NULL;
 	http_stream_end(request);
+	http_turn_end(request);
 	if (request->admitted)
 		http->ops.finished(http->app, conn->peer, request->route);
 	request_free(request);
@@ -82,6 +83,7 @@ void http_request_unpark(struct http_request *request)
 {
 	if (!request->parked)
 		return;
+	http_turn_leave(request);
 	request->parked = false;
 	MHD_resume_connection(request->conn->mhd);
 	http_pace_resume(request);
@@ -106,7 +108,7 @@ bool http_request_send(struct http_request *request)
 	enum MHD_Result queued;
 
 	http_pace_end(request);
-	buf_fini(&request->body);
+	http_body_free(request);
 	if (!response)
 		return false;
 	if (request->source)
@@ -142,6 +144,17 @@ static bool step_head(struct http_conn *conn, const struct http_step *step)
 	return request->body_due ? http_request_send(request) : true;
 }
 
+static bool took_body(struct http_request *request, size_t bytes)
+{
+	if (request->may_stream && request->body.len > HTTP_PIECE)
+		return http_stream_begin(request);
+	if (request->body.len <= HTTP_SMALL_BODY || request->body.len == request->announced)
+		return true;
+	http_body_make_room(request);
+	http_turn_took(request, bytes);
+	return true;
+}
+
 static bool step_body(struct http_request *request, const struct http_step *step)
 {
 	struct slice piece = slice_of(step->data, *step->data_len);
@@ -152,21 +165,22 @@ static bool step_body(struct http_request *request, const struct http_step *step
 		return http_stream_body(request, piece);
 	if (request->state == HTTP_ANSWERED) {
 		request->surplus += piece.len;
+		http_turn_took(request, piece.len);
 		return request->surplus <= HTTP_SURPLUS_MAX;
 	}
+	if (request->conn->cut)
+		return false;
 	buf_put(&request->body, piece);
 	/* The library's buffer, which it only moves within and never wipes. */
 	wipe((void *)(uintptr_t)piece.data, piece.len);
 	if (buf_ok(&request->body))
-		return request->may_stream && request->body.len > HTTP_PIECE
-			       ? http_stream_begin(request)
-			       : true;
+		return took_body(request, piece.len);
 	if (piece.len > request->body.max - request->body.len)
 		(void)err_set(&err, ERR_TOO_LARGE, "the body is longer than %zu bytes",
 			      request->body.max);
 	else
 		(void)err_set(&err, ERR_INTERNAL, "memory is short");
-	buf_fini(&request->body);
+	http_body_free(request);
 	http_request_refuse(request, &err);
 	return true;
 }
@@ -196,7 +210,9 @@ static bool step_whole(struct http_request *request)
 {
 	switch (request->state) {
 	case HTTP_READING:
+		http_pace_end(request);
 		http_conn_no_deadline(request->conn);
+		http_turn_whole(request);
 		request->state = HTTP_WHOLE;
 		return true;
 	case HTTP_WHOLE:

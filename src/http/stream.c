@@ -49,6 +49,17 @@ void http_pace_begin(struct http_request *request, unsigned seconds)
 	http_pace_resume(request);
 }
 
+void http_pace_take_over(struct http_request *request)
+{
+	struct http_conn *conn = request->conn;
+	uint64_t now = clock_monotonic_us();
+	uint64_t due = conn->deadline.due_us;
+
+	http_pace_init(&request->pace, due > now ? due - now : 0);
+	request->paced = true;
+	(void)http_pace_start(&request->pace, now);
+}
+
 void http_pace_end(struct http_request *request)
 {
 	http_pace_pause(request);
@@ -85,6 +96,8 @@ static bool settle(struct http_request *request)
 		in->at_head = false;
 	else if (!request->parked)
 		http_request_park(request);
+	else
+		http_turn_leave(request);
 	return true;
 }
 
@@ -149,7 +162,11 @@ bool http_stream_body(struct http_request *request, struct slice bytes)
 	if (in->received == in->length)
 		return true;
 	deliver(request);
-	return settle(request);
+	if (!settle(request))
+		return false;
+	if (in->wanted || request->state == HTTP_ANSWERED)
+		http_turn_took(request, bytes.len);
+	return true;
 }
 
 bool http_stream_rest(struct http_request *request)
@@ -188,7 +205,7 @@ void http_request_pull(struct http_request *request, http_piece_fn piece, void *
 	if (in->delivering)
 		return;
 	deliver(request);
-	if (in->wanted)
+	if (in->wanted && request->parked && !http_turn_wait(request))
 		http_request_unpark(request);
 }
 

@@ -147,7 +147,7 @@ static int admit(void *app, void *peer, const struct http_route *route, struct e
 {
 	struct fixture *f = app;
 
-	assert_ptr_equal(peer, &f->added);
+	assert_true(peer == &f->added || peer == &f->other);
 	if (route->right == RIGHT_NOBODY)
 		return err_set(err, ERR_FORBIDDEN, "not for you");
 	f->admitted++;
@@ -158,7 +158,7 @@ static void refused(void *app, void *peer, const struct http_route *route, const
 {
 	struct fixture *f = app;
 
-	assert_ptr_equal(peer, &f->added);
+	assert_true(peer == &f->added || peer == &f->other);
 	f->refused++;
 	f->refusal = err->code;
 	f->no_route = !route;
@@ -168,16 +168,23 @@ static void finished(void *app, void *peer, const struct http_route *route)
 {
 	struct fixture *f = app;
 
-	assert_ptr_equal(peer, &f->added);
+	assert_true(peer == &f->added || peer == &f->other);
 	assert_non_null(route);
 	f->finished++;
+}
+
+/* The two kinds of peers. */
+static const void *share(void *app, const void *peer)
+{
+	(void)app;
+	return peer;
 }
 
 static void closed(void *app, void *peer)
 {
 	struct fixture *f = app;
 
-	assert_ptr_equal(peer, &f->added);
+	assert_true(peer == &f->added || peer == &f->other);
 	f->closed++;
 }
 
@@ -255,6 +262,7 @@ void fixture_begin_with(struct fixture *f, unsigned request_s, unsigned idle_s, 
 		.admit = admit,
 		.refused = refused,
 		.finished = finished,
+		.share = share,
 		.closed = closed,
 	};
 	struct err err;
@@ -303,7 +311,7 @@ static void on_client(void *arg, uint32_t events)
 	}
 }
 
-struct client *client_new_deaf(struct fixture *f)
+static struct client *add_client(struct fixture *f, void *peer)
 {
 	struct client *client = &f->clients[f->client_count++];
 	int pair[2];
@@ -314,20 +322,35 @@ struct client *client_new_deaf(struct fixture *f)
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair),
 			 0);
 	client->fd = pair[0];
-	assert_int_equal(http_add(f->http, pair[1], &f->added, &err), 0);
+	assert_int_equal(http_add(f->http, pair[1], peer, &err), 0);
 	f->added++;
 	return client;
 }
 
-struct client *client_new(struct fixture *f)
+struct client *client_new_deaf(struct fixture *f)
 {
-	struct client *client = client_new_deaf(f);
+	return add_client(f, &f->added);
+}
+
+static struct client *listen_to(struct client *client)
+{
+	struct fixture *f = client->fixture;
 	struct err err;
 
 	assert_int_equal(
 		loop_watch(f->loop, client->fd, EPOLLIN, on_client, client, &client->watch, &err),
 		0);
 	return client;
+}
+
+struct client *client_new(struct fixture *f)
+{
+	return listen_to(add_client(f, &f->added));
+}
+
+struct client *client_new_other(struct fixture *f)
+{
+	return listen_to(add_client(f, &f->other));
 }
 
 void client_send(struct client *client, const char *text)

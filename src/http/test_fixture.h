@@ -48,8 +48,9 @@ struct fixture {
 	http_handler on_stream; /* of POST /v1/stream, with the fixture */
 	unsigned parked_count;	/* ever, so far as the test does not take some off */
 	unsigned handled, admitted, refused, finished, added, closed, gone;
-	int refusal;   /* the last one's code */
-	bool no_route; /* .. and it had none */
+	unsigned other; /* the other peer than &added, who has a share of his own */
+	int refusal;	/* the last one's code */
+	bool no_route;	/* .. and it had none */
 	/* What is waited for: a client's answer or end, or a counter. */
 	bool (*done)(const struct fixture *f);
 	const struct client *client;
@@ -69,6 +70,8 @@ void fixture_wait(struct fixture *f, const unsigned *counter, unsigned goal);
 
 /* A connected client; the adapter holds the other end. */
 struct client *client_new(struct fixture *f);
+/* The same of another peer. */
+struct client *client_new_other(struct fixture *f);
 /* One that does not read what it gets. */
 struct client *client_new_deaf(struct fixture *f);
 void client_send(struct client *client, const char *text);

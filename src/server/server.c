@@ -91,6 +91,12 @@ static void finished(void *app, void *peer, const struct http_route *route)
 		((struct tenant_peer *)peer)->tenant->in_flight--;
 }
 
+static const void *share(void *app, const void *peer)
+{
+	(void)app;
+	return ((const struct tenant_peer *)peer)->tenant;
+}
+
 static bool is_admin(const struct tenant *tenant)
 {
 	return (tenant->rights & TENANT_ADMIN) != 0;
@@ -112,6 +118,7 @@ const struct http_ops server_http_ops = {
 	.admit = admit,
 	.refused = refused,
 	.finished = finished,
+	.share = share,
 	.closed = closed,
 };
 
