@@ -13,6 +13,7 @@ declare -A FUZZ_PARSERS=(
 	[blob]="src/provider/blob.c src/provider/blob_key.c"
 	[cgroup]="src/host/cgroup.c src/host/meter.c"
 	[command]="src/broker/filter.c src/broker/wire.c"
+	[connections]="src/broker/connections.c"
 	[config]="src/conf/guard.c src/conf/reader.c src/conf/schema.c src/conf/value.c"
 	[json]="src/base/json.c src/base/base64.c src/base/utf8.c"
 	[keyfile]="src/crypto/keyfile.c"
@@ -20,6 +21,7 @@ declare -A FUZZ_PARSERS=(
 	[object]="src/fapi/object.c"
 	[request]="src/http/head.c src/http/media.c src/http/path.c src/http/route.c src/http/request.c"
 	[response]="src/tpm/command.c src/tpm/public.c src/tpm/chip.c src/tpm/chip_context.c src/tpm/chip_facts.c src/tpm/chip_session.c src/tpm/nv.c src/tpm/pcr.c src/tpm/quote.c src/tpm/rc.c"
+	[vchip]="src/broker/context.c src/broker/forward.c src/broker/handles.c src/broker/room.c src/broker/saved.c src/broker/vchip.c"
 )
 FUZZ_PACKAGES=(clang llvm libclang-rt-14-dev)
 FUZZ_COVERAGE=90 # percent of the parser's lines

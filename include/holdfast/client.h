@@ -435,6 +435,8 @@ struct hf_tenant_policy {
 	const char *connections;
 	const char *sessions;
 	const char *objects;
+	const char *const *allow; /* names of TPM commands */
+	const char *const *deny;
 };
 
 /*

@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <string.h>
 #include <tss2/tss2_tpm2_types.h>
 
 #include "broker/test_fixture.h"
@@ -15,46 +16,30 @@
 #define RESERVED_SRK 0x81000101u /* no place where others could look, and reserved */
 #define RESERVED_EK  0x81010042u /* where others may look, but for its being reserved */
 
-static const uint32_t RESERVED[] = {RESERVED_SRK, RESERVED_EK};
+static const uint32_t OURS[] = {RESERVED_SRK, RESERVED_EK};
 
 const struct handle HANDLES[] = {
-	{TPM2_RH_OWNER, 'o', 0},
-	{TPM2_RH_ENDORSEMENT, 'e', 0},
-	{TPM2_RH_NULL, 'n', 0},
-	{TPM2_RH_LOCKOUT, 'l', 0},
-	{TPM2_RH_PLATFORM, ' ', 0},
-	{TPM2_RH_PLATFORM_NV, ' ', 0},
-	{TPM2_RS_PW, ' ', 0},
-	{0x40000000, ' ', 0},
-	{0x40000110, ' ', 0}, /* a vendor's authorisation */
-	{0x00000000, ' ', 0}, /* PCR 0 */
-	{0x00000017, ' ', 0},
-	{0x01c00000, 'i', 0},
-	{0x01c00002, 'i', 0},
-	{0x01c07fff, 'i', 0},
-	{0x01bfffff, 'i', TPM2_RC_HANDLE},
-	{0x01c08000, 'i', TPM2_RC_HANDLE},
-	{0x01000000, 'i', TPM2_RC_HANDLE},
-	{0x01ffffff, 'i', TPM2_RC_HANDLE},
-	{0x02000000, 'h', 0},
-	{0x02ffffff, 'h', 0},
-	{0x03000000, 'p', 0},
-	{0x03000041, 'p', 0},
-	{0x80000000, 't', 0},
-	{0x80ffffff, 't', 0},
-	{0x81000001, 's', 0},
-	{0x81010000, 's', 0},
-	{0x81010016, 's', 0},
-	{0x8101ffff, 's', 0},
-	{0x81000000, 's', TPM2_RC_HANDLE},
-	{0x81000002, 's', TPM2_RC_HANDLE},
-	{0x8100ffff, 's', TPM2_RC_HANDLE},
-	{0x81020000, 's', TPM2_RC_HANDLE},
-	{0x81800000, 's', TPM2_RC_HANDLE}, /* the platform's */
-	{RESERVED_SRK, 's', TPM2_RC_HANDLE},
-	{RESERVED_EK, 's', TPM2_RC_HANDLE},
-	{0x90000000, ' ', 0}, /* an attached component */
-	{0xffffffff, ' ', 0},
+	{TPM2_RH_OWNER, 'o', IN_RANGE},	   {TPM2_RH_ENDORSEMENT, 'e', IN_RANGE},
+	{TPM2_RH_NULL, 'n', IN_RANGE},	   {TPM2_RH_LOCKOUT, 'l', IN_RANGE},
+	{TPM2_RH_PLATFORM, ' ', IN_RANGE}, {TPM2_RH_PLATFORM_NV, ' ', IN_RANGE},
+	{TPM2_RS_PW, ' ', IN_RANGE},	   {0x40000000, ' ', IN_RANGE},
+	{0x40000110, ' ', IN_RANGE}, /* a vendor's authorisation */
+	{0x00000000, 'r', IN_RANGE}, /* PCR 0 */
+	{0x00000017, 'r', IN_RANGE},	   {0x01c00000, 'i', IN_RANGE},
+	{0x01c00002, 'i', IN_RANGE},	   {0x01c07fff, 'i', IN_RANGE},
+	{0x01bfffff, 'i', OUT_OF_RANGE},   {0x01c08000, 'i', OUT_OF_RANGE},
+	{0x01000000, 'i', OUT_OF_RANGE},   {0x01ffffff, 'i', OUT_OF_RANGE},
+	{0x02000000, 'h', IN_RANGE},	   {0x02ffffff, 'h', IN_RANGE},
+	{0x03000000, 'p', IN_RANGE},	   {0x03000041, 'p', IN_RANGE},
+	{0x80000000, 't', IN_RANGE},	   {0x80ffffff, 't', IN_RANGE},
+	{0x81000001, 's', IN_RANGE},	   {0x81010000, 's', IN_RANGE},
+	{0x81010016, 's', IN_RANGE},	   {0x8101ffff, 's', IN_RANGE},
+	{0x81000000, 's', IN_RANGE},	   {0x81000002, 's', IN_RANGE},
+	{0x8100ffff, 's', IN_RANGE},	   {0x81020000, 's', IN_RANGE},
+	{0x81800000, 's', OUT_OF_RANGE}, /* the platform's */
+	{RESERVED_SRK, 's', RESERVED},	   {RESERVED_EK, 's', RESERVED},
+	{0x90000000, ' ', IN_RANGE}, /* an attached component */
+	{0xffffffff, ' ', IN_RANGE},
 };
 
 uint32_t good_handle(char letter)
@@ -62,7 +47,7 @@ uint32_t good_handle(char letter)
 	size_t i;
 
 	for (i = 0; i < ARRAY_LEN(HANDLES); i++)
-		if (HANDLES[i].letter == letter && !HANDLES[i].refused)
+		if (HANDLES[i].letter == letter && HANDLES[i].place == IN_RANGE)
 			return HANDLES[i].handle;
 	fail_msg("no handle of kind %c", letter);
 	return 0;
@@ -74,14 +59,18 @@ uint32_t good_handle(char letter)
 
 #define IN_READ_ONLY(code, ...)                                                                    \
 	{                                                                                          \
-		code, FILTER_READ_ONLY, 0, false, {__VA_ARGS__}, NULL                              \
+		code, SET_READ_ONLY, 0, false, {__VA_ARGS__}, {NULL}, NULL                         \
 	}
 #define IN_STANDARD(code, auths, ...)                                                              \
 	{                                                                                          \
-		code, FILTER_STANDARD, auths, false, {__VA_ARGS__}, NULL                           \
+		code, SET_STANDARD, auths, false, {__VA_ARGS__}, {NULL}, NULL                      \
+	}
+#define IN_FULL(code, auths, ...)                                                                  \
+	{                                                                                          \
+		code, SET_FULL, auths, false, {__VA_ARGS__}, {NULL}, NULL                          \
 	}
 
-const struct command COMMANDS[] = {
+const struct sample SAMPLES[] = {
 	IN_READ_ONLY(TPM2_CC_GetCapability, NULL),
 	IN_READ_ONLY(TPM2_CC_GetRandom, NULL),
 	IN_READ_ONLY(TPM2_CC_PCR_Read, NULL),
@@ -91,10 +80,10 @@ const struct command COMMANDS[] = {
 	IN_READ_ONLY(TPM2_CC_NV_ReadPublic, "i"),
 	IN_READ_ONLY(TPM2_CC_ReadClock, NULL),
 
-	IN_STANDARD(TPM2_CC_StartAuthSession, 0, OBJECT, OBJECT),
+	{TPM2_CC_StartAuthSession, SET_STANDARD, 0, false, {OBJECT, OBJECT}, {"", "oeir"}, NULL},
 	IN_STANDARD(TPM2_CC_PolicyRestart, 0, "p"),
 	IN_STANDARD(TPM2_CC_Create, 1, OBJECT),
-	IN_STANDARD(TPM2_CC_CreateLoaded, 1, OBJECT),
+	{TPM2_CC_CreateLoaded, SET_STANDARD, 1, false, {OBJECT}, {"oe"}, NULL},
 	IN_STANDARD(TPM2_CC_CreatePrimary, 1, "oen"),
 	IN_STANDARD(TPM2_CC_Load, 1, OBJECT),
 	IN_STANDARD(TPM2_CC_LoadExternal, 0, NULL),
@@ -121,12 +110,12 @@ const struct command COMMANDS[] = {
 	IN_STANDARD(TPM2_CC_VerifySignature, 0, OBJECT),
 	IN_STANDARD(TPM2_CC_Sign, 1, OBJECT),
 	IN_STANDARD(TPM2_CC_PolicySigned, 0, OBJECT, "p"),
-	IN_STANDARD(TPM2_CC_PolicySecret, 1, "etsn", "p"),
+	{TPM2_CC_PolicySecret, SET_STANDARD, 1, false, {"etsn", "p"}, {"oir"}, NULL},
 	IN_STANDARD(TPM2_CC_PolicyTicket, 0, "p"),
 	IN_STANDARD(TPM2_CC_PolicyOR, 0, "p"),
 	IN_STANDARD(TPM2_CC_PolicyPCR, 0, "p"),
 	IN_STANDARD(TPM2_CC_PolicyLocality, 0, "p"),
-	IN_STANDARD(TPM2_CC_PolicyNV, 1, "i", "i", "p"),
+	{TPM2_CC_PolicyNV, SET_STANDARD, 1, false, {"i", "i", "p"}, {"o"}, NULL},
 	IN_STANDARD(TPM2_CC_PolicyCounterTimer, 0, "p"),
 	IN_STANDARD(TPM2_CC_PolicyCommandCode, 0, "p"),
 	IN_STANDARD(TPM2_CC_PolicyPhysicalPresence, 0, "p"),
@@ -139,42 +128,94 @@ const struct command COMMANDS[] = {
 	IN_STANDARD(TPM2_CC_PolicyGetDigest, 0, "p"),
 	IN_STANDARD(TPM2_CC_PolicyNvWritten, 0, "p"),
 	IN_STANDARD(TPM2_CC_PolicyTemplate, 0, "p"),
-	IN_STANDARD(TPM2_CC_PolicyAuthorizeNV, 1, "i", "i", "p"),
-	{TPM2_CC_ContextSave, FILTER_STANDARD, 0, true, {"thp"}, NULL},
-	{TPM2_CC_ContextLoad, FILTER_STANDARD, 0, true, {NULL}, NULL},
-	{TPM2_CC_FlushContext, FILTER_STANDARD, 0, true, {NULL}, "\x80\x00\x00\x00"},
-	IN_STANDARD(TPM2_CC_NV_Read, 1, "i", "i"),
+	IN_STANDARD(TPM2_CC_Policy_AC_SendSelect, 0, "p"),
+	{TPM2_CC_PolicyAuthorizeNV, SET_STANDARD, 1, false, {"i", "i", "p"}, {"o"}, NULL},
+	{TPM2_CC_ContextSave, SET_STANDARD, 0, true, {"thp"}, {NULL}, NULL},
+	{TPM2_CC_ContextLoad, SET_STANDARD, 0, true, {NULL}, {NULL}, NULL},
+	{TPM2_CC_FlushContext, SET_STANDARD, 0, true, {NULL}, {NULL}, "\x80\x00\x00\x00"},
+	{TPM2_CC_NV_Read, SET_STANDARD, 1, false, {"i", "i"}, {"o"}, NULL},
+	{TPM2_CC_EvictControl, SET_STANDARD, 1, false, {"o", "ts"}, {NULL}, "\x81\x00\x00\x02"},
 
-	{TPM2_CC_DictionaryAttackParameters, FILTER_PROVISION, 1, false, {"l"}, NULL},
-	{TPM2_CC_EvictControl, FILTER_PROVISION, 1, false, {"o", "t"}, SRK_PLACE},
+	{TPM2_CC_DictionaryAttackParameters, SET_PROVISION, 1, false, {"l"}, {NULL}, NULL},
+
+	IN_FULL(TPM2_CC_CertifyCreation, 1, OBJECT, OBJECT),
+	IN_FULL(TPM2_CC_CertifyX509, 2, OBJECT, OBJECT),
+	IN_FULL(TPM2_CC_ClockRateAdjust, 1, "o"),
+	IN_FULL(TPM2_CC_ClockSet, 1, "o"),
+	IN_FULL(TPM2_CC_Commit, 1, OBJECT),
+	IN_FULL(TPM2_CC_Duplicate, 1, OBJECT, OBJECT),
+	IN_FULL(TPM2_CC_EC_Ephemeral, 0, NULL),
+	IN_FULL(0x199, 0, OBJECT), /* ECC_Encrypt, ECC_Decrypt */
+	IN_FULL(0x19a, 1, OBJECT),
+	IN_FULL(TPM2_CC_EventSequenceComplete, 2, "rn", OBJECT),
+	IN_FULL(TPM2_CC_GetCommandAuditDigest, 2, "e", OBJECT),
+	IN_FULL(TPM2_CC_GetSessionAuditDigest, 2, "e", OBJECT, "h"),
+	IN_FULL(TPM2_CC_GetTestResult, 0, NULL),
+	IN_FULL(TPM2_CC_GetTime, 2, "e", OBJECT),
+	IN_FULL(TPM2_CC_IncrementalSelfTest, 0, NULL),
+	IN_FULL(TPM2_CC_NV_Certify, 2, OBJECT, "oi", "i"),
+	IN_FULL(TPM2_CC_NV_ChangeAuth, 1, "i"),
+	IN_FULL(TPM2_CC_NV_DefineSpace, 1, "o"),
+	IN_FULL(TPM2_CC_NV_Extend, 1, "oi", "i"),
+	IN_FULL(TPM2_CC_NV_GlobalWriteLock, 1, "o"),
+	IN_FULL(TPM2_CC_NV_Increment, 1, "oi", "i"),
+	IN_FULL(TPM2_CC_NV_ReadLock, 1, "oi", "i"),
+	IN_FULL(TPM2_CC_NV_SetBits, 1, "oi", "i"),
+	IN_FULL(TPM2_CC_NV_UndefineSpace, 1, "o", "i"),
+	IN_FULL(TPM2_CC_NV_Write, 1, "oi", "i"),
+	IN_FULL(TPM2_CC_NV_WriteLock, 1, "oi", "i"),
+	IN_FULL(TPM2_CC_PCR_Event, 1, "rn"),
+	IN_FULL(TPM2_CC_PCR_Extend, 1, "rn"),
+	IN_FULL(TPM2_CC_PCR_Reset, 1, "r"),
+	IN_FULL(TPM2_CC_PCR_SetAuthValue, 1, "r"),
+	IN_FULL(TPM2_CC_Rewrap, 1, OBJECT, OBJECT),
+	IN_FULL(TPM2_CC_SelfTest, 0, NULL),
+	IN_FULL(TPM2_CC_ZGen_2Phase, 1, OBJECT),
 };
 
-size_t handle_count(const struct command *command)
+bool is_in(const struct sample *sample, enum command_set set)
+{
+	if (sample->from == SET_PROVISION)
+		return set == SET_PROVISION;
+	return set >= sample->from;
+}
+
+bool may_stand(const struct sample *sample, size_t position, char letter, enum command_set set)
+{
+	const char *full = sample->full[position];
+
+	/* FAPI reads certificates with the owner's authorisation, whatever the index allows. */
+	if (set == SET_PROVISION && sample->code == TPM2_CC_NV_Read && position == 0 &&
+	    letter == 'o')
+		return true;
+	if (set == SET_FULL && full && strchr(full, letter))
+		return true;
+	return strchr(sample->handles[position], letter);
+}
+
+size_t handle_count(const struct sample *sample)
 {
 	size_t count = 0;
 
-	while (count < ARRAY_LEN(command->handles) && command->handles[count])
+	while (count < ARRAY_LEN(sample->handles) && sample->handles[count])
 		count++;
 	return count;
 }
 
-struct filter_facts facts_of(enum filter_set set)
+struct filter_facts facts_of(enum command_set set)
 {
-	return (struct filter_facts){.set = set,
-				     .srk_absent = true,
-				     .reserved = RESERVED,
-				     .reserved_count = ARRAY_LEN(RESERVED)};
+	return (struct filter_facts){
+		.policy = {.set = set}, .reserved = OURS, .reserved_count = ARRAY_LEN(OURS)};
 }
 
-struct draft draft_of(const struct command *command)
+struct draft draft_of(const struct sample *sample)
 {
-	struct draft draft = {.command = command,
-			      .session_count = command->auths,
-			      .parameters = command->parameters};
+	struct draft draft = {
+		.sample = sample, .session_count = sample->auths, .parameters = sample->parameters};
 	size_t i;
 
-	for (i = 0; i < handle_count(command); i++)
-		draft.handles[i] = good_handle(command->handles[i][0]);
+	for (i = 0; i < handle_count(sample); i++)
+		draft.handles[i] = good_handle(sample->handles[i][0]);
 	for (i = 0; i < ARRAY_LEN(draft.sessions); i++)
 		draft.sessions[i] = TPM2_RS_PW;
 	return draft;
@@ -210,8 +251,8 @@ void write_command(const struct draft *draft, struct buf *bytes)
 	buf_reset(bytes);
 	buf_put_u16(bytes, draft->session_count > 0 ? TPM2_ST_SESSIONS : TPM2_ST_NO_SESSIONS);
 	buf_put_u32(bytes, 0);
-	buf_put_u32(bytes, draft->command->code);
-	for (i = 0; i < handle_count(draft->command); i++)
+	buf_put_u32(bytes, draft->sample->code);
+	for (i = 0; i < handle_count(draft->sample); i++)
 		buf_put_u32(bytes, draft->handles[i]);
 	for (i = 0; i < draft->session_count; i++)
 		put_session(&area, draft->sessions[i]);
@@ -227,7 +268,8 @@ void write_command(const struct draft *draft, struct buf *bytes)
 uint32_t judge(const struct filter_facts *facts, struct slice command)
 {
 	CLEANUP(buf_fini) struct buf answer = BUF_INIT(WIRE_MAX);
-	enum filter_verdict verdict = filter_judge(facts, command, &answer);
+	struct filter_view view;
+	enum filter_verdict verdict = filter_judge(facts, command, &view, &answer);
 	struct cursor cursor = cursor_of(buf_slice(&answer));
 	uint32_t rc;
 
@@ -242,7 +284,7 @@ uint32_t judge(const struct filter_facts *facts, struct slice command)
 	return rc;
 }
 
-uint32_t judge_draft(const struct draft *draft, enum filter_set set)
+uint32_t judge_draft(const struct draft *draft, enum command_set set)
 {
 	CLEANUP(buf_fini) struct buf bytes = BUF_INIT(WIRE_MAX);
 	struct filter_facts facts = facts_of(set);
@@ -251,12 +293,12 @@ uint32_t judge_draft(const struct draft *draft, enum filter_set set)
 	return judge(&facts, buf_slice(&bytes));
 }
 
-const struct command *find_command(uint32_t code)
+const struct sample *find_sample(uint32_t code)
 {
 	size_t i;
 
-	for (i = 0; i < ARRAY_LEN(COMMANDS); i++)
-		if (COMMANDS[i].code == code)
-			return &COMMANDS[i];
+	for (i = 0; i < ARRAY_LEN(SAMPLES); i++)
+		if (SAMPLES[i].code == code)
+			return &SAMPLES[i];
 	return NULL;
 }

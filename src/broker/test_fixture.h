@@ -13,53 +13,58 @@
 
 /*
  * The letter names the kind: owner, endorsement, null, lockout, index, hmac session, policy
- * session, transient, stored (persistent); ' ' may stand nowhere. Refused tells the code, without
- * its position, where a handle is not granted although its kind fits.
+ * session, transient, stored (persistent), register (PCR); ' ' may stand nowhere. A handle that is
+ * out of its kind's range is reached in SET_FULL alone, a reserved one never.
  */
 struct handle {
 	uint32_t handle;
 	char letter;
-	uint32_t refused;
+	enum { IN_RANGE, OUT_OF_RANGE, RESERVED } place;
 };
 
 #define SRK_PLACE "\x81\x00\x00\x01"
 
-struct command {
+struct sample {
 	uint32_t code;
-	enum filter_set from;
+	enum command_set from;
 	unsigned auths;
 	bool no_sessions;
 	const char *handles[3]; /* letters that may stand in each position */
+	const char *full[3];	/* and those of SET_FULL besides */
 	const char *parameters; /* 4 bytes that pass, where they are looked at */
 };
 
-#define HANDLE_COUNT  37u
-#define COMMAND_COUNT 63u
+#define HANDLE_COUNT 37u
+#define SAMPLE_COUNT 97u
 extern const struct handle HANDLES[HANDLE_COUNT];
-extern const struct command COMMANDS[COMMAND_COUNT];
+extern const struct sample SAMPLES[SAMPLE_COUNT];
 
-const struct command *find_command(uint32_t code);
-size_t handle_count(const struct command *command);
+const struct sample *find_sample(uint32_t code);
+/* What may stand in a position, in this set. */
+bool may_stand(const struct sample *sample, size_t position, char letter, enum command_set set);
+/* Does that set hold it? */
+bool is_in(const struct sample *sample, enum command_set set);
+size_t handle_count(const struct sample *sample);
 uint32_t good_handle(char letter);
 
-/* Of that set, the SRK absent, two handles reserved. */
-struct filter_facts facts_of(enum filter_set set);
+/* Of that set, two handles reserved. */
+struct filter_facts facts_of(enum command_set set);
 
 /* A command under construction; draft_of() makes one that passes. */
 struct draft {
-	const struct command *command;
+	const struct sample *sample;
 	uint32_t handles[3];
 	uint32_t sessions[4]; /* handles of the authorisation area */
 	unsigned session_count;
 	const char *parameters;
 };
 
-struct draft draft_of(const struct command *command);
+struct draft draft_of(const struct sample *sample);
 void write_command(const struct draft *draft, struct buf *bytes);
 void write_u32(uint8_t *at, uint32_t v);
 
 /* The code of the answer, or PASSES; an answer is always a whole one. */
 uint32_t judge(const struct filter_facts *facts, struct slice command);
-uint32_t judge_draft(const struct draft *draft, enum filter_set set);
+uint32_t judge_draft(const struct draft *draft, enum command_set set);
 
 #endif

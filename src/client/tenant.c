@@ -65,6 +65,8 @@ int hf_tenant_add(struct hf *hf, const char *name, const struct hf_tenant_policy
 	body_put(&body, "name", name);
 	body_put_texts(&body, "operations", policy->operations);
 	body_put_texts(&body, "peers", policy->peers);
+	body_put_texts(&body, "allow", policy->allow);
+	body_put_texts(&body, "deny", policy->deny);
 	body_put(&body, "broker", policy->broker);
 	body_put(&body, "cgroup", policy->cgroup);
 	r = put_numbers(hf, &body, policy);

@@ -33,9 +33,12 @@ static void call_tenants(struct hf *hf)
 {
 	static const char *const OPERATIONS[] = {"seal", "key", NULL};
 	static const char *const PEERS[] = {"uid:1", NULL};
+	static const char *const COMMANDS[] = {"NV_Write", NULL};
 	static const struct hf_tenant_policy POLICY = {.operations = OPERATIONS,
 						       .peers = PEERS,
 						       .broker = "none",
+						       .allow = COMMANDS,
+						       .deny = COMMANDS,
 						       .cgroup = "/a\"b",
 						       .keys = "0",
 						       .stored = "1099511627776",
@@ -79,7 +82,8 @@ static void test_tenants(void **state)
 	assert_true(was_sent(&log, "POST /v1/admin/tenants HTTP"));
 	assert_true(was_sent(&log, "\r\n\r\n{\"name\":\"web\"}POST "));
 	assert_true(was_sent(&log, "{\"name\":\"db\",\"operations\":[\"seal\",\"key\"],\"peers\":["
-				   "\"uid:1\"],\"broker\":\"none\",\"cgroup\":\"/a\\\"b\","
+				   "\"uid:1\"],\"allow\":[\"NV_Write\"],\"deny\":[\"NV_Write\"],"
+				   "\"broker\":\"none\",\"cgroup\":\"/a\\\"b\","
 				   "\"keys\":0,\"stored\":1099511627776,\"rate\":7,"
 				   "\"connections\":2}"));
 	assert_true(was_sent(&log, "GET /v1/admin/tenants?limit=1000 HTTP"));

@@ -193,13 +193,6 @@ int conf_tenant_take(struct conf_tenant *from, struct conf_tenant **ret_tenant, 
 void conf_unused_sections(const struct conf *conf, void (*visit)(void *arg, const char *section),
 			  void *arg);
 
-/*
- * The same for single keys in sections that have an effect, where they are set to something else
- * than their default. @visit is called with `tpm { KEY }` or `tenant NAME { KEY }`.
- */
-void conf_unused_keys(const struct conf *conf, void (*visit)(void *arg, const char *key),
-		      void *arg);
-
 /* "auto" | "tpm" | "legacy": the words of the file and of SECURITY_PROVIDER. */
 int conf_provider_of_word(const char *word, enum conf_provider *ret_provider, struct err *err)
 	MUST_CHECK;

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "broker/commands.h"
 #include "conf/conf.h"
 
 #define LOWER  "abcdefghijklmnopqrstuvwxyz"
@@ -101,9 +102,18 @@ static bool is_not_empty(const char *text)
 	return text[0] != '\0';
 }
 
+/* What is never let through would be a promise that is not kept. */
 static bool is_command(const char *text)
 {
-	return made_of(text, LOWER UPPER DIGITS "_", FILE_NAME_MAX) && !strchr(DIGITS "_", text[0]);
+	const struct command *command = commands_by_name(text);
+
+	return command && command->set != SET_NEVER;
+}
+
+/* What provisioning takes is in that set alone. */
+static bool is_allowable(const char *text)
+{
+	return is_command(text) && commands_by_name(text)->set != SET_PROVISION;
 }
 
 static bool is_peer(const char *text)
@@ -146,8 +156,9 @@ static const struct schema_rule ACCOUNT_OR_EMPTY = {
 static const struct schema_rule FILE_NAME = {
 	is_file_name, "1 to 64 letters, digits, ., _ and - without a leading dot"};
 static const struct schema_rule NOT_EMPTY = {is_not_empty, "a text that is not empty"};
-static const struct schema_rule COMMAND = {is_command,
-					   "the name of a TPM command, such as NV_Read"};
+#define COMMAND_NAME "the name of a TPM command that holdfast-broker(7) lists as one to be "
+static const struct schema_rule ALLOWABLE = {is_allowable, COMMAND_NAME "given, such as NV_Write"};
+static const struct schema_rule COMMAND = {is_command, COMMAND_NAME "given, such as NV_Read"};
 static const struct schema_rule PEER = {is_peer, "uid:N, N from 0 to 4294967294"};
 static const struct schema_rule PCR = {is_pcr, "a decimal number from 0 to 23"};
 
@@ -260,7 +271,7 @@ static const struct schema_field FIELDS[] = {
 	 .def = "random,seal,key,sign,aik,usage", .host_def = HOST_OPERATIONS, .words = OPERATIONS},
 	{SCHEMA_TENANT, "broker", SCHEMA_ENUM, TENANT(broker), .def = "none",
 	 .host_def = "provision", .words = BROKERS},
-	{SCHEMA_TENANT, "allow", SCHEMA_LIST, TENANT(allow), .def = "", .rule = &COMMAND},
+	{SCHEMA_TENANT, "allow", SCHEMA_LIST, TENANT(allow), .def = "", .rule = &ALLOWABLE},
 	{SCHEMA_TENANT, "deny", SCHEMA_LIST, TENANT(deny), .def = "", .rule = &COMMAND},
 	{SCHEMA_TENANT, "keys", SCHEMA_U64, TENANT(keys), .def = "256", .host_def = "0",
 	 .max = 1000000},

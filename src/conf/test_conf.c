@@ -71,7 +71,7 @@ static const char FULL[] =
 	"         provision = manual restore = ask }\n"
 	"fapi { probe = false }\n"
 	"tenant web {\n"
-	"  operations = {device-raw, \"seal\"} broker = full allow = {\"NV_Read\", Clear,}\n"
+	"  operations = {device-raw, \"seal\"} broker = full allow = {\"NV_Write\", pcr_extend,}\n"
 	"  deny = {Hash} keys = 1000000 stored = 0x10000000000 rate = 0 connections = 4096\n"
 	"  sessions = 0 objects = 7 peers = {uid:201000, 'uid:0'} cgroup = /a.slice\n"
 	"}\n"
@@ -117,8 +117,8 @@ static void assert_full_tenants(const struct conf *conf)
 	assert_int_equal(web->operations, CONF_OP_DEVICE_RAW | CONF_OP_SEAL);
 	assert_int_equal(web->broker, CONF_BROKER_FULL);
 	assert_int_equal(web->allow.count, 2);
-	assert_string_equal(web->allow.items[0], "NV_Read");
-	assert_string_equal(web->allow.items[1], "Clear");
+	assert_string_equal(web->allow.items[0], "NV_Write");
+	assert_string_equal(web->allow.items[1], "pcr_extend");
 	assert_int_equal(web->deny.count, 1);
 	assert_string_equal(web->deny.items[0], "Hash");
 	assert_int_equal(web->keys, 1000000);
@@ -325,44 +325,6 @@ static void test_unused_sections(void **state)
 	}
 }
 
-static void test_unused_keys(void **state)
-{
-	static const struct {
-		const char *text;
-		const char *expected;
-	} CASES[] = {
-		{"", ""},
-		{"tpm { owner_auth_file = \"/a\" srk_handle = 0x81000005 }", ""},
-		{"tpm { endorsement_auth_file = \"/a\" lockout_auth_file = \"/b\" }", ""},
-		{"tenant host { operations = {} rate = 3 connections = 3 peers = {\"uid:1\"} }",
-		 ""},
-		/* The defaults, written down. */
-		{"tenant host { keys = 0 stored = 0 broker = provision allow = {} deny = {} "
-		 "sessions = 16 objects = 64 cgroup = \"\" }",
-		 ""},
-		{"tenant host { keys = 1 stored = 1 cgroup = \"/c\" }", ""},
-		{"tenant host { sessions = 1 objects = 1 }",
-		 "tenant host { sessions } tenant host { objects } "},
-		{"tenant host { broker = none allow = {NV_Read} deny = {NV_Write} }",
-		 "tenant host { broker } tenant host { allow } tenant host { deny } "},
-		{"tenant web { keys = 1 broker = none } tenant db { broker = standard }",
-		 "tenant db { broker } "},
-	};
-	size_t i;
-
-	(void)state;
-	for (i = 0; i < ARRAY_LEN(CASES); i++) {
-		CLEANUP(buf_fini) struct buf seen = BUF_INIT(256);
-		struct conf *conf = parse_ok(CASES[i].text);
-
-		conf_unused_keys(conf, collect, &seen);
-		buf_put_u8(&seen, 0);
-		assert_true(buf_ok(&seen));
-		assert_string_equal((const char *)seen.data, CASES[i].expected);
-		conf_free(conf);
-	}
-}
-
 static void test_provider_of_word(void **state)
 {
 	enum conf_provider provider = CONF_PROVIDER_LEGACY;
@@ -392,7 +354,6 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_load_unreadable, make_folder, drop_folder),
 		cmocka_unit_test_setup_teardown(test_load_huge, make_folder, drop_folder),
 		cmocka_unit_test(test_unused_sections),
-		cmocka_unit_test(test_unused_keys),
 		cmocka_unit_test(test_provider_of_word),
 	};
 

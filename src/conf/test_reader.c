@@ -129,6 +129,11 @@ static const struct refusal REFUSALS[] = {
 	{"tenant a { deny = {\nHash\nHMAC} }", "t:3: unexpected token 'HMAC'", NULL},
 	{"tenant a { deny = {\nHash,\n\"b c\"} }",
 	 "t:3: deny = \"b c\" is not allowed; allowed: the name of a TPM command", NULL},
+	{"tenant a {\nallow = {Hash,\nNV_Reed} }", "t:3: allow = \"NV_Reed\" is not allowed;",
+	 "holdfast-broker(7)"},
+	{"tenant a { allow = {Clear} }", "t:1: allow = \"Clear\" is not allowed;", NULL},
+	{"tenant a { deny = {\nHierarchyChangeAuth} }",
+	 "t:2: deny = \"HierarchyChangeAuth\" is not allowed;", NULL},
 	{", provider = auto", "t:1: unexpected token ','", NULL},
 	{"\"\" { }", "t:1: this cannot be read; see holdfast.conf(5)", NULL},
 	/* the words of refused values */
@@ -232,7 +237,7 @@ static void fill_list(struct buf *text, size_t entries)
 	buf_reset(text);
 	buf_put_str(text, "tenant a { allow = {");
 	for (i = 0; i < entries; i++)
-		buf_put_str(text, "A,");
+		buf_put_str(text, "Hash,");
 	buf_put_str(text, "} }");
 	buf_put_u8(text, 0);
 	assert_true(buf_ok(text));

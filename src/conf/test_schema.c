@@ -65,7 +65,7 @@ static const struct key_case KEYS[] = {
 	 {"provision", "readonly", "\"\""}},
 	{SCHEMA_TENANT,
 	 "allow",
-	 {"{}", "{\"NV_Read\", Clear}"},
+	 {"{}", "{\"NV_Read\", hash}"},
 	 {"{\"\"}", "{\"NV Read\"}", "{_x}", "{\"0x153\"}"}},
 	{SCHEMA_TENANT, "deny", {"{}", "{Hash}"}, {"{a-b}", "{\"Hash,HMAC\"}"}},
 	{SCHEMA_TENANT, "keys", {"0", "1000000"}, {"1000001", "-1", "01"}},

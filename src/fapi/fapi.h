@@ -4,9 +4,9 @@
 
 /*
  * Fapi: the FAPI library, kept in a process of its own (holdfast-fapi). It gets no TPM device but
- * a socket of ours, where its commands are filtered (broker/filter.h, set `provision`) and sent on
- * by the thread that owns the chip. One at a time, with a deadline; a helper that does not end is
- * killed. Here are also the folder that it works in and a reader for the objects it makes.
+ * a socket of ours, where it is a client as others are, of the set `provision`. One at a time, with
+ * a deadline; a helper that does not end is killed. Here are also the folder that it works in and a
+ * reader for the objects it makes.
  */
 
 #include <stdbool.h>
@@ -55,28 +55,17 @@ struct fapi_request {
 	int stop_fd;	      /* readable: end early (ERR_TIMEOUT "cancelled"); 0 or less: none */
 };
 
-/* The chip, by the one thread that owns it, which is the one that calls fapi_run(). */
-struct fapi_chip {
-	int (*raw)(void *arg, struct slice command, struct buf *ret_answer, struct err *err);
-	void *arg;
-	bool srk_absent;
-	const uint32_t *reserved; /* persistent handles that are ours */
-	size_t reserved_count;
-};
-
 #define FAPI_ANSWER_MAX (64u * 1024u)
 
 /*
- * Runs the helper and appends its answer, a JSON object without secrets. Waits: worker only. On
- * failure the text names the step ("Fapi_Initialize: .."): ERR_NOT_FOUND, ERR_CONFLICT,
- * ERR_TIMEOUT (it was killed), ERR_NOT_SUPPORTED (the program is not there), ERR_TPM_FAILED,
- * ERR_TPM_LOCKOUT, ERR_OWNER_AUTH_REQUIRED, ERR_INVALID (path or data of the request),
- * ERR_UNREADABLE (others can write into place->run), ERR_INTERNAL. When chip->raw failed and the
- * helper therefore too, the error is that of chip->raw. A command that is at the chip is waited
- * for beyond the deadline. The caller calls provider_raw_end() after.
+ * Runs the helper and appends its answer, a JSON object without secrets. Waits for the helper's
+ * end, and for nothing else: its commands are served elsewhere. On failure the text names the step
+ * ("Fapi_Initialize: .."): ERR_NOT_FOUND, ERR_CONFLICT, ERR_TIMEOUT (it was killed),
+ * ERR_NOT_SUPPORTED (the program is not there), ERR_TPM_FAILED, ERR_TPM_LOCKOUT,
+ * ERR_OWNER_AUTH_REQUIRED, ERR_INVALID (path or data of the request), ERR_INTERNAL.
  */
 int fapi_run(const struct fapi_place *place, const struct fapi_request *request,
-	     const struct fapi_chip *chip, struct buf *ret_json, struct err *err) MUST_CHECK;
+	     struct buf *ret_json, struct err *err) MUST_CHECK;
 
 /* --- object.c, lookup.c: what FAPI made --- */
 

@@ -81,21 +81,6 @@ const char *remedy_text(enum remedy remedy);
 /* The constant that says the same as @text; NULL when there is none. */
 const char *remedy_known(const char *text);
 
-/* --- serve.c: the sockets that lead to the chip --- */
-
-struct serve;
-
-/* Makes the folder and listens in it. No command is taken after @deadline_us. */
-int serve_new(const struct fapi_place *place, const struct fapi_chip *chip, struct loop *loop,
-	      uint64_t deadline_us, struct serve **ret_serve, struct err *err) MUST_CHECK;
-
-/* What the chip's way failed with first, or the sockets themselves; code 0 = nothing did. */
-const struct err *serve_failure(const struct serve *serve);
-
-/* Closes and removes the sockets. Before loop_free(). */
-void serve_free(struct serve *serve);
-MEM_DEFINE_CLEANUP(serve)
-
 #define FAPI_PROFILE_MAX 64u
 
 /* --- config.c: a fapi-config.json --- */

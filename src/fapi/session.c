@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A run: sockets, the helper, and a loop of its own that serves both until the helper has ended,
- * the deadline has passed or somebody wants it to stop. Only the helper's own end is waited for,
- * never that of its pipes, which a child of it may hold open.
+ * A run: the helper, and a loop of its own that reads its pipes until it has ended, the deadline
+ * has passed or somebody wants it to stop. Only the helper's own end is waited for, never that of
+ * its pipes, which a child of it may hold open.
  */
 #include <errno.h>
 #include <sys/epoll.h>
@@ -12,7 +12,7 @@
 
 #define CHUNK 4096u
 
-enum why { BROKEN, ENDED, LATE, STOPPED, TALKATIVE };
+enum why { ENDED, LATE, STOPPED, TALKATIVE };
 
 struct session {
 	struct loop *loop;
@@ -21,7 +21,7 @@ struct session {
 	struct loop_fd *complaint_watch;
 	struct buf out;
 	struct buf complaint;
-	enum why why; /* the loop stopped; broken: the sockets are */
+	enum why why; /* the loop stopped */
 };
 
 static void stop(struct session *session, enum why why)
@@ -108,7 +108,7 @@ static int watch_child(struct session *session, struct err *err)
 	return r;
 }
 
-/* Serves until there is a reason to end. */
+/* Reads until there is a reason to end. */
 static int run(struct session *session, const struct fapi_request *request, struct err *err)
 {
 	uint64_t now = clock_monotonic_us();
@@ -149,7 +149,7 @@ static int end(struct session *session, struct child_end *ret_end, struct err *e
 	return child_reap(&session->child, ret_end, err);
 }
 
-static int judge(struct session *session, const struct serve *serve, struct err *err)
+static int judge(struct session *session, struct err *err)
 {
 	struct child_end child_end;
 	int r = end(session, &child_end, err);
@@ -157,9 +157,6 @@ static int judge(struct session *session, const struct serve *serve, struct err 
 	if (r < 0)
 		return r;
 	switch (session->why) {
-	case BROKEN:
-		*err = *serve_failure(serve);
-		return err_wrap(err, "while holdfast-fapi ran");
 	case LATE:
 		return err_set(err, ERR_TIMEOUT, "holdfast-fapi did not end in time");
 	case STOPPED:
@@ -170,13 +167,8 @@ static int judge(struct session *session, const struct serve *serve, struct err 
 	case ENDED:
 		break;
 	}
-	r = answer_judge(&child_end, buf_slice(&session->out), buf_slice(&session->complaint), err);
-	/* Why the helper failed is told best by what made it fail. */
-	if (r < 0 && serve_failure(serve)->code != 0) {
-		*err = *serve_failure(serve);
-		return err_wrap(err, "while holdfast-fapi ran");
-	}
-	return r;
+	return answer_judge(&child_end, buf_slice(&session->out), buf_slice(&session->complaint),
+			    err);
 }
 
 static void session_fini(struct session *session)
@@ -187,10 +179,9 @@ static void session_fini(struct session *session)
 }
 
 int fapi_run(const struct fapi_place *place, const struct fapi_request *request,
-	     const struct fapi_chip *chip, struct buf *ret_json, struct err *err)
+	     struct buf *ret_json, struct err *err)
 {
 	CLEANUP(loop_cleanup) struct loop *loop = NULL;
-	CLEANUP(serve_cleanup) struct serve *serve = NULL;
 	CLEANUP(session_fini)
 	struct session session = {.child = CHILD_NONE,
 				  .out = BUF_INIT(FAPI_ANSWER_MAX),
@@ -198,14 +189,12 @@ int fapi_run(const struct fapi_place *place, const struct fapi_request *request,
 	int r = loop_new(&loop, err);
 
 	if (r == 0)
-		r = serve_new(place, chip, loop, request->deadline_us, &serve, err);
-	if (r == 0)
 		r = child_start(place, request, &session.child, err);
 	session.loop = loop;
 	if (r == 0)
 		r = run(&session, request, err);
 	if (r == 0)
-		r = judge(&session, serve, err);
+		r = judge(&session, err);
 	if (r == 0 && (!buf_ok(ret_json) || session.out.len > ret_json->max - ret_json->len))
 		r = err_set(err, ERR_TOO_LARGE, "the answer of holdfast-fapi is too large");
 	if (r == 0)

@@ -3,34 +3,25 @@
 #define FAPI_TEST_FIXTURE_H
 
 /*
- * A place in a folder of its own and a chip: one that answers every command with its own code, or
- * a real one. After each run it is looked whether a socket, a descriptor or a process is left.
+ * A place in a folder of its own. After each run it is looked whether a descriptor or a process is
+ * left.
  */
 
 #include "fapi/fapi.h"
 
 #define PATIENCE_US 60000000u
 
-struct chip;
-
 struct fixture {
 	char dir[64];
 	char folder[80];
 	char run[80];
 	struct fapi_place place;
-	struct fapi_chip chip;
-	struct chip *tpm; /* NULL: none, then answers are made up */
-	unsigned commands;
-	bool broken; /* the chip is */
 	struct buf json;
 	struct err err;
 };
 
 void fixture_init(struct fixture *fixture);
 void fixture_fini(struct fixture *fixture);
-
-/* A chip that exists. */
-void fixture_use_tpm(struct fixture *fixture);
 
 /* Runs the helper that behaves so; json and err are what came of it. */
 int fixture_run(struct fixture *fixture, const char *behaviour, uint64_t patience_us);

@@ -5,16 +5,12 @@
 #include <stdint.h>
 
 #include <cmocka.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 
 #include "base/json.h"
@@ -180,11 +176,10 @@ static void test_answer_is_appended(void **state)
 	(void)state;
 	fixture_init(&fixture);
 	buf_put_str(&json, "> ");
-	assert_int_equal(fapi_run(&fixture.place, &request, &fixture.chip, &json, &err), 0);
+	assert_int_equal(fapi_run(&fixture.place, &request, &json, &err), 0);
 	assert_memory_equal(json.data, "> {\"ok\": true}", json.len);
 	assert_int_equal(json.len, 14);
-	assert_int_equal(fapi_run(&fixture.place, &request, &fixture.chip, &json, &err),
-			 ERR_TOO_LARGE);
+	assert_int_equal(fapi_run(&fixture.place, &request, &json, &err), ERR_TOO_LARGE);
 	assert_true(buf_ok(&json));
 	assert_int_equal(json.len, 14);
 	fixture_fini(&fixture);
@@ -260,7 +255,7 @@ static int run_with_child(struct fixture *fixture, const char *path, uint64_t pa
 	struct err err = {0};
 
 	buf_reset(&fixture->json);
-	return fapi_run(&fixture->place, &request, &fixture->chip, &fixture->json, &err);
+	return fapi_run(&fixture->place, &request, &fixture->json, &err);
 }
 
 /* A child of the helper that keeps its pipes open is not waited for, and does not stay. */
@@ -302,145 +297,6 @@ static void test_no_program(void **state)
 	fixture_fini(&fixture);
 }
 
-/* --- the sockets --- */
-
-static void test_commands(void **state)
-{
-	struct fixture fixture;
-
-	(void)state;
-	fixture_init(&fixture);
-	assert_int_equal(fixture_run(&fixture, "commands", PATIENCE_US), 0);
-	assert_said(&fixture, "random", "17b"); /* the chip's */
-	assert_said(&fixture, "clear", "143");
-	assert_said(&fixture, "startup", "100");
-	assert_said(&fixture, "evict", "120");
-	assert_said(&fixture, "again", "14c"); /* since then the SRK is there */
-	assert_said(&fixture, "twice", "142");
-	assert_said(&fixture, "endless", "142");
-	assert_said(&fixture, "locality0", "0");
-	assert_said(&fixture, "locality3", "3d");
-	assert_said(&fixture, "init", "a");
-	assert_int_equal(fixture.commands, 2);
-	fixture.chip.srk_absent = false;
-	fixture.commands = 0;
-	assert_int_equal(fixture_run(&fixture, "commands", PATIENCE_US), 0);
-	assert_said(&fixture, "evict", "14c");
-	assert_int_equal(fixture.commands, 1);
-	fixture_fini(&fixture);
-}
-
-static void test_connections(void **state)
-{
-	struct fixture fixture;
-
-	(void)state;
-	fixture_init(&fixture);
-	assert_int_equal(fixture_run(&fixture, "many", PATIENCE_US), 0);
-	assert_int_equal(fixture.commands, 9);
-	fixture.commands = 0;
-	assert_int_equal(fixture_run(&fixture, "halfway", PATIENCE_US), 0);
-	assert_int_equal(fixture.commands, 1);
-	assert_int_equal(fixture_run(&fixture, "deaf", PATIENCE_US), 0);
-	assert_true_said(&fixture, "heard", true);
-	assert_true_said(&fixture, "sent_away", true);
-	fixture_fini(&fixture);
-}
-
-static void test_broken_chip(void **state)
-{
-	struct fixture fixture;
-
-	(void)state;
-	fixture_init(&fixture);
-	fixture.broken = true;
-	/* A helper that copes has its answer taken; one that fails did so because of the chip. */
-	assert_int_equal(fixture_run(&fixture, "commands", PATIENCE_US), 0);
-	assert_said(&fixture, "random", "101");
-	assert_said(&fixture, "evict", "101");
-	assert_int_equal(fixture.commands, 3);
-	assert_int_equal(fixture_run(&fixture, "halfway", PATIENCE_US), ERR_TPM_FAILED);
-	assert_string_equal(fixture.err.text, "while holdfast-fapi ran: the chip is gone");
-	fixture_fini(&fixture);
-}
-
-static mode_t mode_of(const char *path)
-{
-	struct stat st;
-
-	assert_int_equal(stat(path, &st), 0);
-	return st.st_mode & 07777;
-}
-
-static int look_at_modes(void *arg, struct slice command, struct buf *ret_answer, struct err *err)
-{
-	struct fixture *fixture = arg;
-	char path[128];
-
-	(void)command;
-	(void)ret_answer;
-	snprintf(path, sizeof(path), "%s/tpm.sock", fixture->run);
-	assert_int_equal(mode_of(path), 0600);
-	snprintf(path, sizeof(path), "%s/tpm.sock.ctrl", fixture->run);
-	assert_int_equal(mode_of(path), 0600);
-	assert_int_equal(mode_of(fixture->run), 0700);
-	fixture->commands++;
-	return err_set(err, ERR_TPM_BUSY, "looked");
-}
-
-static void make_socket(const struct fixture *fixture)
-{
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	snprintf(address.sun_path, sizeof(address.sun_path), "%s/tpm.sock", fixture->run);
-	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
-	close(fd);
-}
-
-static void test_folder(void **state)
-{
-	struct fixture fixture;
-	char path[128];
-	int fd;
-
-	(void)state;
-	fixture_init(&fixture);
-	fixture.chip.raw = look_at_modes;
-	assert_int_equal(fixture_run(&fixture, "halfway", PATIENCE_US), ERR_TPM_BUSY);
-	assert_int_equal(fixture.commands, 1);
-	/* A socket that a killed daemon left is replaced. */
-	make_socket(&fixture);
-	assert_int_equal(fixture_run(&fixture, "ok", PATIENCE_US), 0);
-	assert_int_equal(chmod(fixture.run, 0720), 0);
-	assert_int_equal(fixture_run(&fixture, "ok", PATIENCE_US), ERR_UNREADABLE);
-	assert_int_equal(chmod(fixture.run, 0702), 0);
-	assert_int_equal(fixture_run(&fixture, "ok", PATIENCE_US), ERR_UNREADABLE);
-	assert_int_equal(chmod(fixture.run, 0750), 0);
-	assert_int_equal(fixture_run(&fixture, "ok", PATIENCE_US), 0);
-	/* A file is somebody's. */
-	snprintf(path, sizeof(path), "%s/tpm.sock.ctrl", fixture.run);
-	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-	close(fd);
-	assert_int_equal(fixture_run(&fixture, "ok", PATIENCE_US), ERR_UNREADABLE);
-	assert_int_equal(access(path, F_OK), 0);
-	fixture_fini(&fixture);
-}
-
-static void test_long_path(void **state)
-{
-	char path[256];
-	struct fixture fixture;
-
-	(void)state;
-	fixture_init(&fixture);
-	snprintf(path, sizeof(path), "%s/%0100d", fixture.dir, 0);
-	fixture.place.run = path;
-	assert_int_equal(fixture_run(&fixture, "ok", PATIENCE_US), ERR_INTERNAL);
-	assert_non_null(strstr(fixture.err.text, "too long"));
-	fixture_fini(&fixture);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -452,11 +308,6 @@ int main(void)
 		cmocka_unit_test(test_stop),
 		cmocka_unit_test(test_children_of_the_helper),
 		cmocka_unit_test(test_no_program),
-		cmocka_unit_test(test_commands),
-		cmocka_unit_test(test_connections),
-		cmocka_unit_test(test_broken_chip),
-		cmocka_unit_test(test_folder),
-		cmocka_unit_test(test_long_path),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

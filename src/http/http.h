@@ -15,11 +15,13 @@
  * the client waits for us does not count.
  *
  * Large bodies, of more than HTTP_SMALL_BODY bytes, are read in turn (http_ops.share), and of one
- * share no more than HTTP_BODIES_AT_WORK that are no streams are with their handlers; the others
- * wait, unread but for their beginning, and their time stands still. So clients of one share that
- * send without a pause make us hold the bodies at work and one besides. Those that stall in the
- * middle hold what they have sent until their deadline: their connections are the limit. Up to
- * HTTP_BLOCKS_SPARE blocks of HTTP_BLOCK_SIZE are kept for a second.
+ * share no more than HTTP_BODIES_AT_WORK that are no streams are with their handlers, until they
+ * are answered or the handler drops the body; one is let go to its handler in each turn of the
+ * loop. The others wait, unread but for their beginning, and their time stands still. So clients of
+ * one share that send without a pause make us hold the bodies at work and one besides. Those that
+ * stall in the middle hold what they have sent until their deadline, and those that then send the
+ * rest all at once wait whole: the connections are the limit of these. Up to HTTP_BLOCKS_SPARE
+ * blocks of HTTP_BLOCK_SIZE are kept for a second.
  */
 
 #include <stdbool.h>
@@ -149,6 +151,12 @@ bool http_request_is_json(const struct http_request *request);
 /* True when Accept prefers application/octet-stream. */
 bool http_request_wants_octets(const struct http_request *request);
 struct slice http_request_body(const struct http_request *request);
+/*
+ * For a handler that answers much later and has taken what it needs: wipes and frees the body,
+ * which is empty from now on, and lets the next large one of its share come. What the handler has
+ * taken is its own to limit. Not for streams.
+ */
+void http_request_drop_body(struct http_request *request);
 
 /*
  * The handler answers later: it attaches @arg and what to do when the client leaves first.

@@ -77,6 +77,7 @@ struct http {
 	struct http_group *groups; /* turn.c; the first of them has the next turn */
 	struct http_block *spares; /* block.c */
 	size_t spare_count;
+	bool one_began; /* a large body was let go to its handler in this turn of the loop */
 	struct loop_timer spares_old; /* none was given back for a while */
 	bool draining;
 };
@@ -84,7 +85,7 @@ struct http {
 enum http_state {
 	HTTP_READING,	/* header seen, body on its way */
 	HTTP_STREAMING, /* with its handler, who takes the body as it comes */
-	HTTP_WHOLE,	/* to be dispatched when the library asks again */
+	HTTP_WHOLE,	/* to be dispatched when the library asks again and it is its turn */
 	HTTP_WORKING,	/* with its handler */
 	HTTP_ANSWERED,	/* the answer waits for the library, or is on its way */
 };
@@ -126,7 +127,7 @@ struct http_outflow {
 /* A large body's place among the others, see turn.c. */
 struct http_turn {
 	struct http_group *group; /* NULL until there was a reason to wait */
-	bool waiting;		  /* parked, in its group's list */
+	bool waiting;		  /* parked, in its group's list, its body whole or not */
 	bool begun;		  /* it has had a turn */
 	bool at_work;		  /* counted in its group */
 	size_t left;		  /* bytes of its turn */
@@ -264,8 +265,12 @@ void http_turn_leave(struct http_request *request);
 void http_turn_give(struct http *http);
 /* Is there one to be given? */
 bool http_turn_due(const struct http *http);
-/* The body is whole and goes to its handler; it was answered; the request ends. */
-void http_turn_whole(struct http_request *request);
+/*
+ * Within the library's callback: the body is whole. True: it goes to its handler now. False: it was
+ * parked and waits; or, not parked, memory was short.
+ */
+bool http_turn_work(struct http_request *request);
+/* It was answered, or its handler has no more use for the body; the request ends. */
 void http_turn_answered(struct http_request *request);
 void http_turn_end(struct http_request *request);
 

@@ -9,7 +9,8 @@
  * A whole request is not dispatched in the callback that reports it, but in the next one, which
  * comes in the same turn. By then the library neither reads nor writes for the connection, so when
  * it is parked and unparked it goes straight to writing. Parked while reading, it would read once
- * more before the answer, see the end of a half-closed client, and drop the answer.
+ * more before the answer, see the end of a half-closed client, and drop the answer. So it may be
+ * parked before its handler, too, when its body is large and others have their turn (turn.c).
  */
 #include <assert.h>
 #include <microhttpd.h>
@@ -212,11 +213,13 @@ static bool step_whole(struct http_request *request)
 	case HTTP_READING:
 		http_pace_end(request);
 		http_conn_no_deadline(request->conn);
-		http_turn_whole(request);
 		request->state = HTTP_WHOLE;
 		return true;
 	case HTTP_WHOLE:
-		return dispatch(request);
+		/* Cut off while it waited for its turn. */
+		if (request->conn->cut)
+			return false;
+		return http_turn_work(request) ? dispatch(request) : request->parked;
 	case HTTP_ANSWERED:
 		return http_request_send(request);
 	case HTTP_STREAMING:
@@ -286,6 +289,13 @@ bool http_request_wants_octets(const struct http_request *request)
 struct slice http_request_body(const struct http_request *request)
 {
 	return buf_slice(&request->body);
+}
+
+void http_request_drop_body(struct http_request *request)
+{
+	assert(!request->in.on && request->state == HTTP_WORKING);
+	http_body_free(request);
+	http_turn_answered(request);
 }
 
 void http_request_suspend(struct http_request *request, void (*gone)(void *arg), void *arg)

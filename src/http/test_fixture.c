@@ -14,9 +14,10 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
-#define GUARD_US     10000000u
+#define GUARD_S	     30
 #define RIGHT_NOBODY 99u
 
 /* --- the application --- */
@@ -210,25 +211,30 @@ static void check_done(void *arg)
 		loop_stop(f->loop);
 }
 
-static void on_guard(void *arg)
+static void on_guard(void *arg, uint32_t events)
 {
 	struct fixture *f = arg;
 
+	(void)events;
 	f->late = true;
 	loop_stop(f->loop);
 }
 
 static void run_until(struct fixture *f, bool (*done)(const struct fixture *f))
 {
-	struct loop_timer guard;
+	const struct itimerspec until = {.it_value = {.tv_sec = GUARD_S}};
+	int fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+	struct loop_fd *guard;
 	struct err err;
 
-	loop_timer_init(&guard, f->loop, on_guard, f);
-	assert_int_equal(loop_timer_set(&guard, GUARD_US, &err), 0);
+	assert_true(fd >= 0);
+	assert_int_equal(timerfd_settime(fd, 0, &until, NULL), 0);
+	assert_int_equal(loop_watch(f->loop, fd, EPOLLIN, on_guard, f, &guard, &err), 0);
 	f->done = done;
 	assert_int_equal(loop_run(f->loop, &err), 0);
 	f->done = NULL;
-	loop_timer_clear(&guard);
+	loop_unwatch(guard);
+	close(fd);
 	assert_false(f->late);
 }
 

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #include "base/json.h"
 #include "http/impl.h"
@@ -17,11 +18,27 @@
 #define PART	 100000u /* what fits into a socket */
 #define SENDERS	 4u
 #define AT_WORK	 HTTP_BODIES_AT_WORK
-#define DEADLINE 1u /* seconds */
-#define LONGER	 1300000u
+#define DEADLINE 1u		     /* seconds */
+#define SECOND	 INT64_C(1000000000) /* nanoseconds */
+/* Of the clock that a test can take without noticing. */
+#define NOTHING (SECOND / 10)
 
 static char order[16];
 static unsigned answered;
+static int64_t now_ns;
+
+/*
+ * The clock of the loop and of all deadlines. It stands, but for a microsecond each time that
+ * somebody looks, since a timer of zero is due when a moment has passed.
+ */
+int __wrap_clock_gettime(clockid_t clock, struct timespec *ret_now);
+int __wrap_clock_gettime(clockid_t clock, struct timespec *ret_now)
+{
+	assert_int_equal(clock, CLOCK_MONOTONIC);
+	now_ns += 1000;
+	*ret_now = (struct timespec){.tv_sec = 1000 + now_ns / SECOND, .tv_nsec = now_ns % SECOND};
+	return 0;
+}
 
 static void on_gone(void *arg)
 {
@@ -80,14 +97,16 @@ static void on_time(void *arg)
 	*(unsigned *)arg = 1;
 }
 
-static void pass_time(struct fixture *f, uint64_t delay_us)
+/* All timers that are due by then have run. */
+static void pass_time(struct fixture *f, int64_t ns)
 {
 	struct loop_timer timer;
 	unsigned over = 0;
 	struct err err;
 
+	now_ns += ns;
 	loop_timer_init(&timer, f->loop, on_time, &over);
-	assert_int_equal(loop_timer_set(&timer, delay_us, &err), 0);
+	assert_int_equal(loop_timer_set(&timer, 0, &err), 0);
 	fixture_wait(f, &over, 1);
 }
 
@@ -134,7 +153,7 @@ static void fill(struct fixture *f, struct pump *pumps, struct client **clients,
 }
 
 /* So often round that whatever was to come would have come. */
-static void settle(struct fixture *f, struct client *client)
+static void go_round(struct client *client)
 {
 	unsigned i;
 
@@ -142,6 +161,11 @@ static void settle(struct fixture *f, struct client *client)
 		client_ask(client, ASK, 200);
 		client_next(client);
 	}
+}
+
+static void settle(const struct fixture *f, struct client *client)
+{
+	go_round(client);
 	assert_int_equal(f->parked_count, AT_WORK);
 }
 
@@ -244,16 +268,23 @@ static void test_leaves_while_it_waits(void **state)
 /* The time of waiting for others is not the client's; its own is, also after a wait. */
 static void test_deadline_stands_still(void **state)
 {
-	struct client *clients[AT_WORK + 1];
+	struct client *clients[AT_WORK + 1], *other;
 	struct pump pumps[AT_WORK + 1];
 	struct fixture f;
 
 	(void)state;
 	begin(&f, handle_later, DEADLINE);
 	fill(&f, pumps, clients, 1);
-	pass_time(&f, LONGER);
+	pass_time(&f, 10 * SECOND);
+	other = client_new_other(&f);
+	settle(&f, other);
 	assert_false(clients[AT_WORK]->eof);
 	http_answer_empty(f.parked[0]);
+	settle(&f, other);
+	pass_time(&f, SECOND - NOTHING);
+	go_round(other);
+	assert_false(clients[AT_WORK]->eof);
+	pass_time(&f, NOTHING);
 	client_wait_eof(clients[AT_WORK]);
 	assert_int_equal(clients[AT_WORK]->in.len, 0);
 	assert_int_equal(f.parked_count, AT_WORK);
@@ -277,7 +308,11 @@ static void test_stalls(void **state)
 	send_large(&pumps[1], next, 'n', LARGE);
 	client_wait_answer(next);
 	assert_int_equal(client_status(next), 204);
+	client_next(next);
+	pass_time(&f, SECOND - NOTHING);
+	go_round(next);
 	assert_false(stalled->eof);
+	pass_time(&f, NOTHING);
 	client_wait_eof(stalled);
 	assert_int_equal(answered, 1);
 	finish_pumps(pumps, 2);
@@ -403,7 +438,9 @@ static void test_blocks(void **state)
 	for (i = 0; i < ARRAY_LEN(blocks); i++)
 		http_block_give(blocks[i]);
 	assert_int_equal(f.http->spare_count, HTTP_BLOCKS_SPARE);
-	pass_time(&f, LONGER);
+	pass_time(&f, SECOND - NOTHING);
+	assert_int_equal(f.http->spare_count, HTTP_BLOCKS_SPARE);
+	pass_time(&f, NOTHING);
 	assert_int_equal(f.http->spare_count, 0);
 	assert_null(f.http->spares);
 	fixture_end(&f);

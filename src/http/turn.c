@@ -7,11 +7,15 @@
  * all of it. Therefore the library gets to see one large body at a time: each is parked when it
  * has had HTTP_TURN bytes and its socket holds more, and waits until it is its turn again. In one
  * turn of the loop there is one turn of a body. Those that wait are in groups (http_ops.share),
- * groups take turns, and within one the body that was begun goes first (streams do not): so few are
- * in memory at once, and the first is whole before the last has begun.
+ * groups take turns, and within one the bodies that were begun go first (streams do not): so few
+ * are in memory at once, and the first is whole before the last has begun.
  *
  * No more than HTTP_BODIES_AT_WORK bodies of a group are with their handlers. The group's others
  * wait until one of those is answered, so that a client cannot send faster than it is served.
+ * Neither is more than one let go to its handler in one turn of the loop, since the handler parses
+ * it there; the library may take up one that was let go in the turn before. Both are seen to when a
+ * body is whole and about to go, for it may have become whole without its turn: with its last
+ * bytes, which its client had kept back. Then it waits as it is.
  *
  * A body whose client stalls is not kept waiting here but with the library, as its socket is
  * empty: it takes nobody's turn. For the same reason a parked connection always has something to
@@ -92,12 +96,21 @@ static void unjoin(struct http_request *request)
 
 /* --- waiting --- */
 
-static void push(struct http_group *group, struct http_request *request, bool in_front)
+static bool goes_first(const struct http_request *request)
+{
+	return request->turn.begun && !request->in.on;
+}
+
+/* Behind all, or behind those that go first, too. */
+static void push(struct http_request *request)
 {
 	struct http_turn *turn = &request->turn;
+	struct http_group *group = turn->group;
 
-	turn->prev = in_front ? NULL : group->last;
-	turn->next = in_front ? group->first : NULL;
+	turn->next = goes_first(request) ? group->first : NULL;
+	while (turn->next && goes_first(turn->next))
+		turn->next = turn->next->turn.next;
+	turn->prev = turn->next ? turn->next->turn.prev : group->last;
 	if (turn->prev)
 		turn->prev->turn.next = request;
 	else
@@ -127,13 +140,19 @@ void http_turn_leave(struct http_request *request)
 	turn->prev = turn->next = NULL;
 }
 
+/* It knows its group. */
+static void line_up(struct http_request *request)
+{
+	assert(request->parked != request->turn.waiting);
+	push(request);
+	http_wake(request->conn->http);
+}
+
 bool http_turn_wait(struct http_request *request)
 {
 	if (!join(request))
 		return false;
-	assert(request->parked != request->turn.waiting);
-	push(request->turn.group, request, request->turn.begun && !request->in.on);
-	http_wake(request->conn->http);
+	line_up(request);
 	return true;
 }
 
@@ -162,11 +181,16 @@ void http_turn_took(struct http_request *request, size_t bytes)
 /* --- whose turn it is --- */
 
 /* Streams are never whole in memory, and what is dropped is not kept: these wait for no answer. */
+static bool waits_for_answers(const struct http_request *request)
+{
+	return request->state == HTTP_READING || request->state == HTTP_WHOLE;
+}
+
 static struct http_request *next_of(const struct http_group *group)
 {
 	struct http_request *request = group->first;
 
-	while (request && request->state == HTTP_READING && group->at_work >= HTTP_BODIES_AT_WORK)
+	while (request && group->at_work >= HTTP_BODIES_AT_WORK && waits_for_answers(request))
 		request = request->turn.next;
 	return request;
 }
@@ -186,11 +210,19 @@ bool http_turn_due(const struct http *http)
 	return next(http) != NULL;
 }
 
+static void begin_work(struct http_request *request)
+{
+	request->turn.at_work = true;
+	request->turn.group->at_work++;
+	request->conn->http->one_began = true;
+}
+
 void http_turn_give(struct http *http)
 {
 	struct http_request *request = next(http);
 	struct http_group *group;
 
+	http->one_began = false;
 	if (!request)
 		return;
 	group = request->turn.group;
@@ -198,17 +230,29 @@ void http_turn_give(struct http *http)
 	append_group(http, group);
 	request->turn.begun = true;
 	request->turn.left = HTTP_TURN;
+	/* Its place, before another can take it. */
+	if (request->state == HTTP_WHOLE)
+		begin_work(request);
 	http_request_unpark(request);
 }
 
 /* --- at work --- */
 
-void http_turn_whole(struct http_request *request)
+bool http_turn_work(struct http_request *request)
 {
-	if (request->body.len <= HTTP_SMALL_BODY || !join(request))
-		return;
-	request->turn.at_work = true;
-	request->turn.group->at_work++;
+	const struct http_turn *turn = &request->turn;
+
+	if (turn->at_work || request->body.len <= HTTP_SMALL_BODY)
+		return true;
+	if (!join(request))
+		return false;
+	if (turn->group->at_work < HTTP_BODIES_AT_WORK && !request->conn->http->one_began) {
+		begin_work(request);
+		return true;
+	}
+	http_request_park(request);
+	line_up(request);
+	return false;
 }
 
 void http_turn_answered(struct http_request *request)

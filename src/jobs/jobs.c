@@ -322,7 +322,6 @@ static int start_timer(struct job *job, struct err *err)
 	uint64_t deadline = job->plan.deadline_us;
 	uint64_t now = clock_monotonic_us();
 
-	loop_timer_init(&job->timer, job->jobs->loop, deadline_passed, job);
 	if (deadline == 0)
 		return 0;
 	return loop_timer_set(&job->timer, deadline > now ? deadline - now : 0, err);
@@ -343,6 +342,7 @@ int jobs_submit(struct jobs *jobs, const struct job_plan *plan, struct job **ret
 	if (!job)
 		return err_set(err, ERR_INTERNAL, "memory is short");
 	*job = (struct job){.jobs = jobs, .plan = *plan, .all_next = jobs->all};
+	loop_timer_init(&job->timer, jobs->loop, deadline_passed, job);
 	r = start_timer(job, err);
 	if (r < 0)
 		return r;
@@ -362,6 +362,16 @@ int jobs_submit(struct jobs *jobs, const struct job_plan *plan, struct job **ret
 	return 0;
 }
 
+void jobs_set_deadline(struct job *job, uint64_t deadline_us)
+{
+	struct err ignored;
+
+	if (!job->plan.held)
+		return;
+	job->plan.deadline_us = deadline_us;
+	(void)!start_timer(job, &ignored);
+}
+
 void jobs_resume(struct job *job)
 {
 	if (!job->plan.held)
@@ -373,6 +383,11 @@ void jobs_resume(struct job *job)
 void jobs_cancel(struct job *job)
 {
 	give_up(job, CANCELLED);
+}
+
+struct loop *jobs_loop(const struct jobs *jobs)
+{
+	return jobs->loop;
 }
 
 size_t jobs_count(const struct jobs *jobs)

@@ -55,7 +55,7 @@ struct job_plan {
 	uint64_t deadline_us; /* CLOCK_MONOTONIC; 0 = none */
 	uint32_t lane;	      /* opaque: whose turn it takes, such as a tenant's number */
 	enum job_priority priority;
-	bool held; /* its first step waits for jobs_resume(); the deadline runs all the same */
+	bool held; /* its first step waits for jobs_resume(); the deadline runs meanwhile */
 };
 
 struct jobs; /* queues, worker and pool; called from the loop's thread only */
@@ -75,11 +75,21 @@ bool jobs_free(struct jobs *jobs, uint64_t grace_us);
 int jobs_submit(struct jobs *jobs, const struct job_plan *plan, struct job **ret_job,
 		struct err *err) MUST_CHECK;
 
+/*
+ * Another deadline for a held job, CLOCK_MONOTONIC and not 0: it was held on one account and begins
+ * on another. Nothing happens to one that is held no more. When memory is short the old one may
+ * stay.
+ */
+void jobs_set_deadline(struct job *job, uint64_t deadline_us);
+
 /* Lets a held job begin. Nothing happens to one that was answered meanwhile, or was not held. */
 void jobs_resume(struct job *job);
 
 /* Calls done() before it returns, unless it was called already; release() comes later. */
 void jobs_cancel(struct job *job);
+
+/* The loop that was given, for whoever submits and needs a timer beside. */
+struct loop *jobs_loop(const struct jobs *jobs);
 
 /* Jobs whose release() is outstanding. */
 size_t jobs_count(const struct jobs *jobs);

@@ -204,6 +204,39 @@ static void held_ends_early(void **state)
 	}
 }
 
+/* The time that it waits and the time that it works are two. */
+static void held_gets_another_deadline(void **state)
+{
+	struct world *world = *state;
+	struct probe shorter, longer;
+	unsigned left = 0;
+
+	probe_init(&shorter, world, &left);
+	probe_init(&longer, world, &left);
+	add_step(&shorter, JOB_WORKER, note_step);
+	add_step(&longer, JOB_WORKER, note_step);
+	shorter.plan.held = longer.plan.held = true;
+	shorter.plan.deadline_us = clock_monotonic_us() + LONG_US;
+	longer.plan.deadline_us = clock_monotonic_us() + 100000;
+	submit(&shorter);
+	submit(&longer);
+	jobs_set_deadline(shorter.job, clock_monotonic_us() + 2000);
+	jobs_set_deadline(longer.job, clock_monotonic_us() + LONG_US);
+	left--;
+	run(world);
+	left++;
+	assert_int_equal(shorter.code, ERR_TIMEOUT);
+	assert_int_equal(shorter.ran, 0);
+	usleep(100000);
+	jobs_resume(longer.job);
+	/* It is held no more: nothing of it is changed. */
+	jobs_set_deadline(longer.job, 1);
+	run(world);
+	assert_int_equal(longer.code, 0);
+	assert_int_equal(longer.ran, 1);
+	assert_int_equal(longer.released, 1);
+}
+
 static void cancel_while_a_step_runs(void **state)
 {
 	struct world *world = *state;
@@ -297,11 +330,12 @@ static void cancel_oneself(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(deadline_while_queued), TEST(deadline_while_a_step_runs),
-		TEST(deadline_in_the_past),  TEST(deadline_that_is_met_is_forgotten),
-		TEST(cancel_while_queued),   TEST(held_until_resumed),
-		TEST(held_ends_early),	     TEST(cancel_while_a_step_runs),
-		TEST(cancel_from_callbacks), TEST(cancel_oneself),
+		TEST(deadline_while_queued),	TEST(deadline_while_a_step_runs),
+		TEST(deadline_in_the_past),	TEST(deadline_that_is_met_is_forgotten),
+		TEST(cancel_while_queued),	TEST(held_until_resumed),
+		TEST(held_ends_early),		TEST(held_gets_another_deadline),
+		TEST(cancel_while_a_step_runs), TEST(cancel_from_callbacks),
+		TEST(cancel_oneself),
 	};
 
 	return cmocka_run_group_tests_name("jobs that end early", tests, NULL, NULL);

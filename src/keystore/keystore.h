@@ -64,7 +64,8 @@ int keystore_aik_number(struct store *store, const char *tenant, uint32_t *ret_n
 
 /*
  * What counts for the tenant's limits: its keys with its attestation keys, and the bytes of its
- * secrets as store_usage() counts them; what a new secret adds is store_record_bytes(). Pool.
+ * secrets and persistent objects as store_usage() counts them; what a new secret adds is
+ * store_record_bytes(). Pool.
  */
 int keystore_usage(struct store *store, const char *tenant, uint64_t *ret_keys,
 		   uint64_t *ret_stored, struct err *err) MUST_CHECK;
@@ -216,6 +217,35 @@ int keystore_aik_quote(struct provider *p, const struct keystore_record *aik,
 int keystore_aik_certify(struct provider *p, const struct keystore_record *aik,
 			 const struct keystore_record *key, struct slice nonce,
 			 struct attestation *ret_certified, struct err *err) MUST_CHECK;
+
+/*
+ * Objects that a tenant made persistent by raw commands: recipes, 1 to KEYSTORE_PLAIN_MAX bytes,
+ * by their handles. Sealed and stored at once, so durable when the call returns; where the
+ * provider's calls are made.
+ */
+struct keystore_shelf {
+	struct store *store;
+	struct provider *p;
+	const struct keystore_tenant *tenant;
+};
+/*
+ * *ret_bytes is what the record takes of the tenant's bytes (keystore_usage()). ERR_QUOTA: that is
+ * more than @room, which whoever counts them has set aside. ERR_CONFLICT: there is one of that
+ * handle.
+ */
+int keystore_shelf_put(const struct keystore_shelf *shelf, uint32_t handle,
+		       const struct secret *recipe, uint64_t room, uint64_t *ret_bytes,
+		       struct err *err) MUST_CHECK;
+/* What a record of a recipe of that size takes at most. */
+uint64_t keystore_shelf_bytes(size_t recipe_size);
+int keystore_shelf_get(const struct keystore_shelf *shelf, uint32_t handle,
+		       struct secret **ret_recipe, struct err *err) MUST_CHECK;
+/* *ret_bytes is what it took; 0 when it could not be read. */
+int keystore_shelf_remove(const struct keystore_shelf *shelf, uint32_t handle, uint64_t *ret_bytes,
+			  struct err *err) MUST_CHECK;
+/* In order; ERR_TOO_LARGE when there are more than @max. */
+int keystore_shelf_list(const struct keystore_shelf *shelf, size_t max, uint32_t *ret_handles,
+			size_t *ret_count, struct err *err) MUST_CHECK;
 
 /*
  * Cache of hot records, bounded by bytes, least recently used out first. An entry is only put in

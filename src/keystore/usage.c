@@ -17,7 +17,7 @@ int keystore_usage(struct store *store, const char *tenant, uint64_t *ret_keys,
 			return r;
 	}
 	*ret_keys = kinds[STORE_KEYS].records + kinds[STORE_AIKS].records;
-	*ret_stored = kinds[STORE_SECRETS].bytes;
+	*ret_stored = kinds[STORE_SECRETS].bytes + kinds[STORE_PERSISTENT].bytes;
 	return 0;
 }
 

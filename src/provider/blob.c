@@ -22,6 +22,7 @@ static const uint8_t kind_flags[] = {
 	[BLOB_SECRET] = BLOB_ENVELOPE,
 	[BLOB_KEY] = BLOB_EXPORTABLE | BLOB_EMPTY_AUTH | BLOB_IMPORTED,
 	[BLOB_AIK] = 0,
+	[BLOB_PERSISTENT] = BLOB_ENVELOPE,
 };
 
 static const char *const kind_names[] = {
@@ -29,6 +30,7 @@ static const char *const kind_names[] = {
 	[BLOB_SECRET] = "a named secret",
 	[BLOB_KEY] = "a key",
 	[BLOB_AIK] = "an attestation key",
+	[BLOB_PERSISTENT] = "a persistent object",
 };
 
 #define ALL_FLAGS (BLOB_ENVELOPE | BLOB_EXPORTABLE | BLOB_EMPTY_AUTH | BLOB_IMPORTED)
@@ -114,7 +116,7 @@ enum blob_kind blob_header_kind(struct slice header_bytes)
 	(void)cursor_u8(&cursor); /* the provider */
 	kind = cursor_u8(&cursor);
 	if (cursor.failed || !slice_equal(magic, slice_str(BLOB_MAGIC)) ||
-	    version != BLOB_VERSION || kind > BLOB_AIK)
+	    version != BLOB_VERSION || kind > BLOB_PERSISTENT)
 		return 0;
 	return (enum blob_kind)kind;
 }
@@ -180,7 +182,7 @@ static int raw_known(const struct raw_header *raw, struct err *err)
 	if (raw->provider != PROVIDER_TPM && raw->provider != PROVIDER_SOFTWARE)
 		return err_set(err, ERR_NOT_SUPPORTED, "the blob is of an unknown provider (%u)",
 			       raw->provider);
-	if (raw->kind < BLOB_SEALED || raw->kind > BLOB_AIK)
+	if (raw->kind < BLOB_SEALED || raw->kind > BLOB_PERSISTENT)
 		return err_set(err, ERR_NOT_SUPPORTED, "the blob is of an unknown kind (%u)",
 			       raw->kind);
 	if (raw->flags & ~ALL_FLAGS)

@@ -28,6 +28,9 @@ enum blob_kind {
 	BLOB_SECRET = 2, /* a named secret kept by the daemon */
 	BLOB_KEY = 3,	 /* a named key kept by the daemon */
 	BLOB_AIK = 4,	 /* a named attestation key kept by the daemon */
+	/* how an object that a tenant made persistent by raw commands is made again; its name is
+	 * the handle, in eight hexadecimal digits */
+	BLOB_PERSISTENT = 5,
 };
 
 enum blob_flag {
@@ -54,7 +57,8 @@ struct blob {
 	struct blob_header header;
 	struct slice header_bytes; /* what the object is bound to */
 	struct slice object;
-	struct slice body; /* kinds sealed and secret: the stream; others: the public part */
+	struct slice
+		body; /* kinds sealed, secret, persistent: the stream; others: the public part */
 };
 
 /* 1 to BLOB_NAME_MAX of [A-Za-z0-9._-], no leading dot: the names that headers carry. */

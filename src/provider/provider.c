@@ -259,27 +259,6 @@ int provider_unseal_loadable(struct provider *p, const struct provider_loadable 
 	return r;
 }
 
-int provider_raw(struct provider *p, struct slice command, struct buf *ret_answer, struct err *err)
-{
-	CLEANUP(buf_fini) struct buf answer = BUF_INIT(PROVIDER_RAW_MAX);
-	int r;
-
-	if (!p || !p->ops->raw)
-		return provider_not_there(err);
-	if (command.len > PROVIDER_RAW_MAX)
-		return err_set(err, ERR_TOO_LARGE, "a TPM command has at most %u bytes",
-			       PROVIDER_RAW_MAX);
-	r = p->ops->raw(p, command, &answer, err);
-	return r < 0 ? r : provider_hand_over(&answer, ret_answer, err);
-}
-
-int provider_raw_end(struct provider *p, struct err *err)
-{
-	if (!p || !p->ops->raw_end)
-		return provider_not_there(err);
-	return p->ops->raw_end(p, err);
-}
-
 void provider_forget(struct provider *p, struct slice object)
 {
 	if (p && p->ops->forget)

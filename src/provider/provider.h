@@ -79,8 +79,13 @@ struct decrypt_request {
 
 /* What a provider takes of a message at once: more goes piece by piece (provider_pieces). */
 #define PROVIDER_PIECE_MAX 1024u
-/* Of messages that come in pieces so many may be under way on a chip; more are ERR_TPM_BUSY. */
-#define PROVIDER_MESSAGES_MAX 8u
+/*
+ * Of messages that come in pieces so many may be under way on a chip; more may be ERR_TPM_BUSY.
+ * They are so few that all of them stay in the chip: it may have no more than three places, of
+ * which one is left free. With more each piece would save one message, load another and only then
+ * be hashed: three commands for one, and nobody is served earlier.
+ */
+#define PROVIDER_MESSAGES_MAX 2u
 
 /* A new or imported key. */
 struct key_result {
@@ -232,6 +237,8 @@ enum pieces_of {
 };
 struct pieces; /* a message on its way through the provider; every implementation has its own */
 
+struct guest_ops; /* provider/guest.h */
+
 struct provider_ops {
 	const char *name; /* "tpm" | "legacy" */
 	enum provider_kind kind;
@@ -288,9 +295,7 @@ struct provider_ops {
 
 	int (*unseal_loadable)(struct provider *p, const struct provider_loadable *object,
 			       struct secret **ret_plain, struct err *err);
-	int (*raw)(struct provider *p, struct slice command, struct buf *ret_answer,
-		   struct err *err);
-	int (*raw_end)(struct provider *p, struct err *err);
+	const struct guest_ops *guests; /* NULL in software */
 	void (*forget)(struct provider *p, struct slice object);
 	void (*status)(struct provider *p, struct provider_status *ret_status);
 	void (*close)(struct provider *p);
@@ -446,17 +451,6 @@ int provider_pcr_banks(struct provider *p, struct pcr_selection *ret_banks, stru
  */
 int provider_unseal_loadable(struct provider *p, const struct provider_loadable *object,
 			     struct secret **ret_plain, struct err *err) MUST_CHECK;
-
-/*
- * One raw TPM command of somebody else, sent as it is, and the chip's answer, whatever its code
- * (at most PROVIDER_RAW_MAX bytes each way); the caller has filtered it. ERR_TPM_REQUIRED in
- * software. After the last one provider_raw_end() empties the chip of what is not ours and looks
- * whether the roots are still there (ERR_TPM_CHANGED).
- */
-#define PROVIDER_RAW_MAX 4096u
-int provider_raw(struct provider *p, struct slice command, struct buf *ret_answer, struct err *err)
-	MUST_CHECK;
-int provider_raw_end(struct provider *p, struct err *err) MUST_CHECK;
 
 /* The object was deleted: drop it from the chip's slots. Never fails. */
 void provider_forget(struct provider *p, struct slice object);

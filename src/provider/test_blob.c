@@ -239,7 +239,7 @@ static const struct {
 } meant[] = {
 	{"unknown provider", BLOB_SEALED, "", 0, 5, 3, ERR_NOT_SUPPORTED},
 	{"provider 0", BLOB_SEALED, "", 0, 5, 0, ERR_NOT_SUPPORTED},
-	{"unknown kind", BLOB_SEALED, "", 0, 6, 5, ERR_NOT_SUPPORTED},
+	{"unknown kind", BLOB_SEALED, "", 0, 6, 6, ERR_NOT_SUPPORTED},
 	{"kind 0", BLOB_SEALED, "", 0, 6, 0, ERR_NOT_SUPPORTED},
 	{"unknown flag", BLOB_SEALED, "", 0, 7, 0x10, ERR_NOT_SUPPORTED},
 	{"unknown flags", BLOB_KEY, "k", 0, 7, 0x82, ERR_NOT_SUPPORTED},
@@ -557,7 +557,9 @@ static void test_header_kind(void **state)
 	make(&tpm, BLOB_AIK, "k", 0, &bytes);
 	assert_int_equal(blob_header_kind(buf_slice(&bytes)), BLOB_AIK);
 	assert_int_equal(blob_header_kind(slice_of(bytes.data, 6)), 0);
-	bytes.data[6] = 5;
+	bytes.data[6] = BLOB_PERSISTENT;
+	assert_int_equal(blob_header_kind(buf_slice(&bytes)), BLOB_PERSISTENT);
+	bytes.data[6] = 6;
 	assert_int_equal(blob_header_kind(buf_slice(&bytes)), 0);
 	bytes.data[6] = BLOB_KEY;
 	assert_int_equal(blob_header_kind(buf_slice(&bytes)), BLOB_KEY);

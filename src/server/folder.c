@@ -80,13 +80,14 @@ int folder_open_run(const char *run_dir, int *ret_dir, struct err *err)
  * A folder of ours with exactly @mode, whatever it had. Nothing here is synced, neither folders nor
  * sockets: a run folder is made anew by every start.
  */
-static int open_own(int parent, const char *name, mode_t mode, int *ret_dir, struct err *err)
+static int open_own(int parent, const char *name, bool create, mode_t mode, int *ret_dir,
+		    struct err *err)
 {
 	CLEANUP(fd_close_cleanup) int dir = -1;
 	struct stat st;
 	int r;
 
-	if (mkdirat(parent, name, mode) < 0 && errno != EEXIST)
+	if (create && mkdirat(parent, name, mode) < 0 && errno != EEXIST)
 		return err_set_errno(err, ERR_INTERNAL, errno,
 				     "cannot make the folder of sockets %s", name);
 	r = file_open_dir(parent, name, false, mode, &dir, err);
@@ -116,7 +117,7 @@ int folder_open_tenants(const char *run_dir, int *ret_dir, struct err *err)
 	int r = folder_open_run(run_dir, &run, err);
 
 	if (r == 0)
-		r = open_own(run, SERVER_TENANTS, TENANTS_MODE, &dir, err);
+		r = open_own(run, SERVER_TENANTS, true, TENANTS_MODE, &dir, err);
 	if (r < 0)
 		return r;
 	give_to_group(dir, getgrnam(SERVER_GROUP));
@@ -125,12 +126,12 @@ int folder_open_tenants(const char *run_dir, int *ret_dir, struct err *err)
 }
 
 /* Whatever is there but a folder goes; a folder is not ours. */
-static int clear_place(int dir, struct err *err)
+static int clear_place(int dir, const char *name, struct err *err)
 {
-	if (unlinkat(dir, SERVER_SOCKET, 0) == 0 || errno == ENOENT)
+	if (unlinkat(dir, name, 0) == 0 || errno == ENOENT)
 		return 0;
 	(void)err_set_errno(err, errno == EISDIR || errno == EPERM ? ERR_CONFLICT : ERR_UNREADABLE,
-			    errno, "something else lies in the place of " SERVER_SOCKET);
+			    errno, "something else lies in the place of %s", name);
 	return err_add_remedy(err, "Remove it from the tenant's folder, and mount that folder "
 				   "read-only; then reload or restart.");
 }
@@ -146,22 +147,22 @@ static int stage(int tenants, const char *run_dir, const char *staged, int *ret_
 	return socket_listen(tenants, path, staged, SOCKET_ALL, ret_fd, err);
 }
 
-int folder_listen(int tenants, const char *run_dir, const char *name, int *ret_fd, struct err *err)
+int folder_listen(int tenants, const struct folder_socket *socket, int *ret_fd, struct err *err)
 {
 	CLEANUP(fd_close_cleanup) int dir = -1;
 	CLEANUP(fd_close_cleanup) int fd = -1;
 	char staged[NAME_SIZE];
 	int r;
 
-	(void)snprintf(staged, sizeof(staged), ".%s", name);
-	r = open_own(tenants, name, TENANT_MODE, &dir, err);
+	(void)snprintf(staged, sizeof(staged), ".%s", socket->tenant);
+	r = open_own(tenants, socket->tenant, true, TENANT_MODE, &dir, err);
 	if (r == 0)
-		r = stage(tenants, run_dir, staged, &fd, err);
+		r = stage(tenants, socket->run_dir, staged, &fd, err);
 	if (r < 0)
 		return r;
-	r = clear_place(dir, err);
+	r = clear_place(dir, socket->name, err);
 	if (r == 0)
-		r = file_move_passing(tenants, staged, dir, SERVER_SOCKET, err);
+		r = file_move_passing(tenants, staged, dir, socket->name, err);
 	if (r < 0) {
 		(void)unlinkat(tenants, staged, 0);
 		return r;
@@ -171,24 +172,31 @@ int folder_listen(int tenants, const char *run_dir, const char *name, int *ret_f
 	return 0;
 }
 
+int folder_open_tenant(int tenants, const char *tenant, int *ret_dir, struct err *err)
+{
+	return open_own(tenants, tenant, false, TENANT_MODE, ret_dir, err);
+}
+
 static int open_tenant(int tenants, const char *name)
 {
 	return openat(tenants, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 }
 
-void folder_unlink(int tenants, const char *name)
+void folder_unlink(int tenants, const char *tenant, const char *name)
 {
-	CLEANUP(fd_close_cleanup) int dir = open_tenant(tenants, name);
+	CLEANUP(fd_close_cleanup) int dir = open_tenant(tenants, tenant);
 
 	if (dir >= 0)
-		(void)unlinkat(dir, SERVER_SOCKET, 0);
+		(void)unlinkat(dir, name, 0);
 }
 
 int folder_remove(int tenants, const char *name, struct err *err)
 {
 	char aside[NAME_SIZE + 32];
 
-	folder_unlink(tenants, name);
+	folder_unlink(tenants, name, SERVER_SOCKET);
+	folder_unlink(tenants, name, SERVER_RAW);
+	folder_unlink(tenants, name, SERVER_RAW_CONTROL);
 	if (unlinkat(tenants, name, AT_REMOVEDIR) == 0 || errno == ENOENT)
 		return 0;
 	if (errno != ENOTEMPTY && errno != EEXIST)

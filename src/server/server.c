@@ -105,12 +105,9 @@ static bool is_admin(const struct tenant *tenant)
 static void closed(void *app, void *arg)
 {
 	struct peer *peer = arg;
-	struct tenant *tenant = peer->peer.tenant;
 
 	(void)app;
-	tenant->connections--;
-	peer->server->open -= !is_admin(tenant);
-	tenant_drop(tenant);
+	server_give_place(peer->server, peer->peer.tenant);
 	free(peer);
 }
 
@@ -130,6 +127,29 @@ static bool has_place(const struct server *server, const struct tenant *tenant)
 	return tenant_may_connect(tenant, server->open, server->open_max);
 }
 
+static void take_place(struct server *server, struct tenant *tenant)
+{
+	(void)tenant_hold(tenant);
+	tenant->connections++;
+	server->open += !is_admin(tenant);
+}
+
+bool server_take_place(struct server *server, struct tenant *tenant)
+{
+	bool has = has_place(server, tenant);
+
+	if (has)
+		take_place(server, tenant);
+	return has;
+}
+
+void server_give_place(struct server *server, struct tenant *tenant)
+{
+	tenant->connections--;
+	server->open -= !is_admin(tenant);
+	tenant_drop(tenant);
+}
+
 /* Takes @fd over, whatever happens. */
 static void hand_over(struct server *server, int fd, struct tenant *tenant)
 {
@@ -145,9 +165,7 @@ static void hand_over(struct server *server, int fd, struct tenant *tenant)
 	owned = -1;
 	if (http_add(server->http, fd, peer, &err) < 0)
 		return;
-	(void)tenant_hold(tenant);
-	tenant->connections++;
-	server->open += !is_admin(tenant);
+	take_place(server, tenant);
 	peer = NULL;
 }
 
@@ -221,7 +239,7 @@ static void listener_close(struct listener *listener)
 	if (listener->fd < 0)
 		return;
 	if (listener->in_folder)
-		folder_unlink(listener->server->tenants, listener->tenant->name);
+		folder_unlink(listener->server->tenants, listener->tenant->name, SERVER_SOCKET);
 	else if (listener->dir >= 0)
 		(void)unlinkat(listener->dir, listener->name, 0);
 	fd_close_cleanup(&listener->fd);
@@ -299,6 +317,15 @@ static int open_tenants(struct server *server, const char *run_dir, struct err *
 	return server->tenants >= 0 ? 0 : folder_open_tenants(run_dir, &server->tenants, err);
 }
 
+int server_tenants_dir(struct server *server, const char *run_dir, int *ret_dir, struct err *err)
+{
+	int r = open_tenants(server, run_dir, err);
+
+	if (r == 0)
+		*ret_dir = server->tenants;
+	return r;
+}
+
 int server_listen_tenant(struct server *server, const char *run_dir, struct tenant *tenant,
 			 struct err *err)
 {
@@ -307,14 +334,18 @@ int server_listen_tenant(struct server *server, const char *run_dir, struct tena
 
 	r = open_tenants(server, run_dir, err);
 	if (r == 0)
-		r = folder_listen(server->tenants, run_dir, tenant->name, &fd, err);
+		r = folder_listen(server->tenants,
+				  &(struct folder_socket){.run_dir = run_dir,
+							  .tenant = tenant->name,
+							  .name = SERVER_SOCKET},
+				  &fd, err);
 	if (r < 0)
 		return r;
 	r = add_listener(
 		server,
 		&(struct listener){.tenant = tenant, .fd = fd, .in_folder = true, .dir = -1}, err);
 	if (r < 0) {
-		folder_unlink(server->tenants, tenant->name);
+		folder_unlink(server->tenants, tenant->name, SERVER_SOCKET);
 		return r;
 	}
 	fd = -1;

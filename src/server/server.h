@@ -16,6 +16,8 @@
 #include "tenant/tenant.h"
 
 #define SERVER_SOCKET	    "holdfast.sock"
+#define SERVER_RAW	    "tpm.sock"
+#define SERVER_RAW_CONTROL  "tpm.sock.ctrl" /* where the swtpm TCTI looks for it */
 #define SERVER_ADMIN_SOCKET "admin.sock"
 #define SERVER_TENANTS	    "tenants"
 #define SERVER_GROUP	    "holdfast"
@@ -70,6 +72,17 @@ int server_remove_folder(struct server *server, const char *run_dir, const char 
 
 /* Takes over a socket that listens already; it is not removed at the end. */
 int server_adopt(struct server *server, int fd, struct tenant *tenant, struct err *err) MUST_CHECK;
+
+/*
+ * A connection of the tenant's that is not http's, as those for raw commands (raw.h): counted with
+ * all others. False when there is no place; a true one is given back once.
+ */
+bool server_take_place(struct server *server, struct tenant *tenant);
+void server_give_place(struct server *server, struct tenant *tenant);
+
+/* Opens <run>/tenants, made when absent; once. *ret_dir stays the server's. */
+int server_tenants_dir(struct server *server, const char *run_dir, int *ret_dir, struct err *err)
+	MUST_CHECK;
 
 /* Accepts no more and removes the sockets that it made. */
 void server_stop(struct server *server);

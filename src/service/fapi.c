@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * FAPI both ways. What the administrator asks of it is done by the helper program, which has the
- * chip to itself meanwhile. What FAPI has sealed the service opens itself, with one command.
+ * FAPI both ways. What the administrator asks of it is done by the helper program, whose commands
+ * come back here as raw ones, between those of others. What FAPI has sealed the service opens
+ * itself, with one command.
  */
 #include "service/fapi.h"
 
@@ -10,44 +11,59 @@
 #include <string.h>
 
 #include "base/json.h"
-#include "base/loop.h"
 #include "service/op.h"
 #include "service/routes.h"
 
-#define SECOND_US    1000000u
-#define AFTERWARDS_S 5u /* for the chip to be looked after */
+#define AFTERWARDS_S 5u /* for what is not the helper's own */
 #define DATA_MAX     128u
 #define SRK_HANDLE   0x81000001u /* where FAPI's own SRK lies; its records may say 0 */
 
 /* --- a run --- */
 
-static int send_raw(void *arg, struct slice command, struct buf *ret_answer, struct err *err)
+int service_fapi_begin(struct service *service, struct service_fapi_run *run, struct err *err)
 {
-	return provider_raw(arg, command, ret_answer, err);
+	int r = run->fapi->listen(run->fapi->arg, err);
+
+	if (r < 0)
+		return r;
+	service->raw.helper_fault = (struct err){.code = 0};
+	service->raw.helper_commands = 0;
+	run->begun = true;
+	return 0;
 }
 
-int service_fapi_run(const struct service_fapi *fapi, struct provider *p,
-		     const struct fapi_request *request, struct buf *ret_json, struct err *err)
+void service_fapi_work(struct service_fapi_run *run)
 {
-	const struct fapi_chip chip = {
-		.raw = send_raw,
-		.arg = p,
-		.reserved = fapi->reserved,
-		.reserved_count = fapi->reserved_count,
-	};
-	struct fapi_request whole = *request;
-	struct err end = {.code = 0};
-	int r;
+	struct err err;
 
-	whole.stop_fd = fapi->stop_fd;
-	p->deadline_us = whole.deadline_us;
-	r = fapi_run(&fapi->place, &whole, &chip, ret_json, err);
-	p->deadline_us = clock_monotonic_us() + AFTERWARDS_S * SECOND_US;
-	if (provider_raw_end(p, &end) < 0 && r == 0) {
-		*err = end;
-		r = end.code;
+	run->request.stop_fd = run->fapi->stop_fd;
+	if (fapi_run(&run->fapi->place, &run->request, &run->json, &err) < 0)
+		run->failed = err;
+}
+
+/* Why the helper failed is told best by what made it fail. */
+int service_fapi_judge(struct service *service, struct service_fapi_run *run, struct err *err)
+{
+	const struct err *fault = &service->raw.helper_fault;
+
+	run->commands = service->raw.helper_commands;
+	if (run->failed.code == 0)
+		return 0;
+	if (fault->code != 0) {
+		run->failed = *fault;
+		(void)err_wrap(&run->failed, "while holdfast-fapi ran");
 	}
-	return r;
+	*err = run->failed;
+	return err->code;
+}
+
+void service_fapi_end(struct service *service, struct service_fapi_run *run)
+{
+	if (run->begun)
+		run->fapi->unlisten(run->fapi->arg);
+	run->begun = false;
+	raw_forget(service, &service->helper);
+	buf_fini(&run->json);
 }
 
 /* --- what the administrator asks --- */
@@ -62,13 +78,12 @@ struct fapi_kind {
 
 struct fapi_op {
 	struct op op;
-	const struct service_fapi *fapi;
+	struct fapi_op *next; /* of those that want the helper; the first one has it */
+	bool queued;
 	char path[FAPI_PATH_MAX];
 	struct secret *data;
-	struct buf json;
-	uint64_t deadline_us;
-	bool ran;	   /* written by steps, read when all is over, .. */
-	struct err failed; /* .. as this is; code 0 = none of them did */
+	struct service_fapi_run run;
+	bool asked; /* a step of it has ended, well or not */
 };
 
 static const struct fapi_kind *kind_of(const struct fapi_op *fapi)
@@ -79,32 +94,70 @@ static const struct fapi_kind *kind_of(const struct fapi_op *fapi)
 /* How a step of a run ended. */
 static int note(struct fapi_op *fapi, int r, const struct err *err)
 {
-	fapi->ran = true;
+	fapi->asked = true;
 	if (r < 0)
-		fapi->failed = *err;
+		fapi->run.failed = *err;
 	return r;
 }
 
 static int make_folder(void *arg, struct err *err)
 {
 	struct fapi_op *fapi = arg;
+	const struct service_fapi *setup = fapi->run.fapi;
 
-	return note(fapi, fapi_folder_make(&fapi->fapi->place, &fapi->fapi->wish, err), err);
+	return note(fapi, fapi_folder_make(&setup->place, &setup->wish, err), err);
 }
 
-static int run(void *arg, struct err *err)
+static int begin(void *arg, struct err *err)
 {
 	struct fapi_op *fapi = arg;
-	const struct fapi_request request = {
-		.verb = kind_of(fapi)->verb,
-		.path = fapi->path,
-		.data = fapi->data ? secret_slice(fapi->data) : slice_of(NULL, 0),
-		.deadline_us = fapi->deadline_us,
-	};
-	struct provider *p = op_provider_enter(&fapi->op);
-	int r = service_fapi_run(fapi->fapi, p, &request, &fapi->json, err);
 
-	return note(fapi, op_provider_leave(&fapi->op, r), err);
+	return note(fapi, service_fapi_begin(fapi->op.service, &fapi->run, err), err);
+}
+
+static int work(void *arg, struct err *err)
+{
+	struct fapi_op *fapi = arg;
+
+	(void)err;
+	service_fapi_work(&fapi->run);
+	return 0;
+}
+
+static int judge(void *arg, struct err *err)
+{
+	struct fapi_op *fapi = arg;
+	int r = service_fapi_judge(fapi->op.service, &fapi->run, err);
+
+	atomic_store(&fapi->op.tpm_commands, fapi->run.commands);
+	if (r == 0 && kind_of(fapi)->verb == FAPI_PROVISION)
+		fapi->run.fapi->provisioned(fapi->run.fapi->arg);
+	return r;
+}
+
+static void enter_queue(struct fapi_op *fapi)
+{
+	struct fapi_op **at = &fapi->op.service->fapi_ops;
+
+	fapi->op.plan.held = *at != NULL;
+	while (*at)
+		at = &(*at)->next;
+	*at = fapi;
+	fapi->queued = true;
+}
+
+/* The next one begins, unless it has ended already: then it is on its way here. */
+static void leave_queue(struct fapi_op *fapi)
+{
+	struct fapi_op **first = &fapi->op.service->fapi_ops, **at = first;
+	bool was_first = *first == fapi;
+
+	while (*at != fapi)
+		at = &(*at)->next;
+	*at = fapi->next;
+	fapi->queued = false;
+	if (was_first && *first && (*first)->op.job)
+		jobs_resume((*first)->op.job);
 }
 
 static int needs_chip(const struct op *op, struct err *err)
@@ -137,13 +190,21 @@ static int prepare_run(struct op *op, struct err *err)
 
 	if (r < 0)
 		return r;
-	fapi->fapi = &op->service->fapi;
-	fapi->json = (struct buf)BUF_INIT(FAPI_ANSWER_MAX);
 	op_deadline(op, seconds);
-	fapi->deadline_us = op->plan.deadline_us;
+	fapi->run = (struct service_fapi_run){
+		.fapi = &op->service->fapi,
+		.request = {.verb = kind_of(fapi)->verb,
+			    .path = fapi->path,
+			    .data = fapi->data ? secret_slice(fapi->data) : slice_of(NULL, 0),
+			    .deadline_us = op->plan.deadline_us},
+		.json = BUF_INIT(FAPI_ANSWER_MAX),
+	};
 	op_deadline(op, seconds + AFTERWARDS_S);
 	op_step(op, JOB_POOL, make_folder);
-	op_step(op, JOB_WORKER, run);
+	op_step(op, JOB_LOOP, begin);
+	op_step(op, JOB_LONG, work);
+	op_step(op, JOB_LOOP, judge);
+	enter_queue(fapi);
 	return 0;
 }
 
@@ -195,7 +256,7 @@ static void answer_run(struct op *op)
 		return;
 	}
 	/* It was read by fapi_run() already, so only memory can be short. */
-	if (json_parse(buf_slice(&fapi->json), &json, &err) < 0)
+	if (json_parse(buf_slice(&fapi->run.json), &json, &err) < 0)
 		json = NULL;
 	else
 		(void)json_object_del(json, "ok");
@@ -205,15 +266,19 @@ static void answer_run(struct op *op)
 static void fini_run(struct op *op)
 {
 	struct fapi_op *fapi = (struct fapi_op *)op;
+	const struct err *failed = &fapi->run.failed;
 
 	/* Status shows what the last probe found, whether somebody waited for it or not. */
-	if (kind_of(fapi)->verb == FAPI_PROBE && fapi->ran)
+	if (kind_of(fapi)->verb == FAPI_PROBE && fapi->asked)
 		service_set_probe(op->service,
-				  fapi->failed.code == 0 ? SERVICE_PROBE_SUCCEEDED
-							 : SERVICE_PROBE_FAILED,
-				  fapi->failed.code == 0 ? NULL : fapi->failed.text);
+				  failed->code == 0 ? SERVICE_PROBE_SUCCEEDED
+						    : SERVICE_PROBE_FAILED,
+				  failed->code == 0 ? NULL : failed->text);
+	if (fapi->queued) {
+		service_fapi_end(op->service, &fapi->run);
+		leave_queue(fapi);
+	}
 	secret_free(fapi->data);
-	buf_fini(&fapi->json);
 }
 
 #define RUN_KIND(metric, reads)                                                                    \

@@ -13,23 +13,43 @@
 #include "fapi/fapi.h"
 #include "provider/provider.h"
 
-#define SERVICE_FAPI_RESERVED 2u
+struct service;
 
 /* Strings and descriptor are borrowed. */
 struct service_fapi {
 	struct fapi_place place; /* place.program NULL = there is no FAPI */
 	struct fapi_wish wish;
-	uint32_t reserved[SERVICE_FAPI_RESERVED]; /* persistent handles that are ours */
-	size_t reserved_count;
 	int stop_fd; /* readable: every run ends early */
+	/* The sockets in place.run, where the service's helper (service.h) sends its commands:
+	 * there only while it works. ERR_UNREADABLE: others can write into that folder. */
+	int (*listen)(void *arg, struct err *err);
+	void (*unlisten)(void *arg);
+	/* It was provisioned, perhaps anew. */
+	void (*provisioned)(void *arg);
+	void *arg;
 };
 
 /*
- * One run on the chip of @p, which is looked after when the helper has ended, however it did.
- * Worker only. Appends the helper's answer; errors as of fapi_run() and provider_raw_end().
+ * One run of the helper, on the chip that is open to raw commands. It has a virtual chip of its
+ * own, which goes with the run. One at a time: who plans them sees to that.
  */
-int service_fapi_run(const struct service_fapi *fapi, struct provider *p,
-		     const struct fapi_request *request, struct buf *ret_json, struct err *err)
+struct service_fapi_run {
+	const struct service_fapi *fapi;
+	struct fapi_request request; /* but for stop_fd */
+	struct buf json;	     /* the helper's answer; BUF_INIT(FAPI_ANSWER_MAX) */
+	struct err failed;	     /* how it ended; code 0 = well */
+	bool begun;
+	uint64_t commands; /* of the chip, until it was judged */
+};
+
+/* Steps one after the other: on the loop; on the long thread, where it never fails; on the loop,
+ * errors as of fapi_run(), or what the chip failed with. */
+int service_fapi_begin(struct service *service, struct service_fapi_run *run, struct err *err)
 	MUST_CHECK;
+void service_fapi_work(struct service_fapi_run *run);
+int service_fapi_judge(struct service *service, struct service_fapi_run *run, struct err *err)
+	MUST_CHECK;
+/* On the loop, when no step of it runs any more, however far it came. */
+void service_fapi_end(struct service *service, struct service_fapi_run *run);
 
 #endif

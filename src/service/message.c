@@ -7,7 +7,6 @@
 #include "service/message_queue.h"
 
 #define RESULT_MAX 1024u
-#define LONG_S	   120u /* 1 MiB is a thousand commands, and others have their turns in between */
 /* Software has no queue to share: pieces of which a turn takes none of it from the others. */
 #define SOFT_PIECES 64u
 
@@ -139,14 +138,21 @@ void message_end_key(struct tenant *tenant, enum store_kind kind, const char *na
 int message_plan(struct message_op *message, enum store_kind kind, struct err *err)
 {
 	struct op *op = &message->op;
+	int r;
 
 	message->result = (struct buf)BUF_INIT(RESULT_MAX);
 	op_reads_record(op, kind);
 	op_step(op, op_provider_place(op), give_first);
 	if (!is_long(message))
 		return 0;
-	op_deadline(op, LONG_S);
-	return op->provider->ops->on_chip ? message_queue_enter(message, err) : 0;
+	op_deadline(op, MESSAGE_WORK_S);
+	if (!op->provider->ops->on_chip)
+		return 0;
+	r = message_queue_enter(message, err);
+	/* The queue counts the message and nothing else, and it may be long until its turn. */
+	if (r == 0)
+		http_request_drop_body(op->request);
+	return r;
 }
 
 void message_turn(struct op *op)

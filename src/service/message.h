@@ -14,6 +14,11 @@
 /* .. in base64, with what is around it. */
 #define MESSAGE_JSON_MAX (MESSAGE_MAX / 3u * 4u + 4096u)
 
+/* From its turn on: 1 MiB is a thousand commands, and others have their turns in between. */
+#define MESSAGE_WORK_S 120u
+/* .. and before that so long for those before it, while its client stays. */
+#define MESSAGE_WAIT_S 600u
+
 struct message_op {
 	struct op op;
 	struct secret *message;

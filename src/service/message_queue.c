@@ -12,6 +12,20 @@ static struct service_tenant *tenant_of(const struct message_op *message)
 	return (struct service_tenant *)message->op.peer.tenant;
 }
 
+/* Its time at work begins, however long it waited. One that is entering has no job yet. */
+static void begin_one(struct message_op *message)
+{
+	struct op *op = &message->op;
+
+	op->service->messages.at_work++;
+	message->at_work = true;
+	op_deadline(op, MESSAGE_WORK_S);
+	if (!op->job)
+		return;
+	jobs_set_deadline(op->job, op->plan.deadline_us);
+	jobs_resume(op->job);
+}
+
 /* One that has ended meanwhile, and so has no job, is on its way to leave. */
 static void begin(struct service *service)
 {
@@ -19,10 +33,7 @@ static void begin(struct service *service)
 		struct message_op *message = service->messages.next;
 
 		service->messages.next = message->next_turn;
-		service->messages.at_work++;
-		message->at_work = true;
-		if (message->op.job)
-			jobs_resume(message->op.job);
+		begin_one(message);
 	}
 }
 
@@ -65,6 +76,7 @@ int message_queue_enter(struct message_op *message, struct err *err)
 	message->queued = true;
 	tenant->message_bytes += secret_size(message->message);
 	message->op.service->messages.bytes += secret_size(message->message);
+	op_deadline(&message->op, MESSAGE_WAIT_S);
 	if (tenant->messages == message)
 		line_up(message);
 	message->op.plan.held = !message->at_work;

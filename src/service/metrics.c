@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Five families; but for tenants, every series exists from the start, so that rates need no first
+/* Seven families; but for tenants, every series exists from the start, so that rates need no first
  * event. */
 #include "service/metrics.h"
 
@@ -81,6 +81,18 @@ static struct metric_family tenants_family = {
 	.label = "tenant",
 	.kind = METRIC_COUNTER,
 };
+static struct metric_family raw_commands_family = {
+	.name = "holdfast_tenant_raw_commands",
+	.help = "TPM commands that were sent by tenants themselves, by tenant.",
+	.label = "tenant",
+	.kind = METRIC_COUNTER,
+};
+static struct metric_family raw_refused_family = {
+	.name = "holdfast_tenant_raw_refused",
+	.help = "Those of them that the policy, or a limit, did not let through, by tenant.",
+	.label = "tenant",
+	.kind = METRIC_COUNTER,
+};
 static struct metric_family info_family = {
 	.name = "holdfast_info",
 	.help = "The version of the service.",
@@ -112,6 +124,8 @@ void metrics_setup(const char *version)
 	metrics_register(&requests_family);
 	metrics_register(&errors_family);
 	metrics_register(&tenants_family);
+	metrics_register(&raw_commands_family);
+	metrics_register(&raw_refused_family);
 }
 
 const char *metrics_operation_name(enum metrics_operation operation)
@@ -138,11 +152,16 @@ void metrics_add_tenant(struct tenant *tenant)
 {
 	tenant->requests.label = tenant->name;
 	metrics_add_series(&tenants_family, &tenant->requests);
+	tenant->raw_commands.label = tenant->raw_refused.label = tenant->name;
+	metrics_add_series(&raw_commands_family, &tenant->raw_commands);
+	metrics_add_series(&raw_refused_family, &tenant->raw_refused);
 }
 
 void metrics_remove_tenant(struct tenant *tenant)
 {
 	metrics_remove_series(&tenants_family, &tenant->requests);
+	metrics_remove_series(&raw_commands_family, &tenant->raw_commands);
+	metrics_remove_series(&raw_refused_family, &tenant->raw_refused);
 }
 
 void metrics_set_uptime(uint64_t seconds)

@@ -216,12 +216,28 @@ void service_sweep(struct service *service)
 		(void)op->kind->sweep(op, &err);
 		op_free(op);
 	}
+	raw_sweep(service);
+}
+
+/*
+ * What could not be swept for want of memory holds its place, its provider and its tenant: one of
+ * them is tried again whenever a job ends.
+ */
+static void retry_sweep(struct service *service)
+{
+	struct op *op = service->left;
+
+	if (!op)
+		return;
+	service->left = op->next_left;
+	sweep(op);
 }
 
 static void op_release(void *arg)
 {
 	struct op *op = arg;
 
+	retry_sweep(op->service);
 	op_note_chip(op);
 	if (op->more && !op->failed && next_turn(op))
 		return;
@@ -520,7 +536,11 @@ int op_parse_record(enum store_kind kind, struct slice record, struct blob *ret_
 		    struct err *err)
 {
 	static const enum blob_kind KINDS[STORE_KINDS] = {
-		[STORE_KEYS] = BLOB_KEY, [STORE_SECRETS] = BLOB_SECRET, [STORE_AIKS] = BLOB_AIK};
+		[STORE_KEYS] = BLOB_KEY,
+		[STORE_SECRETS] = BLOB_SECRET,
+		[STORE_AIKS] = BLOB_AIK,
+		[STORE_PERSISTENT] = BLOB_PERSISTENT,
+	};
 	struct blob blob;
 	int r;
 

@@ -27,26 +27,27 @@ static struct quota *quota_of(const struct op *op)
 	return &tenant_of(op)->quotas[op->quota.of];
 }
 
-static uint64_t limit_of(const struct op *op)
+static uint64_t limit_of(const struct tenant *tenant, enum quota_of of)
 {
-	const struct tenant *tenant = op->peer.tenant;
-
-	return op->quota.of == QUOTA_KEYS ? tenant->keys_max : tenant->stored_max;
+	return of == QUOTA_KEYS ? tenant->keys_max : tenant->stored_max;
 }
 
-static void watch(struct op *op, enum quota_of of)
+static void watch_of(struct service_tenant *tenant, enum quota_of of, struct quota_change *change)
 {
-	struct quota_change *change = &op->quota;
-	const struct quota *quota;
+	const struct quota *quota = &tenant->quotas[of];
 
 	change->watched = true;
 	change->of = of;
-	quota = quota_of(op);
 	change->blind = !quota->known;
 	change->quiet = quota->at_work == 0;
 	change->begun = quota->begun;
 	change->grown = quota->grown;
-	change->counts = limit_of(op) > 0 && (!quota->known || quota->loose);
+	change->counts = limit_of(&tenant->tenant, of) > 0 && (!quota->known || quota->loose);
+}
+
+static void watch(struct op *op, enum quota_of of)
+{
+	watch_of(tenant_of(op), of, &op->quota);
 }
 
 /* Two at one secret: neither can tell what it replaces. */
@@ -72,15 +73,13 @@ static void leave_secret(struct op *op)
 		*at = op->quota.next;
 }
 
-static void begin(struct op *op, uint64_t reserved)
+static void begin(struct quota *quota, struct quota_change *change, uint64_t reserved)
 {
-	struct quota *quota = quota_of(op);
-
 	quota->begun++;
 	quota->at_work++;
 	quota->reserved += reserved;
-	op->quota.reserved = reserved;
-	op->quota.at_work = true;
+	change->reserved = reserved;
+	change->at_work = true;
 }
 
 static uint64_t growth(const struct quota_change *change)
@@ -90,18 +89,25 @@ static uint64_t growth(const struct quota_change *change)
 	return change->need > change->was ? change->need - change->was : 0;
 }
 
+/* How much more fits under @limit, which is one. */
+static uint64_t room_in(const struct quota *quota, uint64_t limit)
+{
+	uint64_t taken = quota->used + quota->reserved;
+
+	return taken < limit ? limit - taken : 0;
+}
+
 static bool fits(const struct op *op, uint64_t more)
 {
-	const struct quota *quota = quota_of(op);
-	uint64_t limit = limit_of(op);
+	uint64_t limit = limit_of(op->peer.tenant, op->quota.of);
 
 	/* What needs nothing more is never refused, also where the limit was lowered. */
-	return limit == 0 || more == 0 || quota->used + quota->reserved + more <= limit;
+	return limit == 0 || more == 0 || more <= room_in(quota_of(op), limit);
 }
 
 static int refuse(const struct op *op, struct err *err)
 {
-	unsigned long long limit = limit_of(op);
+	unsigned long long limit = limit_of(op->peer.tenant, op->quota.of);
 
 	if (op->quota.of == QUOTA_KEYS) {
 		(void)err_set(err, ERR_QUOTA, "the tenant may have %llu keys, and has them", limit);
@@ -112,25 +118,29 @@ static int refuse(const struct op *op, struct err *err)
 	return err_add_remedy(err, REMEDY_STORED);
 }
 
-int quota_count(void *arg, struct err *err)
+static int count(struct store *store, const char *tenant, struct quota_change *change,
+		 struct err *err)
 {
-	struct op *op = arg;
 	uint64_t counted[QUOTA_KINDS];
 	int r;
 
-	if (!op->quota.counts)
+	if (!change->counts)
 		return 0;
-	r = keystore_usage(op->store, op->tenant.name, &counted[QUOTA_KEYS], &counted[QUOTA_STORED],
-			   err);
+	r = keystore_usage(store, tenant, &counted[QUOTA_KEYS], &counted[QUOTA_STORED], err);
 	if (r == 0)
-		op->quota.counted = counted[op->quota.of];
+		change->counted = counted[change->of];
 	return r;
 }
 
-static void take_count(struct op *op)
+int quota_count(void *arg, struct err *err)
 {
-	struct quota_change *change = &op->quota;
-	struct quota *quota = quota_of(op);
+	struct op *op = arg;
+
+	return count(op->store, op->tenant.name, &op->quota, err);
+}
+
+static void take_count(struct quota *quota, const struct quota_change *change)
+{
 	bool exact = change->quiet && quota->at_work == 0 && quota->begun == change->begun;
 
 	if (!change->counts || (quota->known && !exact))
@@ -147,11 +157,11 @@ int quota_admits(void *arg, struct err *err)
 	struct op *op = arg;
 	uint64_t more;
 
-	take_count(op);
+	take_count(quota_of(op), &op->quota);
 	more = growth(&op->quota);
 	if (!fits(op, more))
 		return refuse(op, err);
-	begin(op, more);
+	begin(quota_of(op), &op->quota, more);
 	return 0;
 }
 
@@ -172,8 +182,8 @@ void quota_puts_secret(struct op *op, uint64_t at_most)
 {
 	watch(op, QUOTA_STORED);
 	join_secret(op);
-	if (limit_of(op) == 0)
-		begin(op, at_most);
+	if (limit_of(op->peer.tenant, QUOTA_STORED) == 0)
+		begin(quota_of(op), &op->quota, at_most);
 }
 
 void quota_removes(struct op *op, enum quota_of of)
@@ -183,13 +193,18 @@ void quota_removes(struct op *op, enum quota_of of)
 	op->quota.was = of == QUOTA_KEYS;
 	if (of == QUOTA_STORED)
 		join_secret(op);
-	begin(op, 0);
+	begin(quota_of(op), &op->quota, 0);
 }
 
 /* docs/ERRORS.md: after every other code nothing was changed. */
+static bool is_unsure(int code)
+{
+	return code == ERR_TIMEOUT || code == ERR_UNREADABLE || code == ERR_INTERNAL;
+}
+
 void quota_failed(struct op *op, int code)
 {
-	op->quota.unsure = code == ERR_TIMEOUT || code == ERR_UNREADABLE || code == ERR_INTERNAL;
+	op->quota.unsure = is_unsure(code);
 }
 
 static void add(struct quota *quota, uint64_t more)
@@ -211,25 +226,72 @@ static void note(struct quota *quota, const struct quota_change *change)
 	}
 }
 
+static void end(struct quota *quota, struct quota_change *change, bool changed)
+{
+	change->watched = false;
+	if (!change->at_work)
+		return;
+	change->at_work = false;
+	quota->at_work--;
+	quota->reserved -= change->reserved;
+	if (changed) {
+		note(quota, change);
+	} else if (change->unsure) {
+		add(quota, change->need);
+		quota->loose = true;
+	}
+}
+
 void quota_end(struct op *op)
 {
-	struct quota_change *change = &op->quota;
-	struct quota *quota;
+	if (!op->quota.watched)
+		return;
+	if (op->quota.of == QUOTA_STORED)
+		leave_secret(op);
+	end(quota_of(op), &op->quota, op->changed);
+}
 
+/* --- of no op --- */
+
+void quota_other_begins(struct service_tenant *tenant, uint64_t at_most,
+			struct quota_change *change)
+{
+	const struct quota *quota = &tenant->quotas[QUOTA_STORED];
+
+	watch_of(tenant, QUOTA_STORED, change);
+	change->need = at_most;
+	if (at_most == 0 ||
+	    (quota->known && at_most <= room_in(quota, limit_of(&tenant->tenant, QUOTA_STORED))))
+		change->counts = false;
+}
+
+int quota_other_count(struct store *store, const char *tenant, struct quota_change *change,
+		      struct err *err)
+{
+	return count(store, tenant, change, err);
+}
+
+uint64_t quota_other_admits(struct service_tenant *tenant, struct quota_change *change)
+{
+	uint64_t limit = limit_of(&tenant->tenant, QUOTA_STORED);
+	struct quota *quota = &tenant->quotas[QUOTA_STORED];
+	uint64_t room = change->need;
+
+	take_count(quota, change);
+	if (limit > 0 && room > room_in(quota, limit))
+		room = room_in(quota, limit);
+	begin(quota, change, room);
+	return room;
+}
+
+void quota_other_ends(struct service_tenant *tenant, struct quota_change *change,
+		      const struct quota_other *other)
+{
 	if (!change->watched)
 		return;
-	quota = quota_of(op);
-	if (change->of == QUOTA_STORED)
-		leave_secret(op);
-	if (change->at_work) {
-		quota->at_work--;
-		quota->reserved -= change->reserved;
-		if (op->changed) {
-			note(quota, change);
-		} else if (change->unsure) {
-			add(quota, change->need);
-			quota->loose = true;
-		}
-	}
-	change->watched = false;
+	change->unsure = is_unsure(other->failed);
+	change->need = other->changed ? other->put : change->reserved;
+	change->was = other->taken;
+	change->was_unknown = other->changed && other->put == 0 && other->taken == 0;
+	end(&tenant->quotas[QUOTA_STORED], change, other->changed);
 }

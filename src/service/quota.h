@@ -68,14 +68,37 @@ void quota_removes(struct op *op, enum quota_of of);
 
 /* --- steps --- */
 
-/* On the pool, before quota_admits(); does nothing unless a count is wanted. */
-int quota_count(void *op, struct err *err) MUST_CHECK;
+/* Of an op. On the pool, before quota_admits(); does nothing unless a count is wanted. */
+int quota_count(void *arg, struct err *err) MUST_CHECK;
 /* On the loop: ERR_QUOTA, or reserves. */
-int quota_admits(void *op, struct err *err) MUST_CHECK;
+int quota_admits(void *arg, struct err *err) MUST_CHECK;
 /* What a failed store says of the change. */
 void quota_failed(struct op *op, int code);
 
 /* The op has ended. */
 void quota_end(struct op *op);
+
+/*
+ * A change of what is stored that is no op's: of a persistent object. It begins, is counted on the
+ * pool where a count is wanted, is admitted, and ends, which it may at any time before. @at_most
+ * bytes are needed, 0 when something is removed.
+ */
+struct service_tenant;
+struct store;
+void quota_other_begins(struct service_tenant *tenant, uint64_t at_most,
+			struct quota_change *change);
+int quota_other_count(struct store *store, const char *tenant, struct quota_change *change,
+		      struct err *err) MUST_CHECK;
+/* How many bytes it may take: these are reserved until it ends. */
+uint64_t quota_other_admits(struct service_tenant *tenant, struct quota_change *change);
+
+/* What became of it. */
+struct quota_other {
+	bool changed;
+	uint64_t put, taken; /* bytes; of what was removed 0 = nobody knows */
+	int failed;	     /* enum err_code of the store; 0 = it did not fail */
+};
+void quota_other_ends(struct service_tenant *tenant, struct quota_change *change,
+		      const struct quota_other *other);
 
 #endif

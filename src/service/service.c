@@ -5,10 +5,28 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/log.h"
 #include "base/loop.h"
 #include "service/op.h"
 
+#define HELPER_CONNECTIONS 16u
+#define HELPER_OBJECTS	   64u
+#define HELPER_SESSIONS	   16u
+
 #define EVENT_LOG "/sys/kernel/security/tpm0/binary_bios_measurements"
+
+/* It has no other right than its commands, and what it makes is not kept for it. */
+static void init_helper(struct service *service)
+{
+	struct tenant *tenant = &service->helper.tenant;
+
+	(void)snprintf(tenant->name, sizeof(tenant->name), "holdfast-fapi");
+	tenant->number = TENANT_NUMBER_FAPI;
+	tenant->connections_max = HELPER_CONNECTIONS;
+	tenant->raw.set = SET_PROVISION;
+	tenant->objects_max = HELPER_OBJECTS;
+	tenant->sessions_max = HELPER_SESSIONS;
+}
 
 int service_new(struct jobs *jobs, struct store *store, const char *version,
 		struct service **ret_service, struct err *err)
@@ -23,6 +41,7 @@ int service_new(struct jobs *jobs, struct store *store, const char *version,
 	service->version = version;
 	service->started_us = clock_monotonic_us();
 	service->event_log = EVENT_LOG;
+	init_helper(service);
 	service_set_deciding(service, "the security provider is being chosen");
 	r = keystore_cache_new(SERVICE_CACHE_MAX, &service->cache, err);
 	if (r < 0)
@@ -68,12 +87,23 @@ void service_set_deciding(struct service *service, const char *reason)
 	set_state(service, SERVICE_DECIDING, reason);
 }
 
+/* Everything else works without. */
+static void open_raw(struct service *service)
+{
+	struct err err;
+
+	if (service->state == SERVICE_READY && raw_open(service, service->provider, &err) < 0)
+		log_err(LOG_LEVEL_WARNING, &err, "no raw TPM commands");
+	raw_resume(service);
+}
+
 void service_set_provider(struct service *service, struct provider *p,
 			  const struct provider_status *status, const char *reason)
 {
 	set_state(service, SERVICE_READY, reason);
 	service->provider = p;
 	service->provider_status = *status;
+	open_raw(service);
 }
 
 void service_set_refusal(struct service *service, enum service_state state,
@@ -81,14 +111,25 @@ void service_set_refusal(struct service *service, enum service_state state,
 {
 	set_state(service, state, refusal->text);
 	service->refusal = *refusal;
+	raw_resume(service);
 }
 
 /* --- taking it away --- */
 
+static void raw_closed(void *arg)
+{
+	struct service *service = arg;
+
+	if (service->taken.idle)
+		TAKE(service->taken.idle)(service->taken.arg);
+	else
+		open_raw(service); /* it was given back meanwhile */
+}
+
 static void tell_idle(struct service *service)
 {
 	if (service->users == 0 && service->taken.idle)
-		TAKE(service->taken.idle)(service->taken.arg);
+		raw_close(service, raw_closed, service);
 }
 
 void service_take_provider(struct service *service, const char *reason, void (*idle)(void *arg),
@@ -134,6 +175,17 @@ void service_drop(struct service *service, struct provider *p)
 void service_set_admin(struct service *service, const struct service_admin *admin)
 {
 	service->admin = *admin;
+}
+
+void service_set_raw(struct service *service, const struct secret *key, const uint32_t *reserved,
+		     size_t reserved_count)
+{
+	size_t i;
+
+	service->raw.key = key;
+	for (i = 0; i < reserved_count && i < RAW_RESERVED_MAX; i++)
+		service->raw.reserved[i] = reserved[i];
+	service->raw.reserved_count = i;
 }
 
 void service_set_event_log(struct service *service, const char *path)

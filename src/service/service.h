@@ -20,6 +20,7 @@
 #include "provider/provider.h"
 #include "service/fapi.h"
 #include "service/quota.h"
+#include "service/raw.h"
 #include "service/tenants.h"
 #include "store/store.h"
 #include "tenant/tenant.h"
@@ -39,6 +40,7 @@ enum service_state {
 	SERVICE_LOCKED,	  /* the state itself cannot be used: a precious file is lost */
 };
 
+struct fapi_op;
 struct message_op;
 struct op;
 
@@ -55,6 +57,8 @@ struct service_tenant {
 	struct op *secret_changes;   /* at work, by quota.next */
 	struct message_op *messages; /* long ones on a chip: one has its turn, the others wait */
 	uint64_t message_bytes;	     /* of all of them */
+	struct raw_chip *chip;	     /* raw.h; NULL = it sent no raw command yet */
+	uint64_t keeps_due_us;	     /* raw.c: where its persistent objects stand in their rate */
 };
 
 #define SERVICE_NAME_MAX (2u * PROVIDER_ROOT_MAX + 1u)
@@ -104,6 +108,8 @@ struct service {
 	struct err refusal;		 /* what operations answer in NONE and LOCKED */
 	struct service_admin admin;
 	struct service_fapi fapi;
+	struct fapi_op *fapi_ops;     /* fapi.c: the first works */
+	struct service_tenant helper; /* holdfast-fapi; whoever listens for it uses this */
 	enum service_probe probe;
 	char probe_detail[SERVICE_DETAIL_MAX]; /* which step failed and how, or "" */
 	const char *event_log;		       /* the firmware's; an absolute path */
@@ -114,6 +120,7 @@ struct service {
 	} messages;	 /* long ones (message_queue.h) */
 	struct op *left; /* ended ops with something in a chip that no job could take out */
 	size_t users;	 /* operations and jobs that may still use a provider */
+	struct raw_state raw;
 	struct {
 		struct provider *p; /* NULL = none was taken away */
 		struct provider_status status;
@@ -149,6 +156,13 @@ void service_give_back(struct service *service);
 /* Copied. Without them the routes that need them answer `not_supported`. */
 void service_set_fapi(struct service *service, const struct service_fapi *fapi);
 void service_set_admin(struct service *service, const struct service_admin *admin);
+
+/*
+ * Raw commands are taken from now on. @key is borrowed; @reserved are persistent handles that
+ * nobody reaches by them, at most RAW_RESERVED_MAX.
+ */
+void service_set_raw(struct service *service, const struct secret *key, const uint32_t *reserved,
+		     size_t reserved_count);
 
 /* Where the firmware's event log is; borrowed. */
 void service_set_event_log(struct service *service, const char *path);

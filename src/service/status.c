@@ -89,12 +89,12 @@ void service_status(struct http_request *request, void *app)
 	struct err err;
 
 	metrics_count_request(METRICS_STATUS);
-	json = json_pack("{s:s, s:s, s:o, s:s, s:I, s:s, s:o, s:o}", "version", service->version,
-			 "provider", provider_word(service), "reason",
-			 op_json_text(service->reason), "protection",
-			 service->provider ? service->provider->ops->protection : "none", "uptime",
-			 (json_int_t)uptime_s(service), "tenant", peer->tenant->name, "tpm",
-			 tpm_json(service), "fapi", fapi_json(service));
+	json = json_pack(
+		"{s:s, s:s, s:o, s:s, s:I, s:s, s:o, s:o, s:s}", "version", service->version,
+		"provider", provider_word(service), "reason", op_json_text(service->reason),
+		"protection", service->provider ? service->provider->ops->protection : "none",
+		"uptime", (json_int_t)uptime_s(service), "tenant", peer->tenant->name, "tpm",
+		tpm_json(service), "fapi", fapi_json(service), "broker", raw_word(service));
 	if (json) {
 		http_answer_json(request, 200, json);
 		return;

@@ -266,9 +266,9 @@ struct add_op {
 
 static int prepare_add(struct op *op, struct err *err)
 {
-	static const char *const NAMES[] = {"name",    "operations", "broker",	    "keys",
-					    "stored",  "rate",	     "connections", "sessions",
-					    "objects", "peers",	     "cgroup"};
+	static const char *const NAMES[] = {
+		"name", "operations", "broker", "allow",       "deny",	   "keys",   "stored",
+		"rate", "peers",      "cgroup", "connections", "sessions", "objects"};
 	struct add_op *add = (struct add_op *)op;
 	const char *name = NULL;
 	int r = needs_tenants(op, err);

@@ -58,23 +58,6 @@ static int chip_unseal_loadable(struct provider *p, const struct provider_loadab
 	return r < 0 ? r : secret_copy(object->private_part, ret_plain, err);
 }
 
-static int chip_raw(struct provider *p, struct slice command, struct buf *ret_answer,
-		    struct err *err)
-{
-	((struct chip *)p)->raw++;
-	buf_put(ret_answer, command);
-	return chip_call(p, err);
-}
-
-static int chip_raw_end(struct provider *p, struct err *err)
-{
-	struct chip *chip = (struct chip *)p;
-
-	chip->ended++;
-	chip->deadline_missing |= p->deadline_us <= clock_monotonic_us();
-	return chip->ends_with ? err_set(err, chip->ends_with, "not the same any more") : 0;
-}
-
 static void chip_forget(struct provider *p, struct slice object)
 {
 	(void)object;
@@ -351,8 +334,6 @@ const struct provider_ops CHIP = {
 	.pcrs = chip_pcrs,
 	.pcr_banks = chip_pcr_banks,
 	.unseal_loadable = chip_unseal_loadable,
-	.raw = chip_raw,
-	.raw_end = chip_raw_end,
 	.forget = chip_forget,
 	.status = chip_status,
 };

@@ -10,22 +10,16 @@
 int __wrap_fapi_folder_make(const struct fapi_place *place, const struct fapi_wish *wish,
 			    struct err *err);
 int __wrap_fapi_run(const struct fapi_place *place, const struct fapi_request *request,
-		    const struct fapi_chip *chip, struct buf *ret_json, struct err *err);
+		    struct buf *ret_json, struct err *err);
 int __wrap_fapi_object_read(const struct fapi_place *place, const char *path,
 			    struct fapi_object *ret_object, struct err *err);
 
 /* --- the players --- */
 
-static const struct service_fapi SETUP = {
-	.place = {.program = "/p", .folder = "/f", .run = "/r"},
-	.wish = {.profile_name = "P_ECCP256SHA256"},
-	.reserved = {0x81000101, 0x81000100},
-	.reserved_count = 2,
-	.stop_fd = 77,
-};
-
 static struct {
-	unsigned folders, runs, reads;
+	unsigned folders, runs, reads, listens, unlistens, provisions;
+	struct service *service;
+	int listen_fails, chip_fails;		 /* enum err_code, 0 = works */
 	int folder_fails, run_fails, read_fails; /* enum err_code, 0 = works */
 	const char *json;
 	struct fapi_object object;
@@ -35,6 +29,38 @@ static struct {
 	char data[129];
 	uint64_t seconds; /* that it may take, at most */
 } player;
+
+static int start_listening(void *arg, struct err *err)
+{
+	assert_ptr_equal(arg, &player);
+	assert_int_equal(player.listens, player.unlistens);
+	if (player.listen_fails)
+		return err_set(err, player.listen_fails, "no socket");
+	player.listens++;
+	return 0;
+}
+
+static void end_listening(void *arg)
+{
+	assert_ptr_equal(arg, &player);
+	player.unlistens++;
+}
+
+static void was_provisioned(void *arg)
+{
+	assert_ptr_equal(arg, &player);
+	player.provisions++;
+}
+
+static const struct service_fapi SETUP = {
+	.place = {.program = "/p", .folder = "/f", .run = "/r"},
+	.wish = {.profile_name = "P_ECCP256SHA256"},
+	.stop_fd = 77,
+	.listen = start_listening,
+	.unlisten = end_listening,
+	.provisioned = was_provisioned,
+	.arg = &player,
+};
 
 int __wrap_fapi_folder_make(const struct fapi_place *place, const struct fapi_wish *wish,
 			    struct err *err)
@@ -46,23 +72,20 @@ int __wrap_fapi_folder_make(const struct fapi_place *place, const struct fapi_wi
 }
 
 int __wrap_fapi_run(const struct fapi_place *place, const struct fapi_request *request,
-		    const struct fapi_chip *chip, struct buf *ret_json, struct err *err)
+		    struct buf *ret_json, struct err *err)
 {
-	CLEANUP(buf_fini) struct buf answer = BUF_INIT(16);
-
 	assert_string_equal(place->program, "/p");
 	assert_int_equal(request->stop_fd, 77);
-	assert_int_equal(chip->reserved_count, 2);
-	assert_int_equal(chip->reserved[0], 0x81000101);
-	assert_int_equal(chip->reserved[1], 0x81000100);
+	assert_int_equal(player.listens, player.unlistens + 1);
 	player.runs++;
 	player.verb = request->verb;
 	player.seconds = (request->deadline_us - clock_monotonic_us()) / 1000000 + 1;
 	(void)snprintf(player.path, sizeof(player.path), "%s", request->path);
 	(void)snprintf(player.data, sizeof(player.data), "%.*s", (int)request->data.len,
 		       request->data.len > 0 ? (const char *)request->data.data : "");
-	assert_int_equal(chip->raw(chip->arg, slice_str("raw"), &answer, err), 0);
-	assert_true(slice_equal(buf_slice(&answer), slice_str("raw")));
+	if (player.chip_fails)
+		(void)err_set(&player.service->raw.helper_fault, player.chip_fails,
+			      "the chip is gone");
 	if (player.run_fails)
 		return err_set(err, player.run_fails, "Fapi_Initialize: as told");
 	buf_put_str(ret_json, player.json);
@@ -95,6 +118,7 @@ static int make(void **state)
 					     .private_part = "private",
 					     .private_len = 7,
 					     .sealed = true};
+	player.service = fixture->service;
 	service_set_fapi(fixture->service, &SETUP);
 	use_chip(fixture);
 	return r;
@@ -138,17 +162,16 @@ static void runs(void **state)
 		assert_int_equal(player.verb, RUNS[i].verb);
 		assert_int_equal(player.seconds, RUNS[i].seconds);
 		assert_int_equal(player.folders, i + 1);
-		assert_int_equal(fixture->chip.raw, i + 1);
-		assert_int_equal(fixture->chip.ended, i + 1);
+		assert_int_equal(player.listens, i + 1);
 		if (RUNS[i].verb == FAPI_SEAL)
 			assert_string_equal(player.data, "hello");
 		if (RUNS[i].verb == FAPI_SEAL || RUNS[i].verb == FAPI_DELETE)
 			assert_string_equal(player.path, "/HS/SRK/x");
 	}
-	assert_false(fixture->chip.deadline_missing);
+	assert_int_equal(player.provisions, 1);
 }
 
-/* However the helper ends, the chip is looked after; how that ends counts when nothing else did. */
+/* What the chip failed with counts, but only when the helper did as well. */
 static void failures(void **state)
 {
 	struct fixture *fixture = *state;
@@ -156,16 +179,39 @@ static void failures(void **state)
 	player.run_fails = ERR_CONFLICT;
 	assert_int_equal(ask(fixture, "POST", "/v1/admin/fapi/provision", "{}"), 409);
 	answer_has(fixture, "\"detail\":\"Fapi_Initialize: as told\"");
-	assert_int_equal(fixture->chip.ended, 1);
-	fixture->chip.ends_with = ERR_TPM_CHANGED;
-	assert_int_equal(ask(fixture, "POST", "/v1/admin/fapi/provision", "{}"), 409);
-	player.run_fails = 0;
+	player.chip_fails = ERR_TPM_CHANGED;
 	assert_int_equal(ask(fixture, "POST", "/v1/admin/fapi/provision", "{}"), 503);
 	answer_has(fixture, "\"code\":\"tpm_changed\"");
-	assert_int_equal(fixture->chip.ended, 3);
+	answer_has(fixture, "\"detail\":\"while holdfast-fapi ran: the chip is gone\"");
+	player.run_fails = 0;
+	assert_int_equal(ask(fixture, "POST", "/v1/admin/fapi/provision", "{}"), 200);
+	player.listen_fails = ERR_UNREADABLE;
+	assert_int_equal(ask(fixture, "POST", "/v1/admin/fapi/probe", "{}"), 500);
 	player.folder_fails = ERR_DISK_FULL;
 	assert_int_equal(ask(fixture, "POST", "/v1/admin/fapi/probe", "{}"), 507);
 	assert_int_equal(player.runs, 3);
+	assert_int_equal(player.provisions, 1);
+}
+
+/* The helper has one folder and one socket. */
+static void one_at_a_time(void **state)
+{
+	struct fixture *fixture = *state;
+	struct asker askers[3];
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(askers); i++)
+		asker_begin(&askers[i], fixture, "POST", "/v1/admin/fapi/probe", "{}");
+	for (i = 0; i < ARRAY_LEN(askers); i++)
+		assert_int_equal(asker_end(&askers[i]), 200);
+	assert_int_equal(player.runs, 3);
+	/* One that is not waited for any more lets the next begin. */
+	for (i = 0; i < ARRAY_LEN(askers); i++)
+		asker_begin(&askers[i], fixture, "POST", "/v1/admin/fapi/probe", "{}");
+	turn(fixture);
+	asker_leave(&askers[0]);
+	asker_leave(&askers[1]);
+	assert_int_equal(asker_end(&askers[2]), 200);
 }
 
 static void probe_in_status(void **state)
@@ -254,7 +300,7 @@ static void objects(void **state)
 	assert_int_equal(ask(fixture, "GET", "/v1/fapi/object?path=/HS/SRK/x", NULL), 422);
 	answer_has(fixture, "\"code\":\"wrong_tpm\"");
 	/* Nothing of the kind starts a helper. */
-	assert_int_equal(player.runs + player.folders + fixture->chip.raw + fixture->chip.ended, 0);
+	assert_int_equal(player.runs + player.folders + player.listens, 0);
 }
 
 static void refused_objects(void **state)
@@ -312,7 +358,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		FAPI_TEST(runs),	 FAPI_TEST(failures),	  FAPI_TEST(probe_in_status),
 		FAPI_TEST(bad_requests), FAPI_TEST(objects),	  FAPI_TEST(refused_objects),
-		FAPI_TEST(in_software),	 FAPI_TEST(without_fapi),
+		FAPI_TEST(in_software),	 FAPI_TEST(without_fapi), FAPI_TEST(one_at_a_time),
 	};
 
 	return cmocka_run_group_tests_name("fapi", tests, NULL, NULL);

@@ -25,9 +25,6 @@ struct chip {
 	struct provider provider;
 	_Atomic unsigned calls;
 	_Atomic unsigned forgotten;
-	_Atomic unsigned raw;	 /* commands of others, .. */
-	_Atomic unsigned ended;	 /* .. and how often they were over */
-	_Atomic int ends_with;	 /* enum err_code of raw_end, 0 = works */
 	_Atomic uint32_t parent; /* of the last foreign object */
 	_Atomic bool deadline_missing;
 	_Atomic int fails_with; /* enum err_code, 0 = works */

@@ -9,7 +9,8 @@
 
 #define TURNS_MAX 20000u
 #define TENANTS	  12u
-#define MORE	  (TENANTS - PROVIDER_MESSAGES_MAX) /* than find place at once */
+
+_Static_assert(TENANTS > PROVIDER_MESSAGES_MAX + 1, "more than find place at once");
 
 /* Tenants who share the fixture's keys, so that none has to be made for each. */
 struct crowd {
@@ -64,8 +65,11 @@ static int disperse(void **state)
 {
 	struct crowd *crowd = *state;
 	void *fixture = crowd->fixture;
-	int r = fixture_remove(&fixture);
+	int r;
 
+	/* A test that failed may have left it there. */
+	crowd->fixture->chip.stands = 0;
+	r = fixture_remove(&fixture);
 	free(crowd);
 	return r;
 }
@@ -149,6 +153,67 @@ static void all_are_served(void **state)
 	assert_idle(crowd);
 }
 
+/* So many seconds from now, about. */
+static void assert_deadline(const struct op *op, uint64_t seconds)
+{
+	uint64_t now = clock_monotonic_us();
+
+	assert_in_range(op->plan.deadline_us, now + (seconds - 20) * 1000000u,
+			now + seconds * 1000000u);
+}
+
+/* Waiting takes nothing of the time that a message has in the chip. */
+static void time_begins_with_the_turn(void **state)
+{
+	struct crowd *crowd = *state;
+	struct op *waiting;
+	size_t i, last = TENANTS - 1;
+
+	begin_first(crowd, 4);
+	begin_others(crowd, 4);
+	for (i = 0; i < PROVIDER_MESSAGES_MAX; i++)
+		assert_deadline(&crowd->tenants[i].messages->op, MESSAGE_WORK_S);
+	waiting = &crowd->tenants[last].messages->op;
+	assert_deadline(waiting, MESSAGE_WAIT_S);
+	/* All before it leave. */
+	for (i = 0; i < last; i++)
+		asker_leave(&crowd->askers[i]);
+	for (i = 0; i < last; i++)
+		run_until_held(crowd, i, i == 0);
+	/* It is given up, and then the last one begins. */
+	crowd->fixture->chip.stands = crowd->fixture->chip.noted + 4;
+	run_until_noted(crowd, crowd->fixture->chip.stands);
+	assert_true(crowd->tenants[last].messages->at_work);
+	assert_deadline(waiting, MESSAGE_WORK_S);
+	crowd->fixture->chip.stands = 0;
+	assert_int_equal(asker_end(&crowd->askers[last]), 200);
+	assert_idle(crowd);
+}
+
+/* No memory for the job that takes a message out of the chip: its place is not lost. */
+static void what_is_left_is_tried_again(void **state)
+{
+	struct crowd *crowd = *state;
+	struct service *service = crowd->fixture->service;
+	struct jobs *jobs = service->jobs;
+	unsigned i;
+
+	begin_first(crowd, 2);
+	asker_leave(&crowd->askers[0]);
+	for (i = 0; i < TURNS_MAX && crowd->tenants[0].messages->op.job; i++)
+		turn(crowd->fixture);
+	service->jobs = NULL;
+	crowd->fixture->chip.stands = 0;
+	for (i = 0; i < TURNS_MAX && !service->left; i++)
+		turn(crowd->fixture);
+	assert_non_null(service->left);
+	assert_int_equal(service->messages.at_work, 1);
+	service->jobs = jobs;
+	assert_int_equal(ask(crowd->fixture, "POST", "/v1/random", "{\"bytes\":8}"), 200);
+	assert_idle(crowd);
+	assert_null(service->left);
+}
+
 /* The short message of the first tenant ends first; its second is behind those who waited. */
 static void tenants_take_turns(void **state)
 {
@@ -201,10 +266,10 @@ static void working_clients_leave(void **state)
 
 	begin_first(crowd, 2);
 	begin_others(crowd, 2);
-	for (i = 0; i < MORE; i++)
+	for (i = 0; i < PROVIDER_MESSAGES_MAX; i++)
 		asker_leave(&crowd->askers[i]);
 	crowd->fixture->chip.stands = 0;
-	for (i = MORE; i < TENANTS; i++)
+	for (i = PROVIDER_MESSAGES_MAX; i < TENANTS; i++)
 		assert_int_equal(asker_end(&crowd->askers[i]), 200);
 	assert_idle(crowd);
 }
@@ -259,13 +324,44 @@ static void what_waits_is_bounded(void **state)
 	assert_idle(crowd);
 }
 
+/*
+ * More of one tenant than may have their bodies at work: none is held back by those that wait for
+ * the chip, and what it keeps of each is the message, as it is counted.
+ */
+static void what_waits_keeps_no_body(void **state)
+{
+	struct crowd *crowd = *state;
+	struct asker more[HTTP_BODIES_AT_WORK + 1] = {0};
+	const size_t len = 33 * 1026; /* over HTTP_SMALL_BODY in any form */
+	size_t i;
+
+	begin_first(crowd, 1);
+	for (i = 0; i < ARRAY_LEN(more); i++) {
+		more[i].peer = &crowd->peers[0];
+		asker_begin(&more[i], crowd->fixture, "POST", "/v1/keys/m/mac", data('d', len));
+		run_until_held(crowd, 0, (unsigned)i + 2);
+	}
+	assert_int_equal(crowd->tenants[0].message_bytes, 1026 + ARRAY_LEN(more) * len);
+	for (i = 0; i < ARRAY_LEN(more); i++)
+		asker_leave(&more[i]);
+	run_until_held(crowd, 0, 1);
+	crowd->fixture->chip.stands = 0;
+	assert_int_equal(asker_end(&crowd->askers[0]), 200);
+	assert_idle(crowd);
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, gather, disperse)
 	const struct CMUnitTest tests[] = {
-		CASE(all_are_served),	     CASE(tenants_take_turns),
-		CASE(waiting_clients_leave), CASE(working_clients_leave),
+		CASE(all_are_served),
+		CASE(tenants_take_turns),
+		CASE(waiting_clients_leave),
+		CASE(working_clients_leave),
 		CASE(what_waits_is_bounded),
+		CASE(time_begins_with_the_turn),
+		CASE(what_is_left_is_tried_again),
+		CASE(what_waits_keeps_no_body),
 	};
 
 	return cmocka_run_group_tests_name("message_queue", tests, NULL, NULL);

@@ -326,6 +326,113 @@ static void put_without_a_limit_takes_room(void **state)
 	assert_int_equal(put(fixture, "b", 3), 201);
 }
 
+/* --- persistent objects --- */
+
+static struct quota_change object(struct fixture *fixture, uint64_t at_most)
+{
+	struct quota_change change = {.watched = false};
+
+	quota_other_begins(&fixture->tenant, at_most, &change);
+	return change;
+}
+
+static void store_object(struct fixture *fixture, const char *name)
+{
+	const struct store_id id = {"host", STORE_PERSISTENT, name};
+	struct err err;
+
+	assert_int_equal(store_create(fixture->store, &id, slice_str("x"), &err), 0);
+}
+
+/* One that ends while a request counts may be in the count or not. */
+static void an_object_ends_while_a_secret_is_counted(void **state)
+{
+	struct fixture *fixture = *state;
+	struct op secret = {.peer = {.tenant = tenant_of(fixture)}, .name = "a"};
+	struct quota *quota = &fixture->tenant.quotas[QUOTA_STORED];
+	struct quota_change made = object(fixture, 2 * STORE_BLOCK);
+	struct err err;
+
+	secret.tenant = fixture->tenant.owner;
+	secret.store = fixture->store;
+	tenant_of(fixture)->stored_max = 2 * STORE_BLOCK;
+	assert_int_equal(quota_other_admits(&fixture->tenant, &made), 2 * STORE_BLOCK);
+	quota_puts_secret(&secret, 2 * STORE_BLOCK);
+	assert_int_equal(quota_count(&secret, &err), 0);
+	store_object(fixture, "81000010");
+	quota_other_ends(&fixture->tenant, &made,
+			 &(struct quota_other){.changed = true, .put = STORE_BLOCK});
+	secret.quota.need = 2 * STORE_BLOCK;
+	assert_int_equal(quota_admits(&secret, &err), ERR_QUOTA);
+	assert_int_equal(quota->used, STORE_BLOCK);
+	quota_end(&secret);
+	assert_int_equal(quota->reserved, 0);
+	assert_int_equal(quota->at_work, 0);
+}
+
+/* It gets what is left and no more, secrets get what it leaves, and what it did not take is back.
+ */
+static void objects_have_the_limit_of_secrets(void **state)
+{
+	struct fixture *fixture = *state;
+	struct quota *quota = &fixture->tenant.quotas[QUOTA_STORED];
+	struct quota_change made, second, removed;
+	struct err err;
+
+	use_chip(fixture);
+	tenant_of(fixture)->stored_max = 3 * STORE_BLOCK;
+	made = object(fixture, 2 * STORE_BLOCK);
+	assert_true(made.counts);
+	assert_int_equal(quota_other_count(fixture->store, "host", &made, &err), 0);
+	assert_int_equal(quota_other_admits(&fixture->tenant, &made), 2 * STORE_BLOCK);
+	second = object(fixture, 2 * STORE_BLOCK);
+	assert_int_equal(quota_other_count(fixture->store, "host", &second, &err), 0);
+	assert_int_equal(quota_other_admits(&fixture->tenant, &second), STORE_BLOCK);
+	assert_int_equal(put(fixture, "a", 3), 429);
+	store_object(fixture, "81000010");
+	quota_other_ends(&fixture->tenant, &made,
+			 &(struct quota_other){.changed = true, .put = STORE_BLOCK});
+	quota_other_ends(&fixture->tenant, &second, &(struct quota_other){.failed = ERR_QUOTA});
+	assert_int_equal(quota->reserved, 0);
+	assert_int_equal(put(fixture, "a", 3), 201);
+	assert_int_equal(put(fixture, "b", 3), 201);
+	/* Removing needs no room, and no count where all is known. */
+	removed = object(fixture, 0);
+	assert_false(removed.counts);
+	assert_int_equal(quota_other_admits(&fixture->tenant, &removed), 0);
+	quota_other_ends(&fixture->tenant, &removed,
+			 &(struct quota_other){.changed = true, .taken = STORE_BLOCK});
+	assert_int_equal(quota->used, 2 * STORE_BLOCK);
+	assert_false(quota->loose);
+}
+
+/* What may have been stored counts, until it is looked for. */
+static void an_object_nobody_is_sure_of(void **state)
+{
+	struct fixture *fixture = *state;
+	struct quota *quota = &fixture->tenant.quotas[QUOTA_STORED];
+	struct quota_change made;
+	struct err err;
+
+	tenant_of(fixture)->stored_max = 4 * STORE_BLOCK;
+	made = object(fixture, 2 * STORE_BLOCK);
+	assert_int_equal(quota_other_count(fixture->store, "host", &made, &err), 0);
+	(void)quota_other_admits(&fixture->tenant, &made);
+	quota_other_ends(&fixture->tenant, &made, &(struct quota_other){.failed = ERR_TIMEOUT});
+	assert_int_equal(quota->used, 2 * STORE_BLOCK);
+	assert_true(quota->loose);
+	/* One that never began to be at work changes nothing. */
+	made = object(fixture, 3 * STORE_BLOCK);
+	assert_true(made.counts);
+	quota_other_ends(&fixture->tenant, &made, &(struct quota_other){.changed = false});
+	assert_int_equal(quota->at_work, 0);
+	made = object(fixture, 3 * STORE_BLOCK);
+	assert_int_equal(quota_other_count(fixture->store, "host", &made, &err), 0);
+	assert_int_equal(quota_other_admits(&fixture->tenant, &made), 3 * STORE_BLOCK);
+	quota_other_ends(&fixture->tenant, &made, &(struct quota_other){.changed = false});
+	assert_int_equal(quota->used, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -337,6 +444,9 @@ int main(void)
 		TEST(counts_only_when_asked),
 		TEST(ends_between_count_and_admission),
 		TEST(put_without_a_limit_takes_room),
+		TEST(an_object_ends_while_a_secret_is_counted),
+		TEST(objects_have_the_limit_of_secrets),
+		TEST(an_object_nobody_is_sure_of),
 	};
 
 	return cmocka_run_group_tests_name("quota", tests, NULL, NULL);

@@ -222,9 +222,9 @@ static void adding(void **state)
 	assert_int_equal(ask(fixture, "POST", "/v1/admin/tenants", "{}"), 400);
 	assert_int_equal(ask(fixture, "POST", "/v1/admin/tenants", "{\"name\":\"a.b\"}"), 400);
 	assert_int_equal(ask(fixture, "POST", "/v1/admin/tenants", "{\"name\":7}"), 400);
-	assert_int_equal(ask(fixture, "POST", "/v1/admin/tenants", "{\"name\":\"a\",\"allow\":[]}"),
+	assert_int_equal(ask(fixture, "POST", "/v1/admin/tenants", "{\"name\":\"a\",\"colour\":1}"),
 			 400);
-	answer_has(fixture, "/allow: unknown member");
+	answer_has(fixture, "/colour: unknown member");
 	assert_string_equal(player.asked, "");
 }
 

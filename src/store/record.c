@@ -29,6 +29,7 @@ static const char *const KIND_WORDS[STORE_KINDS] = {
 	[STORE_KEYS] = "key",
 	[STORE_SECRETS] = "secret",
 	[STORE_AIKS] = "attestation key",
+	[STORE_PERSISTENT] = "persistent object",
 };
 
 uint64_t store_record_bytes(size_t content_len)

@@ -28,6 +28,7 @@ static const char *const KIND_FOLDERS[STORE_KINDS] = {
 	[STORE_KEYS] = "keys",
 	[STORE_SECRETS] = "secrets",
 	[STORE_AIKS] = "aiks",
+	[STORE_PERSISTENT] = "persistent",
 };
 
 const char *store_kind_folder(enum store_kind kind)

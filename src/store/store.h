@@ -12,7 +12,7 @@
  *   <state>/auth.key, host.key, tpm.state, tpm.used, tpm.state.TIME
  *                                              twin files, each with a second copy NAME.copy
  *   <state>/tenants/<tenant>/id                twin file: the tenant's random id
- *   <state>/tenants/<tenant>/{keys,secrets,aiks}/<name>   records
+ *   <state>/tenants/<tenant>/{keys,secrets,aiks,persistent}/<name>   records
  *   <state>/spool/                             large data on their way, without a name
  *   <state>/removed/<tenant>.<time>.<n>        what a removed tenant had, until it is deleted
  *   <state>/quarantine/<tenant>.<kind>.<name>.<time> what could not be read and was deleted
@@ -100,7 +100,7 @@ int store_has_records(struct store *store, bool *ret_any, struct err *err) MUST_
 int store_set_key(struct store *store, const struct secret *root, struct err *err) MUST_CHECK;
 
 /* Records: whole files, "HFRC", version, content, HMAC-SHA-256 over both. */
-enum store_kind { STORE_KEYS, STORE_SECRETS, STORE_AIKS, STORE_KINDS };
+enum store_kind { STORE_KEYS, STORE_SECRETS, STORE_AIKS, STORE_PERSISTENT, STORE_KINDS };
 
 #define STORE_NAME_MAX	  128u
 #define STORE_TENANT_MAX  63u

@@ -124,6 +124,7 @@ struct refuser {
 
 static struct refuser *refusers[BUCKETS];
 static uint64_t looked_us;
+static struct loop_timer teller; /* set while something is untold; of no loop: never */
 
 static bool take_line(struct refuser *refuser, uint64_t now_us)
 {
@@ -148,9 +149,13 @@ static void tell(struct refuser *refuser)
 	refuser->counted = (struct audit_event){.refusals = 0};
 }
 
-/* Tells what is due, or with @all what there is, and forgets who has all his lines again. */
-static void look(uint64_t now_us, bool all)
+/*
+ * Tells what is due, or with @all what there is, and forgets who has all his lines again. Is
+ * something untold after that?
+ */
+static bool look(uint64_t now_us, bool all)
 {
+	bool untold = false;
 	size_t i;
 
 	looked_us = now_us;
@@ -162,6 +167,7 @@ static void look(uint64_t now_us, bool all)
 
 			if (refuser->counted.refusals > 0 && (take_line(refuser, now_us) || all))
 				tell(refuser);
+			untold |= refuser->counted.refusals > 0;
 			if (refuser->paid_us > now_us || refuser->counted.refusals > 0) {
 				at = &refuser->next;
 				continue;
@@ -170,6 +176,7 @@ static void look(uint64_t now_us, bool all)
 			free(refuser);
 		}
 	}
+	return untold;
 }
 
 /* NULL when memory is short. */
@@ -206,23 +213,54 @@ static void count(struct refuser *refuser, const struct audit_event *event)
 	counted->refusals++;
 }
 
+/* When the timer has no room in memory, it is told with the next event. */
+static void tell_later(void)
+{
+	struct err ignored;
+
+	if (teller.loop && teller.slot == 0)
+		(void)!loop_timer_set(&teller, REFUSAL_US, &ignored);
+}
+
+static void tell_due(void *arg)
+{
+	(void)arg;
+	if (look(clock_monotonic_us(), false))
+		tell_later();
+}
+
+void audit_set_loop(struct loop *loop)
+{
+	loop_timer_clear(&teller);
+	loop_timer_init(&teller, loop, tell_due, NULL);
+}
+
+/* Behind what is counted, else single lines could take the counted ones' turn for ever. */
+static bool must_count(struct refuser *refuser, uint64_t now_us)
+{
+	return refuser->counted.refusals > 0 || !take_line(refuser, now_us);
+}
+
 void audit_write(const struct audit_event *event)
 {
 	uint64_t now_us = clock_monotonic_us();
 	struct refuser *refuser;
 
 	if (now_us - looked_us >= REFUSAL_US)
-		look(now_us, false);
+		(void)look(now_us, false);
 	refuser = event->code != 0 ? refuser_of(event->peer->tenant) : NULL;
-	if (refuser && !take_line(refuser, now_us))
-		count(refuser, event);
-	else
+	if (!refuser || !must_count(refuser, now_us)) {
 		write_line(event);
+		return;
+	}
+	count(refuser, event);
+	tell_later();
 }
 
 void audit_flush(void)
 {
-	look(clock_monotonic_us(), true);
+	(void)look(clock_monotonic_us(), true);
+	loop_timer_clear(&teller);
 }
 
 /* --- asking --- */
@@ -251,6 +289,7 @@ void audit_forget(void)
 {
 	size_t i;
 
+	loop_timer_clear(&teller);
 	for (i = 0; i < AUDIT_KEPT_MAX; i++)
 		free(TAKE(ring[i]));
 	for (i = 0; i < BUCKETS; i++)

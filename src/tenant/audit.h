@@ -7,8 +7,8 @@
  * last AUDIT_KEPT_MAX are kept in memory to be asked for. Loop only.
  *
  * What was refused or failed costs its tenant nothing, so he gets ten such lines at once and one a
- * second from then on: what is beyond is counted and told in one line. Of the kept lines not more
- * than AUDIT_REFUSALS_MAX are one tenant's refusals.
+ * second from then on: what is beyond is counted and told in one line, a second or so after the
+ * first of it. Of the kept lines not more than AUDIT_REFUSALS_MAX are one tenant's refusals.
  */
 
 #include <stdbool.h>
@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "base/loop.h"
 #include "tenant/tenant.h"
 
 struct audit_event {
@@ -32,6 +33,12 @@ struct audit_event {
 #define AUDIT_LINE_MAX	   1024u
 #define AUDIT_KEPT_MAX	   1024u
 #define AUDIT_REFUSALS_MAX 64u
+
+/*
+ * From now on a timer of @loop tells what was counted; it is set only while something is untold.
+ * Without one that waits for somebody's next event. NULL, before the loop is freed, ends it.
+ */
+void audit_set_loop(struct loop *loop);
 
 /* Pure: appends the event as one line of JSON, without a newline. @time: seconds since 1970. */
 void audit_format(const struct audit_event *event, uint64_t time, struct buf *ret_line);

@@ -19,6 +19,7 @@
 
 #include "base/err.h"
 #include "base/metrics.h"
+#include "broker/commands.h"
 
 /* Rights stand in the route table; the bits are those of the configuration's operation words. */
 enum tenant_right {
@@ -48,7 +49,8 @@ enum tenant_right {
 /* Numbers of tenants: the lanes of their jobs. */
 #define TENANT_NUMBER_HOST  0u
 #define TENANT_NUMBER_ADMIN 1u
-#define TENANT_NUMBER_FIRST 2u /* of all others */
+#define TENANT_NUMBER_FAPI  2u /* the FAPI helper, which only sends raw commands */
+#define TENANT_NUMBER_FIRST 3u /* of all others */
 
 /* The policy's members, of a struct tenant as well. */
 #define TENANT_POLICY                                                                              \
@@ -60,6 +62,9 @@ enum tenant_right {
 	uint64_t keys_max;   /* keys and attestation keys; 0 = no limit */                         \
 	uint64_t stored_max; /* bytes of named secrets as they lie on disk; 0 = no limit */        \
 	unsigned rate;	     /* requests per second, and at once after a pause; 0 = no limit */    \
+	struct command_policy raw; /* the TPM commands that it may send itself */                  \
+	unsigned objects_max;	   /* transient objects that it may have by these, .. */           \
+	unsigned sessions_max;	   /* .. and sessions */                                           \
 	/* The cgroup that `usage` reads, as configured; "" = that of the peer. */                 \
 	char cgroup[TENANT_CGROUP_MAX + 1];
 
@@ -81,7 +86,9 @@ struct tenant {
 	uint64_t turns;	      /* left at turns_us, in millionths of a request */
 	uint64_t turns_us;    /* CLOCK_MONOTONIC */
 	struct metric requests;
-	bool over; /* removed: nothing begins any more */
+	struct metric raw_commands; /* that it sent itself .. */
+	struct metric raw_refused;  /* .. and the policy, or a limit, did not let through */
+	bool over;		    /* removed: nothing begins any more */
 	unsigned holders;
 	void (*free)(struct tenant *tenant); /* when the last one lets go; NULL = it is nobody's */
 };

@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
 
 #include "tenant/audit.h"
 
@@ -265,6 +267,118 @@ static void test_refusals_are_counted(void **state)
 	assert_int_equal(told.ones + told.shared, 0);
 }
 
+/* The log, as what a loop waits for. */
+struct listener {
+	struct loop *loop;
+	struct loop_timer give_up;
+	int fds[2]; /* a pipe */
+	unsigned turns;
+	size_t len;
+	char text[AUDIT_LINE_MAX];
+};
+
+static void heard(void *arg, uint32_t events)
+{
+	struct listener *listener = arg;
+	ssize_t n = read(listener->fds[0], listener->text + listener->len,
+			 sizeof(listener->text) - 1 - listener->len);
+
+	(void)events;
+	listener->len += n > 0 ? (size_t)n : 0;
+	loop_stop(listener->loop);
+}
+
+static void give_up(void *arg)
+{
+	loop_stop(((struct listener *)arg)->loop);
+}
+
+static void count_turn(void *arg)
+{
+	((struct listener *)arg)->turns++;
+}
+
+/* One run of the loop, with the log in its pipe. */
+static void listen_for(struct listener *listener, uint64_t time_us)
+{
+	int saved = dup(STDERR_FILENO);
+	struct err err;
+
+	listener->turns = 0;
+	listener->len = 0;
+	memset(listener->text, 0, sizeof(listener->text));
+	assert_true(saved >= 0 && dup2(listener->fds[1], STDERR_FILENO) >= 0);
+	assert_int_equal(loop_timer_set(&listener->give_up, time_us, &err), 0);
+	assert_int_equal(loop_run(listener->loop, &err), 0);
+	assert_true(dup2(saved, STDERR_FILENO) >= 0);
+	close(saved);
+}
+
+/* Also when nobody does anything after them; and then the loop has nothing to wake for. */
+static void test_refusals_are_told_soon(void **state)
+{
+	struct tenant web = {.name = "web", .number = 5};
+	struct listener listener = {.loop = NULL};
+	struct loop_fd *watch;
+	struct err err;
+	unsigned i;
+
+	(void)state;
+	audit_forget();
+	assert_int_equal(pipe(listener.fds), 0);
+	assert_int_equal(loop_new(&listener.loop, &err), 0);
+	loop_timer_init(&listener.give_up, listener.loop, give_up, &listener);
+	loop_before_sleep(listener.loop, count_turn, &listener);
+	assert_int_equal(
+		loop_watch(listener.loop, listener.fds[0], EPOLLIN, heard, &listener, &watch, &err),
+		0);
+	audit_set_loop(listener.loop);
+	for (i = 1; i <= 15; i++)
+		write_code(&web, i, ERR_NOT_FOUND);
+	now_us += 1000000u; /* the loop has a clock of its own */
+	listen_for(&listener, 5000000u);
+	assert_non_null(strstr(listener.text, "\"pid\":15,"));
+	assert_non_null(strstr(listener.text, "\"refusals\":5}"));
+	listen_for(&listener, 1200000u);
+	assert_string_equal(listener.text, "");
+	assert_int_equal(listener.turns, 1);
+	/* What was told otherwise needs no timer any more. */
+	for (i = 1; i <= 15; i++)
+		write_code(&web, i, ERR_NOT_FOUND);
+	audit_flush();
+	listen_for(&listener, 1200000u);
+	assert_int_equal(listener.turns, 1);
+	audit_set_loop(NULL);
+	loop_unwatch(watch);
+	loop_free(listener.loop);
+	close(listener.fds[0]);
+	close(listener.fds[1]);
+	audit_forget();
+}
+
+/* However many follow, those that are counted have their turn. */
+static void test_counted_are_not_overtaken(void **state)
+{
+	struct tenant web = {.name = "web", .number = 5};
+	static struct told told;
+	unsigned i;
+
+	(void)state;
+	audit_forget();
+	for (i = 1; i <= 10; i++)
+		write_code(&web, i, ERR_NOT_FOUND);
+	now_us += 500000u;
+	audit_flush();
+	write_code(&web, 11, ERR_NOT_FOUND);
+	/* There may be a line again, and the last look was less than a second ago. */
+	now_us += 500000u;
+	write_code(&web, 12, ERR_NOT_FOUND);
+	read_told("web", &told);
+	assert_int_equal(told.ones, 10);
+	assert_int_equal(told.counted, 2);
+	audit_forget();
+}
+
 /* An hour of refusals pushes nobody else's lines out. */
 static void test_a_share_for_refusals(void **state)
 {
@@ -302,6 +416,8 @@ int main(void)
 		cmocka_unit_test(test_recall),
 		cmocka_unit_test(test_refusals_line),
 		cmocka_unit_test(test_refusals_are_counted),
+		cmocka_unit_test(test_refusals_are_told_soon),
+		cmocka_unit_test(test_counted_are_not_overtaken),
 		cmocka_unit_test(test_a_share_for_refusals),
 	};
 

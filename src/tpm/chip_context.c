@@ -15,14 +15,14 @@ TSS2_RC chip_flush(struct engine *engine, uint32_t handle)
 	return rc ? rc : command_run(&engine->line, &command);
 }
 
-TSS2_RC chip_flush_group(struct engine *engine, uint32_t group, const struct chip_handles *spare)
+TSS2_RC chip_flush_group(struct engine *engine, uint32_t group)
 {
 	struct chip_handles handles;
 	TSS2_RC rc = chip_handles(engine, group, &handles);
 	size_t i;
 
 	for (i = 0; !rc && i < handles.count; i++) {
-		if (spare && chip_handles_have(spare, handles.handle[i]))
+		if (guests_have(engine, handles.handle[i]))
 			continue;
 		rc = chip_flush(engine, handles.handle[i]);
 		if (rc_base(rc) == TPM2_RC_HANDLE && !rc_is_layer(rc))

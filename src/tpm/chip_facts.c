@@ -78,6 +78,12 @@ static void property_take(struct engine_facts *facts, const TPMS_TAGGED_PROPERTY
 	case TPM2_PT_HR_LOADED_MIN:
 		facts->session_slots = slots_capacity(v);
 		break;
+	case TPM2_PT_ACTIVE_SESSIONS_MAX:
+		facts->sessions_max = v;
+		break;
+	case TPM2_PT_CONTEXT_GAP_MAX:
+		facts->context_gap = v;
+		break;
 	case TPM2_PT_NV_BUFFER_MAX:
 		facts->nv_buffer = v;
 		break;
@@ -137,6 +143,16 @@ static TSS2_RC counts_take(struct engine *engine, struct engine_facts *facts)
 		rc = Tss2_Sys_ReadClock_Complete(engine->line.sys, &now);
 	facts->reset_count = now.clockInfo.resetCount;
 	facts->restart_count = now.clockInfo.restartCount;
+	return rc;
+}
+
+TSS2_RC chip_counts(struct engine *engine)
+{
+	struct engine_facts facts = engine->facts;
+	TSS2_RC rc = counts_take(engine, &facts);
+
+	if (!rc)
+		engine->facts = facts;
 	return rc;
 }
 

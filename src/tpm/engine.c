@@ -37,12 +37,15 @@ void engine_drop(struct engine *engine)
 {
 	bool lost = transport_is_lost(engine->line.transport);
 
-	if (lost)
+	guests_hold(engine);
+	if (lost) {
 		engine->srk_tried = false; /* it may come back as another chip */
-	else if (transport_is_managed(engine->line.transport))
+		session_doom_parked(engine);
+	} else if (transport_is_managed(engine->line.transport)) {
 		flush_ours(engine);
-	else
+	} else {
 		session_end_parked(engine); /* among saved ones nobody would find them */
+	}
 	slots_reset(&engine->slots);
 	for (size_t i = 0; i < LINE_SESSIONS; i++) {
 		session_fini(&engine->line.sessions[i]);
@@ -59,13 +62,13 @@ void engine_drop(struct engine *engine)
 /* What a killed owner, or we ourselves, left behind in a bare chip. */
 static TSS2_RC flush_left(struct engine *engine)
 {
-	TSS2_RC rc = chip_flush_group(engine, GROUP_TRANSIENT, NULL);
+	TSS2_RC rc = chip_flush_group(engine, GROUP_TRANSIENT);
 
 	if (!rc)
-		rc = chip_flush_group(engine, GROUP_LOADED_SESSION, NULL);
+		rc = chip_flush_group(engine, GROUP_LOADED_SESSION);
 	/* Saved sessions may be those of programs on /dev/tpmrm0: only at the start. */
 	if (!rc && !engine->flushed)
-		rc = chip_flush_group(engine, GROUP_SAVED_SESSION, NULL);
+		rc = chip_flush_group(engine, GROUP_SAVED_SESSION);
 	if (!rc)
 		engine->flushed = true;
 	return rc;
@@ -74,6 +77,7 @@ static TSS2_RC flush_left(struct engine *engine)
 /* From an open device to a verified chip with a session. */
 static int link_up(struct engine *engine, bool *ret_new, struct err *err)
 {
+	uint32_t resets, restarts;
 	TSS2_RC rc;
 
 	engine_drop(engine);
@@ -81,13 +85,19 @@ static int link_up(struct engine *engine, bool *ret_new, struct err *err)
 	rc = chip_startup(engine);
 	if (rc)
 		return rc_err(err, rc, "starting the TPM");
-	if (!transport_is_managed(engine->line.transport))
+	rc = guests_check(engine);
+	if (!rc && !transport_is_managed(engine->line.transport))
 		rc = flush_left(engine);
+	if (!rc)
+		rc = guests_return(engine);
 	if (rc)
 		return rc_err(err, rc, "emptying the TPM's slots");
+	resets = engine->facts.reset_count;
+	restarts = engine->facts.restart_count;
 	rc = chip_facts(engine);
 	if (rc)
 		return rc_err(err, rc, "reading the TPM's properties");
+	guests_compare(engine, resets, restarts);
 	/* Its seed may be another one since. */
 	if (engine->eks.reset_count != engine->facts.reset_count)
 		eks_fini(&engine->eks);
@@ -104,8 +114,11 @@ static bool is_refusal(int code)
 
 static int link_verified(struct engine *engine, bool *ret_new, struct err *err)
 {
+	bool refused = engine->refusal.code;
 	int r = link_up(engine, ret_new, err);
 
+	if (!refused && is_refusal(r))
+		guests_lose(engine); /* they were another chip's */
 	engine->refusal = r < 0 && is_refusal(r) ? *err : (struct err){0};
 	engine->refused_until_us = clock_monotonic_us() + REFUSED_LOOK_US;
 	engine->ready = r == 0;
@@ -134,8 +147,9 @@ int engine_ready(struct engine *engine, struct err *err)
 	if (r < 0 || (engine->line.sessions[LINE_FIRST].handle != SESSION_NONE &&
 		      !engine->parked[LINE_FIRST].len))
 		return r;
-	/* Raw commands needed its place. */
+	/* A guest needed its place. */
 	slots_mark(&engine->slots);
+	places_mark(engine);
 	if (session_unpark(engine, LINE_FIRST) ||
 	    (engine->ready && roots_session(engine, err) == 0))
 		return 0;
@@ -164,9 +178,9 @@ static bool repeat(struct engine *engine, TSS2_RC rc)
 	bool lifted = lockout_note(engine, rc);
 
 	if (rc_want(rc) == RC_WANTS_SESSION)
-		return session_yield(engine);
+		return places_yield(engine);
 	if (rc_is_full(rc))
-		return resident_yield(engine) || session_yield(engine);
+		return resident_yield(engine) || places_yield(engine);
 	return lifted && !rc_is_refusal(rc);
 }
 
@@ -193,6 +207,8 @@ int engine_do(struct engine *engine, const struct engine_op *op, struct err *err
 		if (r < 0)
 			return r;
 		slots_mark(&engine->slots);
+		places_mark(engine);
+		places_touch(engine, LINE_FIRST);
 		rc = op->run(engine, op->arg);
 		if (!rc)
 			return 0;
@@ -261,13 +277,18 @@ void engine_free(struct engine *engine)
 	if (!engine)
 		return;
 	if (engine->line.sys && !transport_is_lost(engine->line.transport)) {
+		guests_flush(engine);
 		flush_ours(engine);
+		/* What it has forgotten, it finds again only like this. */
+		if (!engine->ready && !transport_is_managed(engine->line.transport))
+			(void)flush_left(engine);
 		/* Without it the chip takes the next power-off for a cut and counts it. */
 		if (!transport_is_managed(engine->line.transport))
 			(void)chip_shutdown(engine);
 	}
 	for (size_t i = 0; i < ENGINE_MESSAGES_MAX; i++)
 		engine_message_free(engine, engine->messages[i]);
+	guests_free(engine);
 	line_close(&engine->line);
 	slots_reset(&engine->slots);
 	for (size_t i = 0; i < LINE_SESSIONS; i++)
@@ -324,6 +345,11 @@ int engine_refusal(const struct engine *engine)
 const char *engine_remark(const struct engine *engine)
 {
 	return engine->remark;
+}
+
+bool engine_resets_lockout(const struct engine *engine)
+{
+	return engine->lockout_auth && !engine->facts.lockout_auth_refused;
 }
 
 void engine_set_deadline(struct engine *engine, uint64_t deadline_us)

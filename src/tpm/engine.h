@@ -81,6 +81,9 @@ const char *engine_remark(const struct engine *engine); /* for the log; "" when 
 /* 0, or the code that every use of this chip is refused with until it is another one. */
 int engine_refusal(const struct engine *engine);
 
+/* Is the password known, and taken, that sets the count of failures to 0? */
+bool engine_resets_lockout(const struct engine *engine);
+
 /* For repetitions; 0 = the transport's own patience. */
 void engine_set_deadline(struct engine *engine, uint64_t deadline_us);
 
@@ -90,7 +93,9 @@ struct engine_facts {
 	char tcti[128];
 	const char *manager; /* of the chip's slots, beside us: "none", "kernel", "unknown" */
 	uint32_t object_slots, session_slots; /* that the chip has at least, or 3 */
-	uint32_t nv_buffer;		      /* bytes that it reads of NV at once; 0 = not told */
+	uint32_t sessions_max;		      /* loaded and saved at once; 0 = not told */
+	uint32_t context_gap; /* between a session's saving and the newest; likewise */
+	uint32_t nv_buffer;   /* bytes that it reads of NV at once; 0 = not told */
 	uint32_t reset_count, restart_count;
 	uint32_t ek_handle; /* of a persistent endorsement key; 0 = none where they usually lie */
 	struct engine_name ek;
@@ -337,17 +342,6 @@ struct engine_credential {
 int engine_activate(struct engine *engine, const struct engine_object *aik,
 		    const struct engine_credential *credential, struct secret **ret_secret,
 		    struct err *err) MUST_CHECK;
-
-/*
- * One raw command of somebody else, sent as it is; the chip's answer is appended to *ret_answer,
- * whatever its code. ERR_INVALID: its header is none. ERR_TPM_FAILED: nobody knows what it did.
- * Before it all that is ours leaves the chip, so that each handle that it names is somebody else's.
- * engine_raw_end() then flushes every transient object and session that is not ours and looks for
- * the roots by their Names: ERR_TPM_CHANGED when they are gone.
- */
-int engine_raw(struct engine *engine, struct slice command, struct buf *ret_answer, struct err *err)
-	MUST_CHECK;
-int engine_raw_end(struct engine *engine, struct err *err) MUST_CHECK;
 
 /* Drops it from the chip when it is loaded. */
 void engine_forget(struct engine *engine, const struct engine_object *object);

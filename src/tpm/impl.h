@@ -7,6 +7,7 @@
 #include "base/secret.h"
 #include "tpm/command.h"
 #include "tpm/engine.h"
+#include "tpm/guest.h"
 #include "tpm/public.h"
 #include "tpm/slots.h"
 
@@ -32,6 +33,12 @@ static inline bool chip_handles_have(const struct chip_handles *handles, uint32_
 	return false;
 }
 
+static inline void chip_handles_add(struct chip_handles *handles, uint32_t handle)
+{
+	if (handles->count < CHIP_HANDLES_MAX)
+		handles->handle[handles->count++] = handle;
+}
+
 /* Groups of handles, as TPM2_GetCapability names them (Part 3). */
 #define GROUP_TRANSIENT	     0x80000000u
 #define GROUP_LOADED_SESSION 0x02000000u
@@ -42,6 +49,14 @@ static inline bool chip_handles_have(const struct chip_handles *handles, uint32_
 static inline bool chip_is_of(uint32_t handle, uint32_t group)
 {
 	return (handle & GROUP_MASK) == group;
+}
+
+/* By their index in the chip: what its lists call a saved policy session is one of HMAC. */
+static inline bool chip_same_session(uint32_t a, uint32_t b)
+{
+	return (chip_is_of(a, GROUP_LOADED_SESSION) || chip_is_of(a, GROUP_POLICY_SESSION)) &&
+	       (chip_is_of(b, GROUP_LOADED_SESSION) || chip_is_of(b, GROUP_POLICY_SESSION)) &&
+	       (a & ~GROUP_MASK) == (b & ~GROUP_MASK);
 }
 
 #define OTHERS_MAX 4u
@@ -66,6 +81,37 @@ struct eks {
 	char remark[160];
 };
 
+/* Of the chip's active sessions those are ours, and never a guest's. */
+#define SESSIONS_OURS 3u
+#define SESSIONS_MAX  64u /* that we count on in any chip */
+
+/*
+ * An object is in the chip, or its context is here, or it is lost: there is no other note of that.
+ * A session is in the chip or, with @saved, its context is here.
+ */
+struct engine_guest {
+	struct engine_guest *older, *newer; /* of all */
+	enum engine_guest_kind kind;
+	bool lost;
+	bool saved;
+	uint32_t handle;      /* of a session; of an object only from engine_drop() to its return */
+	uint8_t id[SLOTS_ID]; /* of an object's slot */
+	struct buf context;
+	uint64_t used; /* a session, by the clock of uses */
+};
+
+struct guests {
+	struct engine_guest *newest; /* of all */
+	struct engine_guest *sessions[SESSIONS_MAX];
+	size_t session_count; /* neither lost nor ended */
+	uint64_t last_id, epoch;
+	struct chip_handles doomed; /* sessions that could not be flushed */
+	/* The clock of uses of all sessions, ours and guests'; what was used later than @mark is in
+	 * use now. */
+	uint64_t clock, mark, ours[LINE_SESSIONS];
+	uint64_t saved; /* the sequence number of the newest saved session's context */
+};
+
 struct engine {
 	struct line line;
 	struct slots slots;
@@ -76,8 +122,6 @@ struct engine {
 	struct root others[OTHERS_MAX]; /* persistent parents whose Name was looked up */
 	unsigned next_other;
 	struct buf parked[LINE_SESSIONS]; /* our sessions' contexts while not in the chip */
-	struct chip_handles before;	  /* saved sessions when the first raw command came */
-	bool raw;			  /* on a bare chip: raw commands since the last raw_end */
 	bool ready;			  /* roots verified and session up */
 	bool flushed;			  /* what a killed owner left was flushed once */
 	bool srk_tried;		   /* this chip was asked for the recorded SRK and made another */
@@ -88,6 +132,7 @@ struct engine {
 	struct engine_roots roots;
 	struct engine_facts facts;
 	struct engine_message *messages[ENGINE_MESSAGES_MAX];
+	struct guests guests;
 	char remark[256];
 	enum pkey_type srk_type;
 	uint32_t srk_handle, hsk_handle;
@@ -135,13 +180,14 @@ TSS2_RC chip_lockout_reset(struct engine *engine);
 
 TSS2_RC chip_facts(struct engine *engine);   /* all of them: some commands more */
 TSS2_RC chip_lockout(struct engine *engine); /* those that change */
+TSS2_RC chip_counts(struct engine *engine);  /* of resets and restarts */
 TSS2_RC chip_capability(struct engine *engine, TPM2_CAP capability, uint32_t property,
 			uint32_t count, TPMS_CAPABILITY_DATA *ret_data);
 TSS2_RC chip_handles(struct engine *engine, uint32_t group, struct chip_handles *ret_handles);
 
 TSS2_RC chip_flush(struct engine *engine, uint32_t handle);
-/* All of a group but those in @spare, which may be NULL. */
-TSS2_RC chip_flush_group(struct engine *engine, uint32_t group, const struct chip_handles *spare);
+/* All of a group but guests. */
+TSS2_RC chip_flush_group(struct engine *engine, uint32_t group);
 /* An object stays in the chip, a session leaves it; its context loads once. */
 TSS2_RC chip_context_save(struct engine *engine, uint32_t handle, struct buf *ret_context);
 TSS2_RC chip_context_load(struct engine *engine, struct slice context, uint32_t *ret_handle);
@@ -153,8 +199,6 @@ TSS2_RC chip_start_session(struct engine *engine, enum line_session which, const
 /* --- roots.c: finds, verifies or makes SRK and HSK, and starts the session between them --- */
 
 int roots_open(struct engine *engine, bool *ret_new, struct err *err) MUST_CHECK;
-/* Are both where they were found? ERR_TPM_CHANGED when not. */
-int roots_verify(struct engine *engine, struct err *err) MUST_CHECK;
 /* A new first session in the place of one that was lost; verifies the SRK. */
 int roots_session(struct engine *engine, struct err *err) MUST_CHECK;
 /* ERR_DAMAGED: the recorded HSK is not what it was; @what is wrong with it. */
@@ -199,8 +243,10 @@ TSS2_RC resident_parent(struct engine *engine, const struct resident_parent *wan
 /* Evicts what the command does not name until @need slots are free and @stay more may stay. */
 TSS2_RC resident_room(struct engine *engine, unsigned need, unsigned stay);
 
-/* One object less; false when none was left, or the chip was lost. */
+/* One object less; false when none was left, or the chip was lost. _idle: none that the command
+ * has named. */
 bool resident_yield(struct engine *engine);
+bool resident_yield_idle(struct engine *engine);
 void resident_forget(struct engine *engine, const uint8_t id[SLOTS_ID]);
 TSS2_RC resident_flush(struct engine *engine);
 /* The same, but contexts are saved as at any eviction. */
@@ -218,17 +264,96 @@ TSS2_RC session_open(struct engine *engine, enum line_session which, const struc
 		     const TPM2B_PUBLIC *public);
 /* One that was not needed so far, in the chip for the command to come. */
 TSS2_RC session_want(struct engine *engine, enum line_session which);
-/* Away for good: one, all, one that no command needs now (false: there is none), the parked. */
+/* Away for good: one, all, the parked. */
 void session_end(struct engine *engine, enum line_session which);
 void session_discard(struct engine *engine);
-bool session_yield(struct engine *engine);
 void session_end_parked(struct engine *engine);
+/* The parked are to be ended when the chip is open again. */
+void session_doom_parked(struct engine *engine);
+/* Its number was given to somebody else, so the chip has it no more. */
+void session_displaced(struct engine *engine, uint32_t handle);
 /* Keeps no more of them than leaves others a place, after a command that needed several. */
 void session_rest(struct engine *engine);
-/* All out of the chip; one back; the contexts of those that are out renewed. */
-TSS2_RC session_park(struct engine *engine);
+/* One out of the chip; back; the context of one that is out renewed. */
+TSS2_RC session_park_one(struct engine *engine, enum line_session which);
 bool session_unpark(struct engine *engine, enum line_session which);
-bool session_renew(struct engine *engine);
+bool session_renew_one(struct engine *engine, enum line_session which);
+bool session_is_loaded(const struct engine *engine, enum line_session which);
+
+/* --- places.c: the chip's few places for sessions, ours and guests' --- */
+
+/* A new command begins: all but what it will touch may go. */
+void places_mark(struct engine *engine);
+void places_touch(struct engine *engine, enum line_session which);
+void places_touch_guest(struct engine *engine, struct engine_guest *guest);
+/* Saves what is not in use until @need places are free and @stay more may stay. */
+TSS2_RC places_room(struct engine *engine, unsigned need, unsigned stay);
+/* One session less; false when all are in use or the chip was lost. */
+bool places_yield(struct engine *engine);
+/* The session that was saved first stands in the way: it is saved anew. False when all that stands
+ * there is others'. */
+bool places_close_gap(struct engine *engine);
+/* The same ahead of time, as long as a few commands can do it. */
+TSS2_RC places_renew(struct engine *engine);
+/* To be told of each saved session's context. */
+void places_saved(struct engine *engine, struct slice context);
+
+/* --- guest.c --- */
+
+/* Whose handle is this: an object's that waits for its return, or a session's? */
+bool guests_have(const struct engine *engine, uint32_t handle);
+/* A session that was started just now has the number of one that is therefore gone. */
+void guests_displace(struct engine *engine, uint32_t handle);
+/* Nothing of it is left in the chip or here. */
+void guest_lose(struct engine *engine, struct engine_guest *guest);
+void guests_lose(struct engine *engine);
+/* A new one, not yet anywhere; and in the chip. */
+int guest_new(enum engine_guest_kind kind, struct engine_guest **ret_guest, struct err *err)
+	MUST_CHECK;
+void guest_enter(struct engine *engine, struct engine_guest *guest, uint32_t handle);
+/* In its slot; from nowhere or from its context. */
+void guest_settle(struct engine *engine, struct engine_guest *guest, uint32_t handle);
+/*
+ * Reads how often the chip was reset: if it was since the last time, all guests are lost and it is
+ * looked at anew. A layer's code, or 0.
+ */
+TSS2_RC guests_look(struct engine *engine);
+/* What was to give way or to come in, ours or a guest's, was not there: true when it was looked why
+ * and another try may do better. */
+bool guests_look_again(struct engine *engine, TSS2_RC rc);
+/* As guests_look(), after the counts were read. */
+void guests_compare(struct engine *engine, uint32_t resets, uint32_t restarts);
+/*
+ * The chip has forgotten it, by its own word: all of them when it was reset; else this one, but for
+ * an object whose context is here.
+ */
+void guest_gone(struct engine *engine, struct engine_guest *guest);
+/*
+ * engine_drop() forgets the slots: guests in the chip are remembered by their handles. When the
+ * chip is open again it is looked whether it was reset, all is flushed but them, and they return.
+ */
+void guests_hold(struct engine *engine);
+TSS2_RC guests_check(struct engine *engine);
+TSS2_RC guests_return(struct engine *engine);
+/* Out of the chip for good, when the engine ends; and the memory. */
+void guests_flush(struct engine *engine);
+void guests_free(struct engine *engine);
+
+/* --- guest_session.c --- */
+
+/* Out of the chip; all of them; and back. */
+TSS2_RC guest_park(struct engine *engine, struct engine_guest *guest);
+TSS2_RC guests_park(struct engine *engine);
+TSS2_RC guest_unpark(struct engine *engine, struct engine_guest *guest);
+/* Loaded and saved again; one that cannot be is lost, which helps as well. */
+void guest_renew(struct engine *engine, struct engine_guest *guest);
+/* No longer one of the sessions; the chip has it no more. */
+void guest_forget_session(struct engine *engine, const struct engine_guest *guest);
+/* At once, or when the chip is open again. */
+void guest_flush_session(struct engine *engine, struct engine_guest *guest);
+void guests_flush_doomed(struct engine *engine);
+/* Will no other be started, though the chip would? */
+bool guests_are_full(const struct engine *engine);
 
 /* --- key_use.c --- */
 
@@ -334,10 +459,27 @@ TSS2_RC ek_certify(struct engine *engine, struct ek *ek, const struct chip_handl
 void eks_misplace(struct eks *eks);
 void eks_fini(struct eks *eks);
 
-/* --- raw.c --- */
+/* --- exchange.c --- */
 
-/* Ends the sessions that raw commands have saved since raw_end; false when that cannot be done. */
-bool raw_end_saved(struct engine *engine);
+struct answer {
+	uint8_t bytes[TRANSPORT_BUFFER];
+	size_t len;
+};
+void answer_wipe(struct answer *answer);
+uint32_t answer_code(const struct answer *answer);
+/* As a chip answers that refuses with this code. */
+void answer_set(struct answer *answer, uint32_t code);
+/* Appends it. ERR_INTERNAL: no room. */
+int answer_hand_over(const struct answer *answer, struct buf *ret_bytes, struct err *err)
+	MUST_CHECK;
+
+/*
+ * Part 1, "Command Header". With another tag a chip answers as a TPM 1.2, and where the length is
+ * too large a simulator waits for the rest: both look like a chip that is lost.
+ */
+bool exchange_is_whole(struct slice command);
+/* A layer's code, or 0 with the chip's answer, whatever its code. */
+TSS2_RC exchange(struct engine *engine, struct slice command, struct answer *ret_answer);
 
 /* --- lockout.c --- */
 

@@ -25,7 +25,7 @@ static bool reset(struct engine *engine)
 
 	if (!engine->lockout_auth || engine->facts.lockout_auth_refused || !is_due(&engine->facts))
 		return false;
-	/* Raw commands may have taken its place. */
+	/* Guests may have taken its place. */
 	if (!session_unpark(engine, LINE_FIRST) && roots_session(engine, &ignored) < 0)
 		return false;
 	rc = chip_lockout_reset(engine);

@@ -120,14 +120,19 @@ static TSS2_RC save(struct engine *engine, struct slot *slot)
 	return TSS2_RC_SUCCESS;
 }
 
-/* Without a context nothing is left of it, and message.c says so. */
-static TSS2_RC save_sequence(struct engine *engine, const struct slot *slot)
+/* Without a context nothing is left of it, and its owner says so. */
+static TSS2_RC save_kept(struct engine *engine, const struct slot *slot)
 {
 	TSS2_RC rc = chip_context_save(engine, slot->handle, slot->keep);
 
 	if (!buf_ok(slot->keep))
 		buf_reset(slot->keep);
-	return rc_is_layer(rc) ? rc : TSS2_RC_SUCCESS;
+	return rc_is_layer(rc) || rc_is_warning(rc) ? rc : TSS2_RC_SUCCESS;
+}
+
+static bool is_saved(const struct slot *slot)
+{
+	return slot->constant && slot->keep->len;
 }
 
 bool resident_stays(TSS2_RC rc)
@@ -140,14 +145,14 @@ static TSS2_RC evict(struct engine *engine, struct slot *slot)
 	TSS2_RC rc = TSS2_RC_SUCCESS;
 
 	if (slot->keep)
-		rc = save_sequence(engine, slot);
+		rc = is_saved(slot) ? TSS2_RC_SUCCESS : save_kept(engine, slot);
 	else if (slots_wants_context(&engine->slots, slot))
 		rc = save(engine, slot);
 	if (!rc)
 		rc = chip_flush(engine, slot->handle);
 	if (!resident_stays(rc))
 		slots_leave(&engine->slots, slot);
-	else if (slot->keep)
+	else if (slot->keep && !slot->constant)
 		buf_reset(slot->keep); /* which it is going to outdate */
 	return rc;
 }
@@ -182,13 +187,17 @@ TSS2_RC resident_room(struct engine *engine, unsigned need, unsigned stay)
 	return TSS2_RC_SUCCESS;
 }
 
+bool resident_yield_idle(struct engine *engine)
+{
+	struct slot *victim = slots_victim(&engine->slots);
+
+	return victim && !rc_is_layer(evict(engine, victim));
+}
+
 bool resident_yield(struct engine *engine)
 {
-	struct slot *victim;
-
 	slots_mark(&engine->slots);
-	victim = slots_victim(&engine->slots);
-	return victim && !rc_is_layer(evict(engine, victim));
+	return resident_yield_idle(engine);
 }
 
 void resident_forget(struct engine *engine, const uint8_t id[SLOTS_ID])

@@ -359,37 +359,16 @@ static int hsk_find(struct engine *engine, struct err *err)
 	return hsk_load(engine, err);
 }
 
-static int root_verify(struct engine *engine, const struct root *root, const char *what,
-		       struct place *ret_place, struct err *err)
+int roots_session(struct engine *engine, struct err *err)
 {
-	struct place place = {0};
+	struct place srk = {0};
 	TSS2_RC rc = resident_room(engine, 1, 0);
 	int r = rc ? line_err(engine, rc, "making room", err) : 0;
 
 	if (r == 0)
-		r = place_look(engine, root->handle, &place, err);
-	if (r == 0 && !(place.present && name_equal(&place.root.name, &root->name)))
-		r = err_set(err, ERR_TPM_CHANGED, "%s is gone from the TPM", what);
-	if (r == 0)
-		*ret_place = place;
-	return r;
-}
-
-int roots_verify(struct engine *engine, struct err *err)
-{
-	struct place unused;
-	int r = root_verify(engine, &engine->srk, "the storage root key", &unused, err);
-
-	if (r == 0 && engine->hsk.handle)
-		r = root_verify(engine, &engine->hsk, "Holdfast's storage key", &unused, err);
-	return r;
-}
-
-int roots_session(struct engine *engine, struct err *err)
-{
-	struct place srk;
-	int r = root_verify(engine, &engine->srk, "the storage root key", &srk, err);
-
+		r = place_look(engine, engine->srk.handle, &srk, err);
+	if (r == 0 && !(srk.present && name_equal(&srk.root.name, &engine->srk.name)))
+		r = err_set(err, ERR_TPM_CHANGED, "the storage root key is gone from the TPM");
 	return r < 0 ? r : session_start(engine, &srk, err);
 }
 

@@ -64,6 +64,36 @@ struct slot *slots_find(struct slots *slots, const uint8_t id[SLOTS_ID])
 	return NULL;
 }
 
+const struct slot *slots_peek(const struct slots *slots, const uint8_t id[SLOTS_ID])
+{
+	size_t i;
+
+	for (i = 0; i < SLOTS_MAX; i++)
+		if (slots->loaded[i].handle && same_id(slots->loaded[i].id, id))
+			return &slots->loaded[i];
+	return NULL;
+}
+
+static struct slot *slot_of(struct slots *slots, uint32_t handle)
+{
+	size_t i;
+
+	for (i = 0; i < SLOTS_MAX; i++)
+		if (slots->loaded[i].handle == handle)
+			return &slots->loaded[i];
+	return NULL;
+}
+
+bool slots_hold(const struct slots *slots, uint32_t handle)
+{
+	size_t i;
+
+	for (i = 0; handle && i < SLOTS_MAX; i++)
+		if (slots->loaded[i].handle == handle)
+			return true;
+	return false;
+}
+
 static struct slot *oldest_until(struct slots *slots, uint64_t mark)
 {
 	struct slot *oldest = NULL;
@@ -121,17 +151,17 @@ static void ghost_put(struct slots *slots, const struct slot *slot)
 struct slot *slots_put(struct slots *slots, const uint8_t id[SLOTS_ID], uint32_t handle,
 		       const struct engine_name *name)
 {
-	struct slot *slot = NULL;
-	size_t i;
+	struct slot *slot = slot_of(slots, handle);
 
-	for (i = 0; i < SLOTS_MAX && !slot; i++)
-		slot = slots->loaded[i].handle ? NULL : &slots->loaded[i];
+	if (!slot)
+		slot = slot_of(slots, 0);
 	if (!slot) /* never, with no more than SLOTS_MAX counted as the chip's */
 		slot = oldest_until(slots, slots->clock);
 	memcpy(slot->id, id, SLOTS_ID);
 	slot->handle = handle;
 	slot->name = *name;
 	slot->keep = NULL;
+	slot->constant = false;
 	slot->used = ++slots->clock;
 	slot->loads = slots_has_context(slots, id) ? SLOTS_SAVE_LOADS : 1 + ghost_take(slots, id);
 	return slot;
@@ -144,9 +174,21 @@ bool slots_wants_context(struct slots *slots, const struct slot *slot)
 
 void slots_leave(struct slots *slots, struct slot *slot)
 {
-	if (!slot->keep && !slots_has_context(slots, slot->id))
+	if (!slot->keep && slot->loads && !slots_has_context(slots, slot->id))
 		ghost_put(slots, slot);
 	slot->handle = 0;
+}
+
+void slots_abandon(struct slots *slots, const uint8_t id[SLOTS_ID])
+{
+	struct slot *slot = slots_find(slots, id);
+
+	if (!slot)
+		return;
+	memset(slot->id, 0, sizeof(slot->id));
+	slot->keep = NULL;
+	slot->used = 0;
+	slot->loads = 0;
 }
 
 void slots_unload(struct slots *slots)

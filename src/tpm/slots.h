@@ -43,8 +43,9 @@ struct slot {
 	struct engine_name name;
 	enum pkey_type type; /* the owner's notes, with the uses; slots_put() leaves them alone */
 	unsigned uses;
-	struct buf *keep; /* a sequence, which changes in use: the owner's, for its context at each
-			   * eviction; NULL after slots_put() */
+	struct buf *keep; /* the owner's, for its context: of what cannot come back by Load; NULL
+			   * after slots_put() */
+	bool constant;	  /* saved there once, unlike a sequence, which changes in use */
 	uint64_t used;	  /* by the clock of uses */
 	unsigned loads;	  /* that are remembered, this one included */
 };
@@ -82,7 +83,16 @@ unsigned slots_count(const struct slots *slots);
 /* The loaded object with this id, marked as used; or NULL. */
 struct slot *slots_find(struct slots *slots, const uint8_t id[SLOTS_ID]);
 
-/* What was just loaded, by its context or anew. */
+/* The same, not marked. */
+const struct slot *slots_peek(const struct slots *slots, const uint8_t id[SLOTS_ID]);
+
+/* Is there an object with this handle? */
+bool slots_hold(const struct slots *slots, uint32_t handle);
+
+/*
+ * What was just loaded, by its context or anew. Whatever had this handle before is gone: the chip
+ * would not have given it away again.
+ */
 struct slot *slots_put(struct slots *slots, const uint8_t id[SLOTS_ID], uint32_t handle,
 		       const struct engine_name *name);
 
@@ -94,6 +104,9 @@ bool slots_wants_context(struct slots *slots, const struct slot *slot);
 
 /* The object leaves the chip. */
 void slots_leave(struct slots *slots, struct slot *slot);
+
+/* It is nobody's any more: the first to go, and nothing is kept of it. */
+void slots_abandon(struct slots *slots, const uint8_t id[SLOTS_ID]);
 
 /* All have left the chip. */
 void slots_unload(struct slots *slots);

@@ -153,7 +153,6 @@ static void test_pcrs(void **state)
 				 i < hash_size(banks.banks[0].hash) ? 0xff : 0);
 	}
 	assert_int_equal(extend(bench, 16), 0);
-	assert_int_equal(engine_raw_end(bench->engine, &bench->err), 0);
 	wanted.banks[0].hash = HASH_SHA256;
 	wanted.banks[0].mask = 1 << 16;
 	assert_int_equal(engine_random(bench->engine, random, sizeof(random), &bench->err), 0);
@@ -277,7 +276,6 @@ static void test_stock_verifier(void **state)
 	struct bench *bench = *state;
 
 	assert_int_equal(extend(bench, 3), 0);
-	assert_int_equal(engine_raw_end(bench->engine, &bench->err), 0);
 	check_by_stock_tool(bench, PKEY_ECC_P256);
 	check_by_stock_tool(bench, PKEY_RSA_2048);
 }
@@ -446,41 +444,7 @@ static int pair_certify(struct bench *bench, struct pair *pair)
 	return certify_quietly(bench, &pair->aik, &pair->key);
 }
 
-/* Out before the first raw command, back when it is wanted, gone at the end. */
-static void test_gives_way_to_raw_commands(void **state)
-{
-	struct bench *bench = *state;
-	CLEANUP(pair_fini) struct pair pair;
-	struct session *second = &bench->engine->line.sessions[LINE_SECOND];
-	uint32_t ours, handle[3];
-	uint8_t random[8];
-
-	pair_make(bench, &pair);
-	ours = second->handle;
-	assert_int_not_equal(ours, SESSION_NONE);
-	assert_int_equal(raw_count(bench, GROUP_LOADED_SESSION), 2);
-	for (size_t i = 0; i < 3; i++)
-		assert_int_equal(raw_session(bench, &handle[i]), 0);
-	assert_true(bench->engine->parked[LINE_SECOND].len > 0);
-	assert_int_equal(raw_flush(bench, ours), 0x1cb); /* nobody else's to flush */
-	assert_int_equal(raw_count(bench, GROUP_SAVED_SESSION), 2);
-	assert_int_equal(raw_flush(bench, handle[0]), 0);
-	assert_int_equal(raw_flush(bench, handle[1]), 0);
-	/* The first alone comes back for what needs no other. */
-	assert_int_equal(engine_random(bench->engine, random, 8, &bench->err), 0);
-	assert_int_equal(raw_count(bench, GROUP_SAVED_SESSION), 1);
-	assert_int_equal(pair_certify(bench, &pair), 0);
-	assert_int_equal(second->handle, ours);
-	assert_int_equal(raw_count(bench, GROUP_SAVED_SESSION), 0);
-	assert_int_equal(raw_flush(bench, handle[2]), 0);
-	assert_int_equal(engine_raw_end(bench->engine, &bench->err), 0);
-	assert_int_equal(raw_count(bench, GROUP_LOADED_SESSION), 0);
-	assert_int_equal(raw_count(bench, GROUP_SAVED_SESSION), 0);
-	assert_int_equal(second->handle, SESSION_NONE);
-	assert_int_equal(pair_certify(bench, &pair), 0);
-}
-
-/* Both contexts are too old: both are renewed, or given up. */
+/* A context is too old: another session comes in its place, and the other one along. */
 static void test_context_gap(void **state)
 {
 	struct bench *bench = *state;
@@ -488,19 +452,15 @@ static void test_context_gap(void **state)
 
 	bench_through_refuser(bench);
 	pair_make(bench, &pair);
-	assert_int_equal(raw_random(bench), 0);
-	bench_refuse(TPM2_CC_GetRandom, TPM2_RC_CONTEXT_GAP, 1);
-	(void)bench_cost();
-	assert_int_equal(raw_random(bench), 0);
-	assert_true(bench_refused());
-	assert_int_equal(bench_cost(), 6); /* refused, two loaded and saved, again */
+	assert_int_equal(session_park_one(bench->engine, LINE_FIRST), 0);
+	assert_int_equal(session_park_one(bench->engine, LINE_SECOND), 0);
+	assert_int_equal(pair_certify(bench, &pair), 0); /* both came back */
+	assert_int_equal(session_park_one(bench->engine, LINE_FIRST), 0);
+	assert_int_equal(session_park_one(bench->engine, LINE_SECOND), 0);
+	bench_refuse(TPM2_CC_ContextLoad, TPM2_RC_CONTEXT_GAP, 1);
 	assert_int_equal(pair_certify(bench, &pair), 0);
-	assert_int_equal(raw_random(bench), 0);
-	bench_refuse(TPM2_CC_ContextLoad, TPM2_RC_CONTEXT_GAP, 2);
-	assert_true(session_renew(bench->engine));
 	assert_true(bench_refused());
 	assert_int_equal(raw_count(bench, GROUP_SAVED_SESSION), 0);
-	assert_int_equal(pair_certify(bench, &pair), 0);
 	/* A second one that the gap keeps from starting is told, and leaves the first alone. */
 	session_end(bench->engine, LINE_SECOND);
 	bench_refuse(TPM2_CC_StartAuthSession, TPM2_RC_CONTEXT_GAP, 100);
@@ -517,8 +477,8 @@ static void test_no_room_for_a_session(void **state)
 	bench_through_refuser(bench);
 	pair_make(bench, &pair);
 	/* Ours that stands idle makes room for what is wanted, and no object is evicted. */
-	assert_true(session_yield(bench->engine));
-	assert_false(session_yield(bench->engine));
+	assert_true(places_yield(bench->engine));
+	assert_false(places_yield(bench->engine));
 	assert_int_equal(pair_certify(bench, &pair), 0);
 	session_end(bench->engine, LINE_SECOND);
 	bench_refuse(TPM2_CC_StartAuthSession, TPM2_RC_SESSION_MEMORY, 1);
@@ -636,7 +596,6 @@ int main(void)
 		CASE(test_nonces),
 		CASE(test_certify),
 		CASE(test_certify_exported),
-		CASE(test_gives_way_to_raw_commands),
 		CASE(test_context_gap),
 		CASE(test_no_room_for_a_session),
 		CASE(test_losses),

@@ -82,14 +82,14 @@ void bench_refuse(uint32_t code, uint32_t rc, unsigned times);
 /* Were all of them? Ends it. */
 bool bench_refused(void);
 
-/* --- raw commands: what programs on a bare chip send --- */
+/* --- raw commands: what a stranger on the same bare chip sends, past the engine --- */
 
 /* Appends the header's fields and fills in the length at the end. */
 void raw_begin(struct buf *command, uint16_t tag, uint32_t code);
 void raw_auth(struct buf *command, uint32_t session); /* an empty password, or a session without */
 void raw_end(struct buf *command);
 
-/* Sends it; the chip's code. */
+/* Sends it by a connection of its own; the chip's code. */
 uint32_t raw_send(struct bench *bench, const struct buf *command, struct buf *ret_answer);
 
 /* An object in the owner's hierarchy; the chip's code, and its handle. */
@@ -97,8 +97,8 @@ uint32_t raw_primary(struct bench *bench, uint32_t *ret_handle);
 /* An HMAC session, neither salted nor bound. */
 uint32_t raw_session(struct bench *bench, uint32_t *ret_handle);
 uint32_t raw_flush(struct bench *bench, uint32_t handle);
-uint32_t raw_save(struct bench *bench, uint32_t handle);
-uint32_t raw_random(struct bench *bench); /* 16 bytes */
+/* All of a group, whosever they are. */
+void raw_flush_all(struct bench *bench, uint32_t group);
 /* How many handles the chip lists in this group. */
 unsigned raw_count(struct bench *bench, uint32_t group);
 

@@ -9,7 +9,7 @@
 #include "base/json.h"
 #include "tests/support/chip.h"
 #include "tpm/impl.h"
-#include "tpm/test_bench.h"
+#include "tpm/test_guests.h"
 #include "tpm/transport.h"
 
 #define FAPI_HANDLE 0x81000007u
@@ -173,33 +173,32 @@ static void test_lockout_is_lifted(void **state)
 	assert_int_equal(facts_of(bench).lockout_resets, 1);
 }
 
-static void send_wrong_password(struct bench *bench, uint32_t wanted)
+/* By an empty password, which is none of it. */
+static uint32_t guess_of_a_guest(struct bench *bench, uint32_t code, uint32_t handle)
 {
-	CLEANUP(buf_fini) struct buf command = BUF_INIT(1024);
-	CLEANUP(buf_fini) struct buf answer = BUF_INIT(4096);
+	const struct ask wrong = {
+		.code = code, .handle_count = 1, .handles = {handle}, .session_count = 1};
 
-	raw_begin(&command, TPM2_ST_SESSIONS, TPM2_CC_DictionaryAttackLockReset);
-	buf_put_u32(&command, TPM2_RH_LOCKOUT);
-	raw_auth(&command, TPM2_RS_PW);
-	raw_end(&command);
-	assert_int_equal(raw_send(bench, &command, &answer), wanted);
+	return ask(bench, &wrong, NULL, NULL);
 }
 
-/* Failures of raw commands are seen as well. */
-static void test_counted_by_raw_commands(void **state)
+/* Failures of guests are seen as well. */
+static void test_counted_by_guests(void **state)
 {
 	struct bench *bench = *state;
 
 	set_lockout_password(bench, "lockout password");
-	assert_int_equal(raw_random(bench), 0); /* ours leave the chip */
 	(void)bench_cost();
-	send_wrong_password(bench, 0x98e);
+	assert_int_equal(
+		guess_of_a_guest(bench, TPM2_CC_DictionaryAttackLockReset, TPM2_RH_LOCKOUT), 0x98e);
 	assert_int_equal(bench_cost(), 2); /* the command, the counter */
-	send_wrong_password(bench, TPM2_RC_LOCKOUT);
+	assert_int_equal(
+		guess_of_a_guest(bench, TPM2_CC_DictionaryAttackLockReset, TPM2_RH_LOCKOUT),
+		TPM2_RC_LOCKOUT);
 	assert_int_equal(bench_cost(), 2);
 }
 
-/* A storage key with a password, kept by the chip, and a raw Load that does not know it. */
+/* A storage key with a password, kept by the chip. */
 static void persist_protected(struct bench *bench)
 {
 	struct engine_made made = ENGINE_MADE_INIT;
@@ -220,37 +219,25 @@ static void persist_protected(struct bench *bench)
 	engine_made_fini(&made);
 }
 
-static uint32_t guess_raw(struct bench *bench)
-{
-	CLEANUP(buf_fini) struct buf command = BUF_INIT(64);
-	CLEANUP(buf_fini) struct buf answer = BUF_INIT(4096);
-
-	raw_begin(&command, TPM2_ST_SESSIONS, TPM2_CC_Load);
-	buf_put_u32(&command, FAPI_HANDLE);
-	raw_auth(&command, TPM2_RS_PW);
-	raw_end(&command);
-	return raw_send(bench, &command, &answer);
-}
-
 /* Other software's guesses are held back from lockout too, even where our session had to go. */
-static void test_reset_among_raw_commands(void **state)
+static void test_reset_among_guests(void **state)
 {
 	struct bench *bench = *state;
-	uint32_t handle[3], i;
+	struct held_session session[3];
+	uint32_t i;
 
 	persist_protected(bench);
 	set_lockout_password(bench, "lockout password");
 	reopen_with(bench, "lockout password");
-	for (i = 0; i < 3; i++)
-		assert_int_equal(raw_session(bench, &handle[i]), 0);
+	for (i = 0; i < ARRAY_LEN(session); i++)
+		assert_int_equal(guest_session(bench, TPM2_SE_HMAC, false, &session[i]), 0);
 	assert_true(bench->engine->parked[LINE_FIRST].len > 0);
-	assert_int_equal(raw_flush(bench, handle[0]), 0);
 	for (i = 0; i < 3 * facts_of(bench).lockout_max; i++)
-		assert_int_equal(guess_raw(bench), 0x98e);
+		assert_int_equal(guess_of_a_guest(bench, TPM2_CC_Load, FAPI_HANDLE), 0x98e);
 	assert_true(facts_of(bench).lockout_resets > 0);
 	/* And theirs are untouched. */
-	assert_int_equal(raw_flush(bench, handle[1]), 0);
-	assert_int_equal(raw_flush(bench, handle[2]), 0);
+	for (i = 0; i < ARRAY_LEN(session); i++)
+		assert_int_equal(guest_random(bench, &session[i]), 0);
 }
 
 /* --- below other parents ------------------------------------------------------------------- */
@@ -432,8 +419,8 @@ int main(void)
 		CASE(test_reset_in_time),
 		CASE(test_wrong_lockout_password),
 		CASE(test_lockout_is_lifted),
-		CASE(test_counted_by_raw_commands),
-		CASE(test_reset_among_raw_commands),
+		CASE(test_counted_by_guests),
+		CASE(test_reset_among_guests),
 		CASE(test_below_another_parent),
 		CASE(test_wrong_parents),
 		CASE(test_other_with_a_password),

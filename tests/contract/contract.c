@@ -456,7 +456,7 @@ int contract_run(struct contract_factory *factory)
 		cmocka_unit_test(contract_activate),
 		cmocka_unit_test(contract_ek),
 		cmocka_unit_test(contract_pcrs),
-		cmocka_unit_test(contract_raw),
+		cmocka_unit_test(contract_guests),
 		cmocka_unit_test(contract_unseal_loadable),
 	};
 

@@ -444,24 +444,24 @@ void contract_certify(void **state)
 static void make_credential(const struct ek_result *ek, struct slice name, struct buf *ret_answer)
 {
 	CLEANUP(buf_fini) struct buf command = BUF_INIT(2048);
-	struct cursor cursor;
-	uint32_t handle;
+	const struct guest_command load = {.makes = GUEST_OBJECT};
+	struct guest_command make = {.handle_count = 1};
+	struct provider_guest *ek_guest = NULL, *none = NULL;
 
 	contract_raw_begin(&command, 0x8001, 0x167);
 	buf_put_u16(&command, 0);
 	buf_put(&command, buf_slice(&ek->public));
 	buf_put_u32(&command, 0x40000007);
-	assert_int_equal(contract_raw_send(&command, ret_answer), 0);
-	cursor = cursor_of(buf_slice(ret_answer));
-	(void)cursor_take(&cursor, 10);
-	handle = cursor_u32(&cursor);
+	assert_int_equal(contract_raw_send(&command, &load, ret_answer, &ek_guest), 0);
 	contract_raw_begin(&command, 0x8001, 0x168);
-	buf_put_u32(&command, handle);
+	buf_put_u32(&command, 0); /* the guest's */
 	buf_put_u16(&command, 11);
 	buf_put_str(&command, "a challenge");
 	buf_put_u16(&command, (uint16_t)name.len);
 	buf_put(&command, name);
-	assert_int_equal(contract_raw_send(&command, ret_answer), 0);
+	make.handles[0] = ek_guest;
+	assert_int_equal(contract_raw_send(&command, &make, ret_answer, &none), 0);
+	provider_guest_free(contract_provider, ek_guest);
 }
 
 static void activate(size_t which, struct slice answer, int wanted, const char *what)
@@ -486,7 +486,7 @@ static void activate(size_t which, struct slice answer, int wanted, const char *
 void contract_activate(void **state)
 {
 	CLEANUP(ek_result_cleanup) struct ek_result ek = EK_RESULT_INIT;
-	CLEANUP(buf_fini) struct buf answer = BUF_INIT(PROVIDER_RAW_MAX);
+	CLEANUP(buf_fini) struct buf answer = BUF_INIT(GUEST_BYTES_MAX);
 	struct err err = {0};
 
 	(void)state;
@@ -495,7 +495,6 @@ void contract_activate(void **state)
 	contract_expect(provider_ek(contract_provider, PKEY_TYPES, &ek, &err), 0, &err,
 			"the endorsement key");
 	make_credential(&ek, buf_slice(&aiks[AIK_ECC].made.name), &answer);
-	contract_expect(provider_raw_end(contract_provider, &err), 0, &err, "the end");
 	activate(AIK_ECC, buf_slice(&answer), 0, "the challenge");
 	activate(AIK_ECC, buf_slice(&answer), 0, "and again");
 	activate(AIK_RSA, buf_slice(&answer), ERR_DAMAGED, "for another AIK");

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What only a chip can do for other software: raw commands, objects that others made. */
+/* What only a chip can do for other software: guests, objects that others made. */
 
+#include "provider/guest.h"
 #include "tests/contract/contract_impl.h"
 
 #define SRK 0x81000001u
@@ -10,8 +11,10 @@ bool contract_on_chip(void)
 	return contract_provider->ops->on_chip;
 }
 
-uint32_t contract_raw_send(struct buf *command, struct buf *ret_answer)
+uint32_t contract_raw_send(struct buf *command, const struct guest_command *how,
+			   struct buf *ret_answer, struct provider_guest **ret_made)
 {
+	struct guest_command whole = *how;
 	struct err err = {0};
 	struct cursor cursor;
 
@@ -19,8 +22,9 @@ uint32_t contract_raw_send(struct buf *command, struct buf *ret_answer)
 	command->data[4] = (uint8_t)(command->len >> 8);
 	command->data[5] = (uint8_t)command->len;
 	buf_reset(ret_answer);
-	contract_expect(provider_raw(contract_provider, buf_slice(command), ret_answer, &err), 0,
-			&err, "a raw command");
+	whole.bytes = buf_slice(command);
+	contract_expect(provider_guest_run(contract_provider, &whole, ret_answer, ret_made, &err),
+			0, &err, "a guest's command");
 	cursor = cursor_of(buf_slice(ret_answer));
 	(void)cursor_take(&cursor, 6);
 	return cursor_u32(&cursor);
@@ -34,37 +38,97 @@ void contract_raw_begin(struct buf *command, uint16_t tag, uint32_t code)
 	buf_put_u32(command, code);
 }
 
-void contract_raw(void **state)
+static void guests_refused(const struct guest_command *command)
 {
-	static const uint8_t get_random[] = {0x80, 1, 0, 0, 0, 12, 0, 0, 1, 0x7b, 0, 16};
-	static const uint8_t huge[PROVIDER_RAW_MAX + 1] = {0x80, 1};
-	CLEANUP(buf_fini) struct buf answer = BUF_INIT(PROVIDER_RAW_MAX);
-	struct slice command = slice_of(get_random, sizeof(get_random));
+	CLEANUP(buf_fini) struct buf bytes = BUF_INIT(GUEST_BYTES_MAX);
+	struct guest_lockout lockout = {.max = 1};
+	struct provider_guest *guest = NULL;
 	struct err err = {0};
+	uint32_t code = 1;
 
-	(void)state;
-	buf_put_str(&answer, "before");
-	if (!contract_on_chip()) {
-		contract_expect(provider_raw(contract_provider, command, &answer, &err),
-				ERR_TPM_REQUIRED, &err, "a raw command in software");
-		contract_expect(provider_raw_end(contract_provider, &err), ERR_TPM_REQUIRED, &err,
-				"the end of raw commands in software");
-		assert_int_equal(answer.len, 6);
-		return;
-	}
-	contract_expect(
-		provider_raw(contract_provider, slice_of(huge, sizeof(huge)), &answer, &err),
-		ERR_TOO_LARGE, &err, "a huge command");
-	contract_expect(provider_raw(contract_provider, slice_of(huge, 9), &answer, &err),
-			ERR_INVALID, &err, "a cut command");
-	assert_int_equal(answer.len, 6);
-	contract_expect(provider_raw(contract_provider, command, &answer, &err), 0, &err, "raw");
-	assert_int_equal(answer.len, 6 + 28);
-	assert_memory_equal(answer.data, "before\x80\x01\0\0\0\x1c\0\0\0\0\0\x10", 18);
-	contract_expect(provider_raw_end(contract_provider, &err), 0, &err, "the end");
+	contract_expect(provider_guest_run(contract_provider, command, &bytes, &guest, &err),
+			ERR_TPM_REQUIRED, &err, "a guest's command in software");
+	contract_expect(provider_guest_save(contract_provider, NULL, &bytes, &err),
+			ERR_TPM_REQUIRED, &err, "saving a guest in software");
+	contract_expect(provider_guest_load(contract_provider, GUEST_OBJECT, command->bytes, &code,
+					    &guest, &err),
+			ERR_TPM_REQUIRED, &err, "loading a guest in software");
+	assert_null(guest);
+	assert_int_equal(code, 1);
+	assert_int_equal(bytes.len, 0);
+	assert_true(provider_guest_lost(contract_provider, NULL));
+	assert_int_equal(provider_guest_handle(contract_provider, NULL), 0);
+	assert_int_equal(provider_guest_epoch(contract_provider), 0);
+	provider_guest_lockout(contract_provider, &lockout);
+	assert_int_equal(lockout.max, 0);
+	provider_guest_free(contract_provider, NULL);
 }
 
-/* Data sealed below the SRK by raw commands alone, as TPM tools do it: without a password. */
+static void no_commands(void)
+{
+	static const uint8_t huge[GUEST_BYTES_MAX + 1] = {0x80, 1, 0, 0, 0x10, 1};
+	CLEANUP(buf_fini) struct buf answer = BUF_INIT(GUEST_BYTES_MAX);
+	struct guest_command command = {.bytes = slice_of(huge, sizeof(huge))};
+	struct provider_guest *none = NULL;
+	struct err err = {0};
+
+	contract_expect(provider_guest_run(contract_provider, &command, &answer, &none, &err),
+			ERR_INVALID, &err, "a huge command");
+	command.bytes.len = 9;
+	contract_expect(provider_guest_run(contract_provider, &command, &answer, &none, &err),
+			ERR_INVALID, &err, "a cut command");
+	assert_null(none);
+	assert_int_equal(answer.len, 0);
+}
+
+/* A sequence goes in, out by its context, and comes back a second time. */
+void contract_guests(void **state)
+{
+	static const uint8_t start[] = {0x80, 1, 0, 0, 0, 14, 0, 0, 1, 0x86, 0, 0, 0, 0x0b};
+	static const uint8_t read[] = {0x80, 1, 0, 0, 0, 14, 0, 0, 1, 0x73, 0x80, 0xff, 0, 0};
+	const struct guest_command sequence = {.bytes = slice_of(start, sizeof(start)),
+					       .makes = GUEST_SEQUENCE};
+	CLEANUP(buf_fini) struct buf answer = BUF_INIT(GUEST_BYTES_MAX);
+	CLEANUP(buf_fini) struct buf context = BUF_INIT(GUEST_BYTES_MAX);
+	struct provider_guest *guest = NULL, *again = NULL, *none = NULL;
+	struct guest_command use = {.bytes = slice_of(read, sizeof(read)), .handle_count = 1};
+	struct guest_lockout lockout = {.max = 0};
+	struct err err = {0};
+	uint32_t code = 1;
+
+	(void)state;
+	if (!contract_on_chip()) {
+		guests_refused(&sequence);
+		return;
+	}
+	no_commands();
+	contract_expect(provider_guest_run(contract_provider, &sequence, &answer, &guest, &err), 0,
+			&err, "a guest's command");
+	assert_non_null(guest);
+	assert_int_equal(answer.len, 14);
+	assert_int_equal(provider_guest_handle(contract_provider, guest) >> 24, 0x80);
+	contract_expect(provider_guest_save(contract_provider, guest, &context, &err), 0, &err,
+			"saving a guest");
+	contract_expect(provider_guest_load(contract_provider, GUEST_SEQUENCE, buf_slice(&context),
+					    &code, &again, &err),
+			0, &err, "loading a guest");
+	assert_int_equal(code, 0);
+	assert_false(provider_guest_lost(contract_provider, again));
+	/* The chip's own word: a sequence has no public area. */
+	use.handles[0] = again;
+	buf_reset(&answer);
+	contract_expect(provider_guest_run(contract_provider, &use, &answer, &none, &err), 0, &err,
+			"a command that names a guest");
+	assert_null(none);
+	assert_memory_equal(answer.data, "\x80\x01\0\0\0\x0a\0\0\x01\x03", 10); /* SEQUENCE */
+	assert_true(provider_guest_epoch(contract_provider) > 0);
+	provider_guest_lockout(contract_provider, &lockout);
+	assert_true(lockout.max > 0);
+	provider_guest_free(contract_provider, guest);
+	provider_guest_free(contract_provider, again);
+}
+
+/* Data sealed below the SRK by a guest's commands alone, as TPM tools do it: without a password. */
 struct foreign {
 	struct buf made, name; /* of its making; of the SRK */
 	struct provider_loadable object;
@@ -89,13 +153,15 @@ struct slice contract_take_sized(struct cursor *cursor)
 static void read_name(struct foreign *foreign)
 {
 	CLEANUP(buf_fini) struct buf command = BUF_INIT(64);
-	CLEANUP(buf_fini) struct buf answer = BUF_INIT(PROVIDER_RAW_MAX);
+	CLEANUP(buf_fini) struct buf answer = BUF_INIT(GUEST_BYTES_MAX);
+	const struct guest_command how = {.handle_count = 1};
+	struct provider_guest *none = NULL;
 	struct cursor cursor;
 	struct slice name;
 
 	contract_raw_begin(&command, 0x8001, 0x173);
 	buf_put_u32(&command, SRK);
-	assert_int_equal(contract_raw_send(&command, &answer), 0);
+	assert_int_equal(contract_raw_send(&command, &how, &answer, &none), 0);
 	cursor = cursor_of(buf_slice(&answer));
 	(void)cursor_take(&cursor, 10);
 	(void)contract_take_sized(&cursor);
@@ -107,8 +173,11 @@ static struct foreign foreign_make(const char *text)
 {
 	static const uint8_t no_password[] = {0, 0, 0, 9, 0x40, 0, 0, 9, 0, 0, 1, 0, 0};
 	static const uint8_t sealed[] = {0, 14, 0, 8, 0, 11, 0, 0, 4, 0x52, 0, 0, 0, 0x10, 0, 0};
-	struct foreign foreign = {.made = BUF_INIT(PROVIDER_RAW_MAX), .name = BUF_INIT(128)};
+	struct foreign foreign = {.made = BUF_INIT(GUEST_BYTES_MAX), .name = BUF_INIT(128)};
 	CLEANUP(buf_fini) struct buf command = BUF_INIT(256);
+	const struct guest_command how = {
+		.handle_count = 1, .session_count = 1, .takes_slot = true};
+	struct provider_guest *none = NULL;
 	size_t len = strlen(text);
 	struct cursor cursor;
 
@@ -123,7 +192,7 @@ static struct foreign foreign_make(const char *text)
 	buf_put(&command, slice_of(sealed, sizeof(sealed)));
 	buf_put_u16(&command, 0); /* outside info */
 	buf_put_u32(&command, 0); /* PCRs */
-	assert_int_equal(contract_raw_send(&command, &foreign.made), 0);
+	assert_int_equal(contract_raw_send(&command, &how, &foreign.made, &none), 0);
 	cursor = cursor_of(buf_slice(&foreign.made));
 	(void)cursor_take(&cursor, 14);
 	foreign.object.private_part = contract_take_sized(&cursor);

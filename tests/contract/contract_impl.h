@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "provider/blob.h"
+#include "provider/guest.h"
 #include "tests/contract/contract.h"
 
 extern struct contract_factory *contract_factory;
@@ -46,11 +47,12 @@ void contract_key_fini(struct contract_key *key);
 void contract_sign_and_verify(struct slice header, const struct key_result *key,
 			      const struct sign_request *request);
 
-/* Raw commands: a beginning without a length, which is filled in when it is sent; the code of the
- * answer. */
+/* A guest's command: a beginning without a length, which is filled in when it is sent, with all
+ * that @how says but its bytes; the code of the answer. */
 bool contract_on_chip(void);
 void contract_raw_begin(struct buf *command, uint16_t tag, uint32_t code);
-uint32_t contract_raw_send(struct buf *command, struct buf *ret_answer);
+uint32_t contract_raw_send(struct buf *command, const struct guest_command *how,
+			   struct buf *ret_answer, struct provider_guest **ret_made);
 /* A TPM2B, with its length. */
 struct slice contract_take_sized(struct cursor *cursor);
 
@@ -96,7 +98,7 @@ void contract_ek(void **state);
 void contract_pcrs(void **state);
 int contract_attest_setup(void);
 void contract_attest_teardown(void);
-void contract_raw(void **state);
+void contract_guests(void **state);
 void contract_unseal_loadable(void **state);
 int contract_keys_setup(void);
 void contract_keys_teardown(void);

@@ -38,7 +38,6 @@ static void check(const struct conf *conf)
 	for (i = 0; i < conf->tenant_count; i++)
 		check_tenant(&conf->tenants[i]);
 	conf_unused_sections(conf, count, &visited);
-	conf_unused_keys(conf, count, &visited);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -208,8 +208,8 @@ static void ask_start(struct engine *engine)
 	(void)chip_startup(engine);
 	if (chip_facts(engine) == TSS2_RC_SUCCESS)
 		FUZZ_REQUIRE(memchr(engine->facts.manufacturer, 0, 5));
-	(void)chip_flush_group(engine, GROUP_TRANSIENT, NULL);
-	(void)chip_flush_group(engine, GROUP_SAVED_SESSION, NULL);
+	(void)chip_flush_group(engine, GROUP_TRANSIENT);
+	(void)chip_flush_group(engine, GROUP_SAVED_SESSION);
 	(void)chip_lockout(engine);
 }
 
@@ -534,19 +534,24 @@ static void ask_contexts(struct engine *engine)
 
 	if (!chip_context_save(engine, 0x80000000, &context))
 		(void)chip_context_load(engine, buf_slice(&context), &handle);
-	if (session_park(engine))
+	if (session_park_one(engine, LINE_FIRST))
 		(void)session_unpark(engine, LINE_FIRST);
 }
 
-static void ask_raw(struct engine *engine)
+static void ask_guest(struct engine *engine)
 {
-	static const uint8_t command[] = {0x80, 1, 0, 0, 0, 12, 0, 0, 1, 0x7b, 0, 8};
+	static const uint8_t start[] = {0x80, 1, 0, 0, 0, 14, 0, 0, 1, 0x86, 0, 0, 0, 0x0b};
+	const struct engine_guest_command command = {.bytes = slice_of(start, sizeof(start)),
+						     .makes = ENGINE_GUEST_SEQUENCE};
 	CLEANUP(buf_fini) struct buf answer = BUF_INIT(TRANSPORT_BUFFER);
+	struct engine_guest *made = NULL;
 	struct err err = {0};
 
-	if (engine_raw(engine, slice_of(command, sizeof(command)), &answer, &err) == 0)
+	if (engine_guest_run(engine, &command, &answer, &made, &err) == 0)
 		FUZZ_REQUIRE(answer.len >= HEADER);
-	FUZZ_EITHER(engine_raw_end(engine, &err) == 0);
+	else
+		FUZZ_REQUIRE(!made && answer.len == 0);
+	engine_guest_free(engine, made);
 }
 
 static const struct {
@@ -555,7 +560,7 @@ static const struct {
 } asks[] = {
 	{ask_start, false},   {ask_public, false},   {ask_load, false},	   {ask_create, false},
 	{ask_session, false}, {ask_load, true},	     {ask_create, true},   {ask_unseal, true},
-	{ask_sign, true},     {ask_contexts, false}, {ask_contexts, true}, {ask_raw, true},
+	{ask_sign, true},     {ask_contexts, false}, {ask_contexts, true}, {ask_guest, true},
 	{ask_bytes, false},   {ask_uses, true},	     {ask_message, true},  {ask_quote, true},
 	{ask_certify, true},  {ask_ek, true},	     {ask_activate, true}, {ask_nv, true},
 };
@@ -580,6 +585,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (asks[which].ready)
 		make_ready(&engine);
 	asks[which].ask(&engine);
+	guests_free(&engine);
 	eks_fini(&engine.eks);
 	line_close(&engine.line);
 	slots_reset(&engine.slots);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/base64.h"
+#include "broker/commands.h"
 #include "crypto/keyfile.h"
 #include "provider/blob.h"
 #include "service/service.h"
@@ -113,6 +114,7 @@ static void blob_seeds(void)
 		[BLOB_SECRET] = {0, BLOB_ENVELOPE},
 		[BLOB_KEY] = {BLOB_EXPORTABLE, BLOB_IMPORTED},
 		[BLOB_AIK] = {0, 0},
+		[BLOB_PERSISTENT] = {0, BLOB_ENVELOPE},
 	};
 	struct blob_key_public key = {.type = PKEY_ECC_P256,
 				      .uses = KEY_USE_SIGN,
@@ -134,7 +136,7 @@ static void blob_seeds(void)
 		put_seed(buf_slice(&bodies[i]));
 	/* One of before. */
 	put_seed(slice_of(bodies[0].data, bodies[0].len - 3 - key.public.len));
-	for (i = 0; i < 8; i++) {
+	for (i = 0; i < 10; i++) {
 		header.provider = i & 1 ? PROVIDER_TPM : PROVIDER_SOFTWARE;
 		header.kind = (enum blob_kind)(BLOB_SEALED + i / 2);
 		header.flags = flags[header.kind][i & 1];
@@ -439,6 +441,32 @@ static void response_seeds(void)
 		}
 }
 
+static uint8_t command_index(const char *name)
+{
+	size_t count;
+
+	return (uint8_t)(commands_by_name(name) - commands_all(&count));
+}
+
+/* Every command of the table as it should be, in every set, and with each thing wrong. */
+static void crafted_seeds(void)
+{
+	size_t i, count, wrong;
+	const struct command *commands = commands_all(&count);
+
+	for (i = 0; i < count; i++)
+		for (wrong = 0; wrong < 7; wrong++) {
+			CLEANUP(buf_fini) struct buf seed = BUF_INIT(64);
+
+			buf_put_u8(&seed, (uint8_t)(8 | (wrong == 6 ? 4 : commands[i].set)));
+			buf_put_u16(&seed, wrong == 6 ? 0x0305 : 0);
+			buf_put_u8(&seed, command_index(commands[i].name));
+			buf_put_u8(&seed, (uint8_t)(wrong < 6 ? 0xc0 | 1u << wrong : 0));
+			buf_put(&seed, slice_of("\0\0\7\7\1\22\1\5\5\5\5\5\5\5\5\5", 16));
+			put_seed(buf_slice(&seed));
+		}
+}
+
 /* Commands without sessions and with a password, for handles of every kind. */
 static void command_seeds(void)
 {
@@ -462,15 +490,127 @@ static void command_seeds(void)
 				if (how & 1)
 					buf_put(&body, slice_of(password, sizeof(password)));
 				buf_put_u32(&body, codes[code] == 0x120 ? 0x81000001 : 0);
-				buf_put_u8(&seed, (uint8_t)(7 - (handle & 1)));
+				buf_put_u8(&seed, (uint8_t)(handle & 1 ? 3 : 4)); /* set */
+				buf_put_u16(&seed, 0);
 				buf_put_u16(&seed, how & 1 ? 0x8002 : 0x8001);
 				buf_put_u32(&seed, (uint32_t)(10 + body.len));
 				buf_put_u32(&seed, codes[code]);
 				buf_put(&seed, buf_slice(&body));
 				put_seed(buf_slice(&seed));
 			}
-	put_seed(slice_of("\1\0\0\0\5\0", 6)); /* SET_LOCALITY 0 */
-	put_seed(slice_of("\1\0\0\0\1", 5));
+	put_seed(slice_of("\1\0\0\0\0\0\5\0", 8)); /* SET_LOCALITY 0 */
+	put_seed(slice_of("\1\0\0\0\0\0\1", 7));
+	crafted_seeds();
+}
+
+/* Plays of fuzz_connections.c: who (of 6), what (of 10), and whether more comes before a turn. */
+static void connection_seeds(void)
+{
+	static const uint8_t join[] = {0, 1, 2, 3, 4, 6 + 5}, say = 7 * 6, later = 0x80;
+	static const uint8_t lengths[] = {12, 9, 0, 63, 0x40 | 20, 0x80 | 3};
+	size_t echo, what, length;
+
+	for (echo = 0; echo < 2; echo++)
+		for (what = 0; what < 7; what++)
+			for (length = 0; length < sizeof(lengths); length++) {
+				CLEANUP(buf_fini) struct buf seed = BUF_INIT(256);
+
+				buf_put_u8(&seed, (uint8_t)echo);
+				buf_put(&seed, slice_of(join, sizeof(join)));
+				buf_put_u8(&seed, say);
+				buf_put_u8(&seed, lengths[length]);
+				buf_put_u8(&seed, (uint8_t)(what * 6));
+				buf_put_u16(&seed, 1);
+				buf_put_u8(&seed, (uint8_t)(say + 1 + (what & 1 ? later : 0)));
+				buf_put_u8(&seed, 12);
+				buf_put_u8(&seed, (uint8_t)(what * 6 + 1));
+				put_seed(buf_slice(&seed));
+			}
+	/* SET_LOCALITY 0 in two pieces; an answer that is too late. */
+	put_seed(slice_of("\0\6\x2a\x83\0\0\0\x2a\x82\5\0", 11));
+	put_seed(slice_of("\0\0\x2a\14\14\x1e\0\1", 8));
+}
+
+/* --- plays of fuzz_vchip.c --- */
+
+static void put_step(struct buf *seed, uint8_t sender, const char *name, struct slice choices)
+{
+	buf_put_u8(seed, sender);
+	buf_put_u8(seed, command_index(name));
+	buf_put_u8(seed, 0);
+	if (!(commands_by_name(name)->effects & NO_SESSIONS))
+		buf_put_u8(seed, 0);
+	buf_put(seed, choices);
+}
+
+/*
+ * Each with an object, a session and a sequence before it, by their owner and by the other one.
+ * Those have the places 24 (0x18) and up in the palette.
+ */
+static void vchip_seeds(void)
+{
+	static const struct {
+		const char *name, *choices;
+		size_t len;
+	} steps[] = {
+		{"CreatePrimary", "\0\0\x11\2\0\0", 6},
+		{"Create", "\x18\0\x11\2\0\0", 6},
+		{"Load", "\x18\0\5\2", 4},
+		{"LoadExternal", "\5\2\0", 3},
+		{"ReadPublic", "\x18", 1},
+		{"ReadPublic", "\12", 1}, /* the SRK */
+		{"ReadPublic", "\xcb", 1},
+		{"Sign", "\x18\0\5\5\0", 5},
+		{"Sign", "\x18\1\x19\1\5\5\0", 7},
+		{"ContextSave", "\x18", 1},
+		{"ContextSave", "\x19", 1},
+		{"ContextLoad", "\0", 1},
+		{"ContextLoad", "\xc0\x1e\1", 3},
+		{"FlushContext", "\x18", 1},
+		{"FlushContext", "\x19", 1},
+		{"EvictControl", "\0\x18\0\13", 4},
+		{"EvictControl", "\0\x18\1\x19\1\13", 6},
+		{"EvictControl", "\0\xcb\0\13", 4},
+		{"EvictControl", "\0\x18\0\12", 4},
+		{"GetCapability", "\1\7\12", 3},
+		{"GetCapability", "\1\12\12", 3},
+		{"GetCapability", "\1\20\12", 3},
+		{"GetCapability", "\1\22\12", 3},
+		{"GetCapability", "\1\23\12", 3},
+		{"GetCapability", "\6\2\12", 3},
+		{"SequenceUpdate", "\x1a\0\5", 3},
+		{"SequenceComplete", "\x1a\0\5\0", 4},
+		{"PolicySecret", "\1\x19\0\0\0\0\0", 7},
+		{"PolicyAuthValue", "\x19", 1},
+		{"TestParms", "\0\0", 2},
+		{"NV_Read", "\20\20\0\0\0", 5},
+		{"Clear", "", 0},
+	};
+	static const uint8_t limits[] = {2 | 2 << 3, 7 | 7 << 3, 1 | 1 << 3};
+	size_t i, j, how;
+
+	for (i = 0; i < sizeof(steps) / sizeof(steps[0]); i++)
+		for (how = 0; how < 12; how++) {
+			struct slice choices = slice_of(steps[i].choices, steps[i].len);
+			CLEANUP(buf_fini) struct buf seed = BUF_INIT(512);
+
+			buf_put_u8(&seed, (uint8_t)(how << 1 | (how & 1)));
+			buf_put_u8(&seed, limits[how % 3]);
+			for (j = 0; j < 2; j++) {
+				put_step(&seed, 0, "CreatePrimary", slice_of("\0\0\x11\2\0\0", 6));
+				put_step(&seed, 0, "StartAuthSession",
+					 slice_of(how & 2 ? "\2\2\20\0\1\0\1" : "\2\2\20\0\0\0\1",
+						  7));
+				put_step(&seed, 0, "HashSequenceStart", slice_of("\0\1", 2));
+				put_step(&seed, 0, "ContextSave", slice_of("\x18", 1));
+				put_step(&seed, 0, steps[i].name, choices);
+				put_step(&seed, 1, steps[i].name, choices);
+				put_step(&seed, 0, steps[i].name, choices);
+				buf_put_u8(&seed, (uint8_t)(0xe0 + 2 * how)); /* it befalls */
+				buf_put_u8(&seed, (uint8_t)how);
+			}
+			put_seed(buf_slice(&seed));
+		}
 }
 
 static const struct {
@@ -486,6 +626,8 @@ static const struct {
 	{"request", request_seeds},
 	{"response", response_seeds},
 	{"command", command_seeds},
+	{"connections", connection_seeds},
+	{"vchip", vchip_seeds},
 };
 
 int main(int argc, char **argv)

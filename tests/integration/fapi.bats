@@ -18,9 +18,12 @@ open_object() { # path, [curl option..]
 	api GET "/v1/fapi/object?path=$path" "$@"
 }
 
-# stock_tools: tss2_*, pytss and tpm2_* get at this store, and at the chip by themselves.
+# stock_tools [TCTI:]: tss2_*, pytss and tpm2_* get at this store; at the chip by the host's socket
+# while the service runs, else by themselves.
 stock_tools() {
-	jq --arg tcti "${1:-}$TCTI" '.tcti = $tcti' "$T/state/fapi/fapi-config.json" >"$T/fapi.json"
+	local way=${1:-}$TCTI
+	[[ ! -S $T/run/tpm.sock ]] || way=swtpm:path=$T/run/tpm.sock
+	jq --arg tcti "$way" '.tcti = $tcti' "$T/state/fapi/fapi-config.json" >"$T/fapi.json"
 	export TSS2_FAPICONF=$T/fapi.json TPM2TOOLS_TCTI=$TCTI TSS2_LOG=all+NONE
 }
 

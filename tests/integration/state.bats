@@ -472,11 +472,11 @@ full_disk() {
 }
 
 @test "what has no effect is named by --check and in the log" {
-	local line="key 'tenant host { objects }' is accepted and has no effect"
-	write_config 'provider = "legacy"' 'tenant host { objects = 3 rate = 1000 }'
+	local line="section 'device' is accepted and has no effect"
+	write_config 'provider = "legacy"' 'device { provision = manual }' 'fapi { probe = false }'
 	run "$HOLDFASTD" --check --config "$T/conf"
 	[[ $status == 0 ]]
-	[[ $output == *"$line"* && $output != *'{ rate }'* ]]
+	[[ $output == *"$line"* && $output != *'fapi'* ]]
 	start_daemon
 	grep -qF "$line" "$T/log"
 }

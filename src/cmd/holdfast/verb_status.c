@@ -121,6 +121,7 @@ static int print_status(const struct cli *cli, const char *text)
 	put_line(&out, "protection", text_of(status, "protection", "unknown"));
 	put_tpm(&out, json_object_get(status, "tpm"));
 	put_fapi(&out, json_object_get(status, "fapi"));
+	put_line(&out, "broker", text_of(status, "broker", NULL));
 	put_line(&out, "tenant", text_of(status, "tenant", NULL));
 	put_line(&out, "version", text_of(status, "version", NULL));
 	put_uptime(&out, json_object_get(status, "uptime"));

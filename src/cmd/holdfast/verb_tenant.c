@@ -188,6 +188,7 @@ int verb_tenant_add(struct cli *cli, struct opt_words words)
 	const char *name = NULL;
 	struct hf_tenant_policy policy = {.broker = NULL};
 	struct opt_list operations = {.count = 0}, peers = {.count = 0};
+	struct opt_list allow = {.count = 0}, deny = {.count = 0};
 	bool nothing = false;
 	const struct opt opts[] = {
 		OPT_TENANT(&name),
@@ -201,6 +202,24 @@ int verb_tenant_add(struct cli *cli, struct opt_words words)
 		 .name = "no-operations",
 		 .help = "it may do nothing, for now",
 		 .flag = &nothing},
+		{.kind = OPT_TEXT,
+		 .name = "broker",
+		 .value = "SET",
+		 .help = "raw TPM commands that it may send: none, read-only, standard or "
+			 "full; default: none",
+		 .text = &policy.broker},
+		{.kind = OPT_LIST,
+		 .name = "allow",
+		 .value = "COMMAND",
+		 .help = "one that is added to the set, such as NV_Write",
+		 .list = &allow},
+		{.kind = OPT_LIST,
+		 .name = "deny",
+		 .value = "COMMAND",
+		 .help = "one that is taken from it",
+		 .list = &deny},
+		OPT_NUMBER("sessions", "of raw commands, at a time; default: 16", &policy.sessions),
+		OPT_NUMBER("objects", "of raw commands, at a time; default: 64", &policy.objects),
 		OPT_NUMBER("keys", "how many it may have; default: 256; 0: no limit", &policy.keys),
 		OPT_NUMBER("stored", "bytes that its secrets may take; default: 16 MiB",
 			   &policy.stored),
@@ -228,6 +247,10 @@ int verb_tenant_add(struct cli *cli, struct opt_words words)
 		policy.operations = operations.items;
 	if (peers.count > 0)
 		policy.peers = peers.items;
+	if (allow.count > 0)
+		policy.allow = allow.items;
+	if (deny.count > 0)
+		policy.deny = deny.items;
 	return add(cli, name, &policy);
 }
 

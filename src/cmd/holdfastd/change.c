@@ -4,8 +4,8 @@
  *
  *   open     for each tenant that is STARTING: read its id, or make it (pool)
  *   reload   read the file (pool)  >  put it in force  >  open
- *   add      wait until nothing of that name is left  >  listen  >  write its policy, make its id
- *            (pool)
+ *   add      give up what is left of that name, and wait until nothing is  >  listen  >  write its
+ *            policy, make its id (pool)
  *   remove   listen no more, end its connections  >  wait until nothing of that name is left  >
  *            move its data away (pool), which is the moment that counts  >  delete them (pool)
  *
@@ -23,10 +23,12 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "cmd/holdfastd/policy.h"
+#include "cmd/holdfastd/share.h"
 #include "cmd/holdfastd/tenants_impl.h"
 
 /* A chip may look for the primes of an RSA key for so long. */
 #define PATIENCE_US 150000000u
+#define SILENCE_US  5000000u /* .. of which the log tells after this */
 #define NAMES_MAX   (4u * 1024u * 1024u)
 
 struct change {
@@ -57,6 +59,7 @@ struct change {
 	bool known; /* remove: it was served, so that absent data are no error */
 	void (*go_on)(struct change *change, const struct err *err); /* add, remove: not NULL while
 						it waits until nothing of the name is left */
+	bool told;						     /* that it waits */
 };
 
 /* --- the queue --- */
@@ -180,6 +183,29 @@ static void submit(struct change *change)
 
 /* --- waiting until nothing of a name is left --- */
 
+/* One that is removed is off the sockets already, and stays so. */
+static int refuse_waiting(const struct change *change, struct err *err)
+{
+	(void)err_set(err, ERR_TIMEOUT, "a request of tenant %s does not end; %s", change->name,
+		      change->known ? "its data are untouched, but it is not served any more"
+				    : "nothing was changed");
+	return err_add_remedy(err, change->known ? "Repeat the command later; or reload, which "
+						   "serves the tenant again."
+						 : "Repeat the command later.");
+}
+
+/* Everything that changes stands behind it meanwhile. True: it waits on. */
+static bool tell_waiting(struct change *change)
+{
+	struct err ignored;
+
+	if (change->told)
+		return false;
+	change->told = true;
+	log_warning("tenants: a change waits for a request of tenant %s to end", change->name);
+	return loop_timer_set(&change->tenants->step, PATIENCE_US - SILENCE_US, &ignored) == 0;
+}
+
 /* They are gone, or it was waited for long enough. */
 static void waited(void *arg)
 {
@@ -193,8 +219,9 @@ static void waited(void *arg)
 		TAKE(change->go_on)(change, NULL);
 		return;
 	}
-	(void)err_set(&err, ERR_TIMEOUT, "a request of tenant %s does not end; nothing was changed",
-		      change->name);
+	if (tell_waiting(change))
+		return;
+	(void)refuse_waiting(change, &err);
 	TAKE(change->go_on)(change, &err);
 }
 
@@ -221,7 +248,7 @@ static void wait_for_none(struct change *change,
 		go_on(change, NULL);
 		return;
 	}
-	if (loop_timer_set(&tenants->step, PATIENCE_US, &err) < 0)
+	if (loop_timer_set(&tenants->step, SILENCE_US, &err) < 0)
 		go_on(change, &err);
 	else
 		change->go_on = go_on;
@@ -403,6 +430,7 @@ static int store_tenant(struct change *change, struct err *err)
  */
 static int forget_folder(struct tenants *tenants, const char *name, struct err *err)
 {
+	share_forget(tenants, name);
 	return server_remove_folder(tenants->daemon->server, tenants->daemon->conf->run_dir, name,
 				    err);
 }
@@ -476,14 +504,17 @@ static void add_now(struct change *change, const struct err *failure)
 		run(change, store_tenant, added);
 }
 
+/* Nobody in the table has the name: what is left of it is of one whose section is gone. */
 static void begin_add(struct change *change)
 {
 	struct err err;
 
-	if (check_new(change->tenants, change->name, &err) < 0)
+	if (check_new(change->tenants, change->name, &err) < 0) {
 		end(change, &err);
-	else
-		wait_for_none(change, add_now);
+		return;
+	}
+	tenants_give_up(change->tenants, change->name);
+	wait_for_none(change, add_now);
 }
 
 int change_add(void *arg, const char *name, const struct json_t *policy, service_tenants_fn done,

@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "cmd/holdfastd/opening.h"
 #include "cmd/holdfastd/probe.h"
+#include "cmd/holdfastd/tenants.h"
 #include "provider/legacy/legacy.h"
 #include "provider/tpm/tpm.h"
 
@@ -38,6 +39,7 @@ struct choice {
 	bool no_fallback;	     /* a TPM was to be accepted: software is no answer any more */
 	bool probing;		     /* a probe's job is not ended */
 	struct opening_result found; /* what is being probed */
+	struct provider *leaving;    /* is closed once its virtual chips are; else NULL */
 	struct {
 		/* NULL = nobody asks for it */
 		void (*done)(void *op, const struct service_accepted *accepted,
@@ -68,6 +70,7 @@ void choice_free(struct choice *choice)
 	if (!choice)
 		return;
 	choice_stop(choice);
+	provider_free(choice->leaving);
 	free(choice);
 }
 
@@ -134,6 +137,7 @@ static void use_provider(struct choice *choice, struct provider *p,
 
 	daemon->provider = p;
 	service_set_provider(daemon->service, p, status, decision->reason);
+	tenants_listen_raw(daemon->tenants);
 	if (decision->warn)
 		log_warning("security provider %s (protection: %s): %s", p->ops->name,
 			    p->ops->protection, decision->reason);
@@ -215,6 +219,13 @@ static void keep_failure(struct choice *choice, const struct err *err)
 /* Whether FAPI has a say, and which; choice->failure tells why it did not connect. */
 enum verdict { NOT_ASKED, CONNECTS, DOES_NOT_CONNECT };
 
+static void close_leaving(void *arg)
+{
+	struct choice *choice = arg;
+
+	opening_close(choice->daemon->jobs, TAKE(choice->leaving), CLOSE_S, NULL, NULL);
+}
+
 /* @opened is NULL when there is no TPM, or when it failed (choice->failure). */
 static void decide(struct choice *choice, bool present, const struct opening_result *opened,
 		   enum verdict fapi)
@@ -243,8 +254,9 @@ static void decide(struct choice *choice, bool present, const struct opening_res
 			log_notice("TPM: %s", opened->remark);
 		return;
 	case SELECT_USE_LEGACY:
+		choice->leaving = opened ? opened->p : NULL;
 		if (opened)
-			opening_close(daemon->jobs, opened->p, CLOSE_S, NULL, NULL);
+			raw_close(daemon->service, close_leaving, choice);
 		use_legacy(choice, &decision);
 		return;
 	case SELECT_USE_NONE:
@@ -279,13 +291,11 @@ static void conclude_probe(struct choice *choice, bool own_files, const struct e
 	decide(choice, true, &found, !has_say ? NOT_ASKED : err ? DOES_NOT_CONNECT : CONNECTS);
 }
 
-static void probed(void *arg, bool own_files, const struct provider_status *status,
-		   const struct err *err)
+static void probed(void *arg, bool own_files, const struct err *err)
 {
 	struct choice *choice = arg;
 
-	if (status)
-		choice->found.status = *status;
+	(void)raw_status(choice->daemon->service, &choice->found.status);
 	if (choice->stopped)
 		choice->daemon->provider = choice->found.p;
 	else
@@ -303,9 +313,8 @@ static void found(struct choice *choice, const struct opening_result *result)
 {
 	struct daemon *daemon = choice->daemon;
 	const struct probe probe = {
-		.jobs = daemon->jobs,
+		.service = daemon->service,
 		.fapi = &daemon->fapi.fapi,
-		.p = result->p,
 		.done = probed,
 		.ended = probe_ended,
 		.arg = choice,
@@ -319,10 +328,10 @@ static void found(struct choice *choice, const struct opening_result *result)
 	}
 	choice->found = *result;
 	choice->probing = true;
-	if (probe_start(&probe, &err) == 0)
+	if (raw_open(daemon->service, result->p, &err) == 0 && probe_start(&probe, &err) == 0)
 		return;
 	choice->probing = false;
-	probed(choice, true, NULL, &err);
+	probed(choice, true, &err);
 }
 
 /* --- looking and opening --- */

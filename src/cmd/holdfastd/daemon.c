@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "cmd/holdfastd/choice.h"
 #include "cmd/holdfastd/opening.h"
+#include "cmd/holdfastd/share.h"
 #include "cmd/holdfastd/tenants.h"
 #include "host/listen_fds.h"
 #include "host/notify.h"
@@ -59,6 +60,45 @@ static void init_admin(struct daemon *daemon)
 	daemon->admin_peers[1] = geteuid();
 	tenant->peers = daemon->admin_peers;
 	tenant->peer_count = ARRAY_LEN(daemon->admin_peers);
+}
+
+/* --- the FAPI helper --- */
+
+static int listen_for_helper(void *arg, struct err *err)
+{
+	struct daemon *daemon = arg;
+
+	return raw_server_listen(daemon->raw, daemon->conf->run_dir, RAW_HELPER,
+				 &daemon->service->helper.tenant, err);
+}
+
+static void unlisten_for_helper(void *arg)
+{
+	struct daemon *daemon = arg;
+
+	raw_server_unlisten(daemon->raw, &daemon->service->helper.tenant, true);
+}
+
+static void provisioned(void *arg)
+{
+	share_refresh(((struct daemon *)arg)->tenants);
+}
+
+/* It comes as the user that we are. */
+static void init_helper(struct daemon *daemon)
+{
+	struct tenant *tenant = &daemon->service->helper.tenant;
+
+	tenant->rights = TENANT_ADMIN; /* its connections are counted as the administrator's */
+	tenant->peers = &daemon->admin_peers[1];
+	tenant->peer_count = 1;
+	daemon->fapi.fapi.listen = listen_for_helper;
+	daemon->fapi.fapi.unlisten = unlisten_for_helper;
+	daemon->fapi.fapi.provisioned = provisioned;
+	daemon->fapi.fapi.arg = daemon;
+	service_set_fapi(daemon->service, &daemon->fapi.fapi);
+	service_set_raw(daemon->service, daemon->state.broker_key, daemon->fapi.reserved,
+			daemon->fapi.reserved_count);
 }
 
 /* --- stopping --- */
@@ -154,6 +194,7 @@ static void stop(void *arg, uint32_t signo)
 	choice_stop(daemon->choice);
 	tenants_stop(daemon->tenants);
 	fapi_setup_stop(&daemon->fapi);
+	raw_server_stop(daemon->raw);
 	server_stop(daemon->server);
 	daemon->drain_until_us = clock_monotonic_us() + DRAIN_US;
 	daemon->own_until_us = clock_monotonic_us() + OWN_US;
@@ -222,7 +263,10 @@ static int start_http(struct daemon *daemon, struct err *err)
 		     &daemon->http, err);
 	if (r < 0)
 		return r;
-	return server_new(daemon->loop, daemon->http, &daemon->server, err);
+	r = server_new(daemon->loop, daemon->http, &daemon->server, err);
+	return r < 0 ? r
+		     : raw_server_new(daemon->loop, daemon->server, daemon->service, &daemon->raw,
+				      err);
 }
 
 static int listen_for_admin(struct daemon *daemon, struct err *err)
@@ -263,6 +307,7 @@ static int build(struct daemon *daemon, struct err *err)
 	r = loop_new(&daemon->loop, err);
 	if (r < 0)
 		return r;
+	audit_set_loop(daemon->loop);
 	r = watch_signals(daemon, err);
 	if (r < 0)
 		return r;
@@ -285,7 +330,7 @@ static int build(struct daemon *daemon, struct err *err)
 	r = fapi_setup_init(&daemon->fapi, daemon->conf, err);
 	if (r < 0)
 		return r;
-	service_set_fapi(daemon->service, &daemon->fapi.fapi);
+	init_helper(daemon);
 	service_set_event_log(daemon->service, daemon->conf->tpm2.fapi.firmware_log_file);
 	r = start_http(daemon, err);
 	if (r < 0)
@@ -352,6 +397,7 @@ static void release(struct daemon *daemon, int status)
 	if (daemon->service)
 		service_sweep(daemon->service);
 	provider_free(daemon->provider);
+	raw_server_free(daemon->raw);
 	http_free(daemon->http);
 	server_free(daemon->server);
 	tenants_free(daemon->tenants);
@@ -359,6 +405,7 @@ static void release(struct daemon *daemon, int status)
 	service_free(daemon->service);
 	fapi_setup_fini(&daemon->fapi);
 	state_fini(&daemon->state);
+	audit_set_loop(NULL);
 	loop_free(daemon->loop);
 }
 

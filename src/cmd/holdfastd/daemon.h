@@ -17,6 +17,7 @@
 #include "http/http.h"
 #include "jobs/jobs.h"
 #include "provider/select.h"
+#include "server/raw.h"
 #include "server/server.h"
 #include "service/service.h"
 
@@ -36,9 +37,10 @@ struct daemon {
 	struct service *service;
 	struct http *http;
 	struct server *server;
+	struct raw_server *raw;
 	struct tenants *tenants;
 	struct service_tenant admin;
-	uid_t admin_peers[2];
+	uid_t admin_peers[2]; /* root, and our own, which is the helper's too */
 	struct fapi_setup fapi;
 	struct choice *choice;
 	struct provider *provider; /* owned; NULL while there is none */

@@ -61,10 +61,10 @@ static char *find_program(void)
 	return strdup(HOLDFAST_LIBEXECDIR "/" HELPER);
 }
 
-static void reserve(struct service_fapi *fapi, uint32_t handle)
+static void reserve(struct fapi_setup *setup, uint32_t handle)
 {
 	if (handle != 0)
-		fapi->reserved[fapi->reserved_count++] = handle;
+		setup->reserved[setup->reserved_count++] = handle;
 }
 
 int fapi_setup_init(struct fapi_setup *setup, const struct conf *conf, struct err *err)
@@ -88,8 +88,8 @@ int fapi_setup_init(struct fapi_setup *setup, const struct conf *conf, struct er
 		.ek_cert_less = conf->tpm2.fapi.ek_cert_less,
 		.machine = MACHINE_CONF,
 	};
-	reserve(fapi, conf->tpm.hsk_handle);
-	reserve(fapi, conf->device.handle);
+	reserve(setup, conf->tpm.hsk_handle);
+	reserve(setup, conf->device.handle);
 	return 0;
 }
 

@@ -9,11 +9,15 @@
 #include "conf/conf.h"
 #include "service/fapi.h"
 
+#define FAPI_SETUP_RESERVED 2u
+
 struct fapi_setup {
 	char *program;
 	char *folder;
 	char *run;
-	struct service_fapi fapi; /* borrows the above */
+	struct service_fapi fapi;		/* borrows the above; without its sockets */
+	uint32_t reserved[FAPI_SETUP_RESERVED]; /* persistent handles that are ours */
+	size_t reserved_count;
 };
 
 /* Of zero bytes; @conf is borrowed. The environment has no say. */

@@ -101,27 +101,21 @@ static int read_wish(const struct conf *conf, struct daemon *daemon, struct err 
 	return 0;
 }
 
-#define UNUSED_LINE "%s '%s' is accepted and has no effect in this version"
-
-struct teller {
-	const char *what; /* "section" or "key" */
-	bool to_log;
-};
+#define UNUSED_LINE "section '%s' is accepted and has no effect in this version"
 
 static void tell_one(void *arg, const char *name)
 {
-	const struct teller *teller = arg;
+	const bool *to_log = arg;
 
-	if (teller->to_log)
-		log_warning(UNUSED_LINE, teller->what, name);
+	if (*to_log)
+		log_warning(UNUSED_LINE, name);
 	else
-		(void)printf(UNUSED_LINE "\n", teller->what, name);
+		(void)printf(UNUSED_LINE "\n", name);
 }
 
 static void tell_unused(const struct conf *conf, bool to_log)
 {
-	conf_unused_sections(conf, tell_one, &(struct teller){"section", to_log});
-	conf_unused_keys(conf, tell_one, &(struct teller){"key", to_log});
+	conf_unused_sections(conf, tell_one, &to_log);
 }
 
 static const char LONGEST[] = "/fapi/tpm.sock.ctrl"; /* of the sockets that are always there */

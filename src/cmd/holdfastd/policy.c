@@ -25,6 +25,11 @@ _Static_assert(TENANT_RANDOM == (int)CONF_OP_RANDOM && TENANT_SEAL == (int)CONF_
 		       TENANT_DEVICE_TLS == (int)CONF_OP_DEVICE_TLS &&
 		       TENANT_DEVICE_RAW == (int)CONF_OP_DEVICE_RAW,
 	       "the configuration's words are the tenant's rights");
+_Static_assert(SET_NONE == (int)CONF_BROKER_NONE && SET_READ_ONLY == (int)CONF_BROKER_READ_ONLY &&
+		       SET_STANDARD == (int)CONF_BROKER_STANDARD &&
+		       SET_PROVISION == (int)CONF_BROKER_PROVISION &&
+		       SET_FULL == (int)CONF_BROKER_FULL,
+	       "the configuration's words are the sets of commands");
 
 /* --- what it means --- */
 
@@ -45,6 +50,21 @@ static int peers_of(const struct conf_list *list, uid_t **ret_peers, struct err 
 	return 0;
 }
 
+/* The names were checked when they were read. */
+static struct command_list commands_of(const struct conf_list *names)
+{
+	struct command_list list = {.bits = {0}};
+	size_t i;
+
+	for (i = 0; i < names->count; i++) {
+		const struct command *command = commands_by_name(names->items[i]);
+
+		if (command)
+			command_list_add(&list, command);
+	}
+	return list;
+}
+
 int policy_of(const struct conf_tenant *conf, struct tenant_policy *ret_policy, uid_t **ret_peers,
 	      struct err *err)
 {
@@ -55,6 +75,11 @@ int policy_of(const struct conf_tenant *conf, struct tenant_policy *ret_policy, 
 		.keys_max = conf->keys,
 		.stored_max = conf->stored,
 		.rate = conf->rate,
+		.raw = {.set = (enum command_set)conf->broker,
+			.allow = commands_of(&conf->allow),
+			.deny = commands_of(&conf->deny)},
+		.objects_max = conf->objects,
+		.sessions_max = conf->sessions,
 		.peer_count = conf->peers.count,
 	};
 	uid_t *peers = NULL;
@@ -80,7 +105,7 @@ static const struct member {
 	{"operations", MEMBER_LIST}, {"broker", MEMBER_TEXT},	 {"keys", MEMBER_NUMBER},
 	{"stored", MEMBER_NUMBER},   {"rate", MEMBER_NUMBER},	 {"connections", MEMBER_NUMBER},
 	{"sessions", MEMBER_NUMBER}, {"objects", MEMBER_NUMBER}, {"peers", MEMBER_LIST},
-	{"cgroup", MEMBER_TEXT},
+	{"cgroup", MEMBER_TEXT},     {"allow", MEMBER_LIST},	 {"deny", MEMBER_LIST},
 };
 
 static int wrong_type(const char *where, const char *wanted, struct err *err)

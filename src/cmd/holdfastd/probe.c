@@ -12,9 +12,7 @@
 
 struct probe_job {
 	struct probe in;
-	uint64_t deadline_us;
-	struct provider_status status;
-	bool looked;
+	struct service_fapi_run run;
 	_Atomic bool own_files; /* read when the deadline passes while a step runs */
 };
 
@@ -33,31 +31,43 @@ static int make_folder(void *arg, struct err *err)
 	return r < 0 ? err_wrap(err, "making the folder of FAPI") : 0;
 }
 
-static int run(void *arg, struct err *err)
+static int begin(void *arg, struct err *err)
 {
-	CLEANUP(buf_fini) struct buf json = BUF_INIT(FAPI_ANSWER_MAX);
 	struct probe_job *job = arg;
-	const struct fapi_request request = {.verb = FAPI_PROBE, .deadline_us = job->deadline_us};
-	int r = service_fapi_run(job->in.fapi, job->in.p, &request, &json, err);
+	int r = service_fapi_begin(job->in.service, &job->run, err);
 
-	provider_status(job->in.p, &job->status);
-	job->looked = true;
+	job->own_files = is_ours(r);
 	return r;
+}
+
+static int work(void *arg, struct err *err)
+{
+	struct probe_job *job = arg;
+
+	(void)err;
+	service_fapi_work(&job->run);
+	return 0;
+}
+
+static int judge(void *arg, struct err *err)
+{
+	struct probe_job *job = arg;
+
+	return service_fapi_judge(job->in.service, &job->run, err);
 }
 
 static void probe_done(void *arg, const struct err *err)
 {
 	struct probe_job *job = arg;
-	bool whole = !err || err->code != ERR_TIMEOUT; /* else the step may still be writing */
 
-	job->in.done(job->in.arg, err && job->own_files, whole && job->looked ? &job->status : NULL,
-		     err);
+	job->in.done(job->in.arg, err && job->own_files, err);
 }
 
 static void probe_release(void *arg)
 {
 	struct probe_job *job = arg;
 
+	service_fapi_end(job->in.service, &job->run);
 	job->in.ended(job->in.arg);
 	free(job);
 }
@@ -72,17 +82,24 @@ int probe_start(const struct probe *probe, struct err *err)
 	if (!job)
 		return err_set(err, ERR_INTERNAL, "memory is short");
 	job->in = *probe;
-	job->deadline_us = now + HELPER_S * SECOND_US;
-	r = jobs_submit(probe->jobs,
-			&(struct job_plan){
-				.steps = {{JOB_POOL, make_folder}, {JOB_WORKER, run}},
-				.count = 2,
-				.done = probe_done,
-				.release = probe_release,
-				.arg = job,
-				.deadline_us = now + JOB_S * SECOND_US,
-			},
-			&handle, err);
+	job->run = (struct service_fapi_run){
+		.fapi = probe->fapi,
+		.request = {.verb = FAPI_PROBE, .deadline_us = now + HELPER_S * SECOND_US},
+		.json = BUF_INIT(FAPI_ANSWER_MAX),
+	};
+	r = service_submit(probe->service,
+			   &(struct job_plan){
+				   .steps = {{JOB_POOL, make_folder},
+					     {JOB_LOOP, begin},
+					     {JOB_LONG, work},
+					     {JOB_LOOP, judge}},
+				   .count = 4,
+				   .done = probe_done,
+				   .release = probe_release,
+				   .arg = job,
+				   .deadline_us = now + JOB_S * SECOND_US,
+			   },
+			   &handle, err);
 	if (r < 0)
 		free(job);
 	return r;

@@ -4,28 +4,24 @@
 
 /*
  * Probe: the job that asks whether FAPI works with an open TPM: make its folder (pool), run the
- * helper (worker).
+ * helper (long).
  */
 
 #include <stdbool.h>
 
 #include "base/err.h"
 #include "base/mem.h"
-#include "jobs/jobs.h"
-#include "provider/provider.h"
 #include "service/fapi.h"
+#include "service/service.h"
 
 struct probe {
-	struct jobs *jobs;
+	struct service *service; /* whose chip is open to raw commands */
 	const struct service_fapi *fapi;
-	struct provider *p; /* on the chip */
 	/*
 	 * Once: @err is NULL when it succeeded. @own_files: it failed for what is ours (no room, a
-	 * folder that cannot be read), so that it tells nothing of the TPM or of FAPI. @status is
-	 * how the chip is afterwards, NULL when nobody could look.
+	 * folder that cannot be read), so that it tells nothing of the TPM or of FAPI.
 	 */
-	void (*done)(void *arg, bool own_files, const struct provider_status *status,
-		     const struct err *err);
+	void (*done)(void *arg, bool own_files, const struct err *err);
 	/* Once, after done: nothing of the job runs any more. */
 	void (*ended)(void *arg);
 	void *arg;

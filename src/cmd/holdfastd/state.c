@@ -11,7 +11,9 @@
 #include <string.h>
 #include <time.h>
 
+#include "broker/broker.h"
 #include "crypto/cipher.h"
+#include "crypto/hash.h"
 
 #define RESTORE_AUTH                                                                               \
 	"Restore auth.key from a backup of the state folder; without it nothing sealed so far "    \
@@ -28,7 +30,8 @@
 	"Restore tpm.state from a backup of the state folder. To give up what the TPM sealed, "    \
 	"remove tpm.used and tpm.used.copy as well."
 
-#define KEPT_MAX 99u
+#define KEPT_MAX	 99u
+#define BROKER_KEY_LABEL "holdfast broker envelopes"
 
 #define TPM_USED_TEXT "A TPM was used with this state folder.\n"
 
@@ -189,6 +192,21 @@ static int check_id(const struct state *state, struct err *err)
 		       "the id of the tenant is gone, and a TPM was used here");
 }
 
+/* As the store derives the key of its MACs, with another label. */
+static int derive_broker_key(struct state *state, struct err *err)
+{
+	CLEANUP(secret_cleanup) struct secret *key = NULL;
+	struct slice label = slice_str(BROKER_KEY_LABEL);
+	int r = secret_new(BROKER_KEY_SIZE, &key, err);
+
+	if (r == 0)
+		r = hash_hmac(HASH_SHA256, secret_slice(state->auth_key), &label, 1,
+			      secret_data(key), err);
+	if (r == 0)
+		state->broker_key = TAKE(key);
+	return r;
+}
+
 static int open_tenant(struct state *state, struct err *err)
 {
 	struct err fault;
@@ -197,6 +215,8 @@ static int open_tenant(struct state *state, struct err *err)
 	if (state->fault.code != 0)
 		return 0;
 	r = store_set_key(state->store, state->auth_key, err);
+	if (r == 0)
+		r = derive_broker_key(state, err);
 	if (r < 0)
 		return r;
 	r = check_id(state, &fault);
@@ -334,6 +354,7 @@ int state_open(const char *path, struct state *ret_state, struct err *err)
 void state_fini(struct state *state)
 {
 	secret_free(state->auth_key);
+	secret_free(state->broker_key);
 	secret_free(state->host_key);
 	store_free(state->store);
 }

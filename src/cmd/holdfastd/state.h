@@ -24,6 +24,8 @@
 struct state {
 	struct store *store;
 	struct secret *auth_key; /* authorises the provider's objects; NULL with a fault */
+	/* of the envelopes that raw commands' saved contexts leave in; derived from auth_key */
+	struct secret *broker_key;
 	struct secret *host_key; /* root of the legacy provider; NULL with a host_key_fault */
 	struct err fault;	 /* nothing stored can be used; code 0 = all is well */
 	struct err host_key_fault;

@@ -12,6 +12,7 @@
 
 #include "base/log.h"
 #include "cmd/holdfastd/policy.h"
+#include "cmd/holdfastd/share.h"
 #include "cmd/holdfastd/tenants_impl.h"
 #include "host/limits.h"
 #include "service/metrics.h"
@@ -22,6 +23,7 @@
 #define FILES_RESERVE	 128u
 #define CONNECTION_FILES 2u
 #define CONNECTIONS_MIN	 64u
+#define RAW_FILES	 2u
 #define OPENING		 "the tenant's data are being opened"
 
 MEM_DEFINE_CLEANUP(tenants)
@@ -37,6 +39,7 @@ static void served_free(struct tenant *tenant)
 	while (*at != served)
 		at = &(*at)->next;
 	*at = served->next;
+	raw_forget(served->tenants->daemon->service, &served->st);
 	change_left(served->tenants, tenant->name);
 	free(served->peers);
 	free(served);
@@ -104,6 +107,7 @@ void tenants_give_up(struct tenants *tenants, const char *name)
 		}
 		served->given_up = tenant->over = true;
 		(void)tenant_hold(tenant);
+		raw_server_unlisten(tenants->daemon->raw, tenant, true);
 		server_unlisten(tenants->daemon->server, tenant, true);
 		tenant_drop(tenant);
 		/* Whoever came after it may be gone with its connections. */
@@ -283,11 +287,12 @@ static int prepare(struct tenants *tenants, struct plan *plan, struct err *err)
 	return 0;
 }
 
-/* Each tenant takes a descriptor; what is left is for connections. */
-static int check_room(const struct tenants *tenants, size_t count, struct err *err)
+/* Each tenant takes a descriptor, or three with raw commands; what is left is for connections. */
+static int check_room(const struct tenants *tenants, size_t count, size_t with_raw, struct err *err)
 {
 	unsigned files = limits_files();
-	unsigned needed = FILES_RESERVE + CONNECTION_FILES * CONNECTIONS_MIN + (unsigned)count;
+	unsigned own = (unsigned)count + RAW_FILES * (unsigned)with_raw;
+	unsigned needed = FILES_RESERVE + CONNECTION_FILES * CONNECTIONS_MIN + own;
 	unsigned left;
 
 	if (count > TENANTS_MAX)
@@ -300,7 +305,7 @@ static int check_room(const struct tenants *tenants, size_t count, struct err *e
 		return err_add_remedy(err, "Raise the limit of open files of the service "
 					   "(LimitNOFILE= of its unit), then start it again.");
 	}
-	left = (files - FILES_RESERVE - (unsigned)count) / CONNECTION_FILES;
+	left = (files - FILES_RESERVE - own) / CONNECTION_FILES;
 	if (tenants->daemon->server)
 		server_set_connections(tenants->daemon->server, left < SERVER_CONNECTIONS_MAX
 									? left
@@ -311,7 +316,7 @@ static int check_room(const struct tenants *tenants, size_t count, struct err *e
 static int make_plans(struct tenants *tenants, struct conf *conf, struct plans *plans,
 		      struct err *err)
 {
-	size_t i;
+	size_t i, with_raw = 0;
 	int r;
 
 	plans->room = conf->tenant_count + 1 + tenants->kept_count;
@@ -323,9 +328,11 @@ static int make_plans(struct tenants *tenants, struct conf *conf, struct plans *
 		r = plan_kept(tenants, plans, err);
 	if (r == 0)
 		qsort(plans->list, plans->count, sizeof(*plans->list), by_name);
-	for (i = 0; r == 0 && i < plans->count; i++)
+	for (i = 0; r == 0 && i < plans->count; i++) {
 		r = prepare(tenants, &plans->list[i], err);
-	return r < 0 ? r : check_room(tenants, plans->count - 1, err);
+		with_raw += r == 0 && plans->list[i].policy.raw.set != SET_NONE;
+	}
+	return r < 0 ? r : check_room(tenants, plans->count - 1, with_raw, err);
 }
 
 /* --- putting it in force --- */
@@ -333,6 +340,42 @@ static int make_plans(struct tenants *tenants, struct conf *conf, struct plans *
 static bool is_host(const struct entry *entry)
 {
 	return strcmp(entry->name, POLICY_HOST) == 0;
+}
+
+/* Software answers no TPM command; while nobody knows they wait. */
+bool tenants_takes_raw(const struct tenants *tenants, const struct entry *entry)
+{
+	const struct provider *p = tenants->daemon->service->provider;
+
+	return entry->served && entry->served->st.tenant.raw.set != SET_NONE &&
+	       (!p || p->ops->on_chip);
+}
+
+/* What is amiss with these sockets is no reason not to serve the tenant. */
+static void listen_for_raw(struct tenants *tenants, const struct entry *entry)
+{
+	struct daemon *daemon = tenants->daemon;
+	struct tenant *tenant = entry->served ? &entry->served->st.tenant : NULL;
+	struct err err;
+
+	if (!daemon->raw || !tenant)
+		return;
+	if (!tenants_takes_raw(tenants, entry)) {
+		raw_server_unlisten(daemon->raw, tenant, false);
+		share_forget(tenants, entry->name);
+	} else if (raw_server_listen(daemon->raw, daemon->conf->run_dir,
+				     is_host(entry) ? RAW_RUN : RAW_TENANT, tenant, &err) < 0) {
+		log_err(LOG_LEVEL_WARNING, &err, "tenant %s has no tpm.sock", entry->name);
+	}
+}
+
+void tenants_listen_raw(struct tenants *tenants)
+{
+	size_t i;
+
+	for (i = 0; i < tenants->count; i++)
+		listen_for_raw(tenants, tenants->entries[i]);
+	share_refresh(tenants);
 }
 
 /* The host's socket is made by the start, and there is no daemon without. */
@@ -356,6 +399,9 @@ static void retire(struct tenants *tenants, struct entry *entry, bool at_once)
 {
 	if (entry->served) {
 		entry->served->st.tenant.over = true;
+		if (tenants->daemon->raw)
+			raw_server_unlisten(tenants->daemon->raw, &entry->served->st.tenant,
+					    at_once);
 		if (tenants->daemon->server)
 			server_unlisten(tenants->daemon->server, &entry->served->st.tenant,
 					at_once);
@@ -414,8 +460,20 @@ static void put_in_force(struct tenants *tenants, struct plans *plans, struct en
 	free(old);
 	for (i = 0; i < plans->count; i++) {
 		listen_for(tenants, entries[i]);
+		listen_for_raw(tenants, entries[i]);
 		report_unreadable(entries[i]);
 	}
+	share_refresh(tenants);
+}
+
+static size_t count_raw(const struct tenants *tenants)
+{
+	size_t i, count = 0;
+
+	for (i = 0; i < tenants->count; i++)
+		count += tenants->entries[i]->served &&
+			 tenants->entries[i]->served->st.tenant.raw.set != SET_NONE;
+	return count;
 }
 
 int tenants_apply(struct tenants *tenants, struct conf *conf, struct service_reloaded *ret_counts,
@@ -449,7 +507,8 @@ int tenants_add_entry(struct tenants *tenants, const char *name, struct err *err
 	plan = plans.list && entries ? plan_one_kept(&plans, kept_find(tenants, name), err) : NULL;
 	r = plan ? prepare(tenants, plan, err) : err_set(err, ERR_INTERNAL, "memory is short");
 	if (r == 0)
-		r = check_room(tenants, tenants->count, err);
+		r = check_room(tenants, tenants->count,
+			       count_raw(tenants) + (plan->policy.raw.set != SET_NONE), err);
 	if (r < 0) {
 		free(entries);
 		return r;
@@ -464,6 +523,8 @@ int tenants_add_entry(struct tenants *tenants, const char *name, struct err *err
 	tenants->entries = entries;
 	tenants->count++;
 	listen_for(tenants, entries[before]);
+	listen_for_raw(tenants, entries[before]);
+	share_refresh(tenants);
 	return 0;
 }
 
@@ -492,9 +553,11 @@ void tenants_opened(struct tenants *tenants, const char *name, const struct keys
 	if (owner) {
 		entry->served->st.owner = *owner;
 		entry->served->st.fault = (struct err){.code = 0};
+		raw_resume(tenants->daemon->service);
 		return;
 	}
 	entry->served->st.fault = *fault;
+	raw_resume(tenants->daemon->service);
 	log_err(LOG_LEVEL_WARNING, fault, "tenant %s cannot use its data", name);
 }
 
@@ -529,10 +592,12 @@ struct tenant *tenants_host(struct tenants *tenants)
 int tenants_listen(struct tenants *tenants, struct err *err)
 {
 	size_t i;
-	int r = check_room(tenants, tenants->count - 1, err);
+	int r = check_room(tenants, tenants->count - 1, count_raw(tenants), err);
 
 	for (i = 0; r == 0 && i < tenants->count; i++)
 		listen_for(tenants, tenants->entries[i]);
+	if (r == 0)
+		tenants_listen_raw(tenants);
 	return r;
 }
 

@@ -34,6 +34,9 @@ struct tenant *tenants_host(struct tenants *tenants);
 /* Makes the sockets of all others. ERR_QUOTA: this process may not have as many descriptors. */
 int tenants_listen(struct tenants *tenants, struct err *err) MUST_CHECK;
 
+/* Makes and removes the sockets for raw commands, as the policies and the provider say. */
+void tenants_listen_raw(struct tenants *tenants);
+
 /* Reads their ids, and ends removals that were cut off, in the background. */
 void tenants_start(struct tenants *tenants);
 

@@ -56,11 +56,13 @@ struct tenants {
 	struct served *living; /* all that somebody holds, in the table or not */
 	uint32_t next_number;
 	bool stopping;
+	bool sharing;	  /* share.c: a job is at work, .. */
+	bool share_again; /* .. and another one follows */
 
 	struct change *first; /* the one that is made now; the others wait */
 	struct change *last;
 	struct loop_timer step; /* zero, when the end it waits for has come; else how long it is
-				   waited */
+				   waited until that is told, and then until it is given up */
 };
 
 /* --- tenants.c --- */
@@ -80,6 +82,9 @@ int tenants_apply(struct tenants *tenants, struct conf *conf, struct service_rel
 int tenants_add_entry(struct tenants *tenants, const char *name, struct err *err) MUST_CHECK;
 /* Takes it off, and gives up what is at work for it. An unknown one is none. */
 void tenants_remove_entry(struct tenants *tenants, const char *name);
+
+/* Has it a socket for raw commands, as far as policy and provider say? */
+bool tenants_takes_raw(const struct tenants *tenants, const struct entry *entry);
 
 /* The id of one that is STARTING is known, or why it is not. */
 void tenants_opened(struct tenants *tenants, const char *name, const struct keystore_tenant *owner,

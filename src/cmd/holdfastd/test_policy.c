@@ -39,6 +39,8 @@ static void test_meaning(void **state)
 	struct conf_tenant *conf =
 		conf_of("web", "{\"operations\":[\"seal\",\"decrypt\"],\"keys\":7,\"stored\":0,"
 			       "\"rate\":3,\"connections\":5,\"cgroup\":\"/a.slice\","
+			       "\"broker\":\"standard\",\"allow\":[\"NV_Write\"],"
+			       "\"deny\":[\"quote\"],\"sessions\":9,\"objects\":8,"
 			       "\"peers\":[\"uid:0\",\"uid:201000\"]}");
 	struct tenant_policy policy;
 	uid_t *peers = NULL;
@@ -52,6 +54,13 @@ static void test_meaning(void **state)
 	assert_int_equal(policy.rate, 3);
 	assert_int_equal(policy.connections_max, 5);
 	assert_string_equal(policy.cgroup, "/a.slice");
+	assert_int_equal(policy.raw.set, SET_STANDARD);
+	assert_true(command_policy_holds(&policy.raw, commands_by_name("NV_Write")));
+	assert_true(command_policy_holds(&policy.raw, commands_by_name("Sign")));
+	assert_false(command_policy_holds(&policy.raw, commands_by_name("Quote")));
+	assert_false(command_policy_holds(&policy.raw, commands_by_name("PCR_Extend")));
+	assert_int_equal(policy.sessions_max, 9);
+	assert_int_equal(policy.objects_max, 8);
 	assert_int_equal(policy.peer_count, 2);
 	assert_ptr_equal(policy.peers, peers);
 	assert_int_equal(peers[0], 0);
@@ -72,11 +81,13 @@ static void test_host(void **state)
 	assert_int_equal(policy_of(host, &policy, &peers, &err), 0);
 	assert_int_equal(policy.rights & TENANT_HOST_ONLY, TENANT_HOST_ONLY);
 	assert_int_equal(policy.rights & TENANT_DEVICE_RAW, 0);
+	assert_int_equal(policy.raw.set, SET_PROVISION);
 	assert_int_equal(policy.keys_max, 0);
 	assert_null(peers);
 	web = conf_of("web", "{\"operations\":[\"device-raw\"]}");
 	assert_int_equal(policy_of(web, &policy, &peers, &err), 0);
 	assert_int_equal(policy.rights, TENANT_DEVICE_RAW);
+	assert_int_equal(policy.raw.set, SET_NONE);
 	assert_int_equal(policy.keys_max, 256);
 	conf_tenant_free(web);
 	conf_tenant_free(host);
@@ -93,6 +104,10 @@ static void test_refusals(void **state)
 		{"{\"operations\":[\"fly\"]}", "/operations/0: operations = \"fly\""},
 		{"{\"broker\":\"provision\"}", "/broker: broker = \"provision\""},
 		{"{\"broker\":[]}", "/broker: must be a string"},
+		{"{\"allow\":[\"Sign\",\"Sing\"]}", "/allow/1: allow = \"Sing\""},
+		{"{\"allow\":[\"Clear\"]}", "/allow/0: allow = \"Clear\""},
+		{"{\"deny\":[\"Clear\"]}", "/deny/0: deny = \"Clear\""},
+		{"{\"deny\":\"Sign\"}", "/deny: must be an array"},
 		{"{\"keys\":\"7\"}", "/keys: must be a whole number"},
 		{"{\"keys\":7.5}", "/keys: must be a whole number"},
 		{"{\"keys\":-1}", "/keys: keys = \"-1\""},

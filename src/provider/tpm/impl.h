@@ -6,6 +6,7 @@
 
 #include <stdatomic.h>
 
+#include "provider/guest.h"
 #include "provider/provider.h"
 #include "provider/tpm/tpm.h"
 #include "tpm/engine.h"
@@ -153,6 +154,10 @@ int tpm_ek(struct provider *p, enum pkey_type type, struct ek_result *ret_ek, st
 int tpm_pcrs(struct provider *p, const struct pcr_selection *selection,
 	     struct pcr_values *ret_values, struct err *err) MUST_CHECK;
 int tpm_pcr_banks(struct provider *p, struct pcr_selection *ret_banks, struct err *err) MUST_CHECK;
+
+/* --- guest.c --- */
+
+extern const struct guest_ops tpm_guests;
 
 /* record.c: engine_roots as the text that is kept, and back. Pure. */
 int tpm_record_write(const struct engine_roots *roots, struct buf *ret_text, struct err *err)

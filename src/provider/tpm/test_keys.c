@@ -485,6 +485,43 @@ static void test_what_a_tpm_says_itself(void **state)
 	assert_true(out.len > 0);
 }
 
+static uint64_t commands_of(struct world *world)
+{
+	struct provider_status status;
+
+	provider_status(world->p, &status);
+	return status.commands;
+}
+
+/* As many as may be under way, in turns on a chip with three slots: none drives another out. */
+static void test_all_stay_in_the_chip(void **state)
+{
+	static const struct key_spec spec = {.type = PKEY_TYPES, .uses = KEY_USE_MAC};
+	const struct slice piece = slice_of(text, PROVIDER_PIECE_MAX);
+	CLEANUP(key_result_cleanup) struct key_result key = KEY_RESULT_INIT;
+	struct pieces *pieces[PROVIDER_MESSAGES_MAX] = {NULL};
+	struct world *world = *state;
+	uint64_t before;
+	size_t i, n;
+
+	create(world, &spec, &key);
+	for (i = 0; i < PROVIDER_MESSAGES_MAX; i++)
+		assert_int_equal(provider_pieces_start(world->p, PIECES_MAC, header(),
+						       buf_slice(&key.object), &pieces[i],
+						       &world->err),
+				 0);
+	for (i = 0; i < PROVIDER_MESSAGES_MAX; i++)
+		assert_int_equal(provider_pieces_add(world->p, pieces[i], piece, &world->err), 0);
+	before = commands_of(world);
+	for (n = 0; n < 4; n++)
+		for (i = 0; i < PROVIDER_MESSAGES_MAX; i++)
+			assert_int_equal(
+				provider_pieces_add(world->p, pieces[i], piece, &world->err), 0);
+	assert_int_equal(commands_of(world) - before, n * PROVIDER_MESSAGES_MAX);
+	for (i = 0; i < PROVIDER_MESSAGES_MAX; i++)
+		provider_pieces_free(world->p, pieces[i]);
+}
+
 static void test_reset_in_between(void **state)
 {
 	static const struct key_spec spec = {.type = PKEY_TYPES, .uses = KEY_USE_MAC};
@@ -543,6 +580,7 @@ int main(void)
 		CASE(test_aik_signatures),
 		CASE(test_each_its_own),
 		CASE(test_what_a_tpm_says_itself),
+		CASE(test_all_stay_in_the_chip),
 		CASE(test_reset_in_between),
 		CASE(test_status_after_a_bad_ciphertext),
 	};

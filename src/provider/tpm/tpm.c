@@ -148,17 +148,6 @@ static int tpm_unseal_loadable(struct provider *p, const struct provider_loadabl
 	return tpm_used(p, engine_unseal(tpm_engine(p), &loaded, ret_plain, err));
 }
 
-static int tpm_raw(struct provider *p, struct slice command, struct buf *ret_answer,
-		   struct err *err)
-{
-	return tpm_used(p, engine_raw(tpm_engine(p), command, ret_answer, err));
-}
-
-static int tpm_raw_end(struct provider *p, struct err *err)
-{
-	return tpm_used(p, engine_raw_end(tpm_engine(p), err));
-}
-
 static void tpm_forget(struct provider *p, struct slice object)
 {
 	struct engine_object parts = {0};
@@ -241,8 +230,7 @@ static const struct provider_ops tpm_ops = {
 	.pcrs = tpm_pcrs,
 	.pcr_banks = tpm_pcr_banks,
 	.unseal_loadable = tpm_unseal_loadable,
-	.raw = tpm_raw,
-	.raw_end = tpm_raw_end,
+	.guests = &tpm_guests,
 	.forget = tpm_forget,
 	.status = tpm_status,
 	.close = tpm_close,

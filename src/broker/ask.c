@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Commands that the broker sends for itself: few, small, and without sessions. */
+#include <string.h>
+
+#include <tss2/tss2_tpm2_types.h>
+
+#include "broker/impl.h"
+
+#define SIZE_AT	    2u	 /* of the command's size in its header */
+#define HANDLES_ASK 254u /* TPM_MAX_CAP_HANDLES of the reference code */
+#define PAGES_MAX   8u
+
+void ask_begin(struct buf *command, uint32_t code)
+{
+	buf_put_u16(command, TPM2_ST_NO_SESSIONS);
+	buf_put_u32(command, 0);
+	buf_put_u32(command, code);
+}
+
+void ask_begin_password(struct buf *command, uint32_t code, uint32_t handle, struct slice password)
+{
+	buf_put_u16(command, TPM2_ST_SESSIONS);
+	buf_put_u32(command, 0);
+	buf_put_u32(command, code);
+	buf_put_u32(command, handle);
+	buf_put_u32(command, (uint32_t)(4 + 2 + 1 + 2 + password.len));
+	buf_put_u32(command, TPM2_RS_PW);
+	buf_put_u16(command, 0);
+	buf_put_u8(command, TPMA_SESSION_CONTINUESESSION);
+	buf_put_u16(command, (uint16_t)password.len);
+	buf_put(command, password);
+}
+
+void ask_end(struct buf *command)
+{
+	size_t i;
+
+	if (!buf_ok(command))
+		return;
+	for (i = 0; i < 4; i++)
+		command->data[SIZE_AT + i] = (uint8_t)(command->len >> (24 - 8 * i));
+}
+
+int ask_chip(struct broker *broker, const struct ask *question, struct buf *ret_answer,
+	     struct provider_guest **ret_made, struct err *err)
+{
+	struct guest_command command = {
+		.bytes = question->command,
+		.handle_count = question->has_handle,
+		.handles = {question->handle},
+		.session_count = 0,
+		.makes = question->makes,
+		.takes_slot = question->makes != GUEST_NONE,
+	};
+	struct provider_guest *made = NULL;
+	struct cursor cursor = cursor_of(question->command);
+	int r;
+
+	if (cursor_u16(&cursor) == TPM2_ST_SESSIONS)
+		command.session_count = 1; /* a password */
+	r = provider_guest_run(broker->p, &command, ret_answer, &made, err);
+	if (r == 0 && ret_made)
+		*ret_made = made;
+	else
+		provider_guest_free(broker->p, made);
+	return r;
+}
+
+/* --- ReadPublic ---------------------------------------------------------------------------- */
+
+/* Response: outPublic, then name and qualifiedName, each with its size (Part 3, 12.4). */
+static bool parse_public(struct slice answer, struct ask_public *ret_public)
+{
+	struct cursor cursor = cursor_of(answer), public;
+	struct ask_public found = {.rc = response_code(answer)};
+	struct slice area;
+
+	if (found.rc) {
+		*ret_public = found;
+		return true;
+	}
+	(void)cursor_take(&cursor, WIRE_HEADER);
+	area = cursor_take(&cursor, cursor_u16(&cursor));
+	public = cursor_of(area);
+	(void)cursor_u32(&public); /* type, nameAlg */
+	found.attributes = cursor_u32(&public);
+	found.names_len = cursor.rest.len;
+	found.area_len = area.len;
+	if (cursor.failed || public.failed || found.names_len > sizeof(found.names) ||
+	    found.area_len > sizeof(found.area))
+		return false;
+	memcpy(found.area, area.data, found.area_len);
+	memcpy(found.names, cursor.rest.data, found.names_len);
+	*ret_public = found;
+	return true;
+}
+
+enum source { KNOWN_OR_CHIP, CHIP };
+
+static int read_public(struct broker *broker, struct provider_guest *guest, uint32_t handle,
+		       enum source source, struct ask_public *ret_public, struct err *err)
+{
+	CLEANUP(buf_fini) struct buf command = BUF_INIT(64), answer = BUF_INIT(ASK_MAX);
+	struct ask question = {.handle = guest, .has_handle = true};
+	int r = 0;
+
+	ask_begin(&command, TPM2_CC_ReadPublic);
+	buf_put_u32(&command, handle);
+	ask_end(&command);
+	if (!buf_ok(&command))
+		return err_set(err, ERR_INTERNAL, "no memory for a command");
+	question.command = buf_slice(&command);
+	if (guest || source == CHIP || !constants_find(broker, question.command, &answer)) {
+		r = ask_chip(broker, &question, &answer, NULL, err);
+		if (r == 0 && !guest && !response_code(buf_slice(&answer)))
+			constants_put(broker, question.command, buf_slice(&answer));
+	}
+	if (r == 0 && !parse_public(buf_slice(&answer), ret_public))
+		r = err_set(err, ERR_TPM_FAILED, "the TPM's answer to ReadPublic makes no sense");
+	return r;
+}
+
+/* Of a persistent key of the chip it is a constant, as long as nobody else is at the chip. */
+int ask_read_public(struct broker *broker, struct provider_guest *guest, uint32_t handle,
+		    struct ask_public *ret_public, struct err *err)
+{
+	return read_public(broker, guest, handle, KNOWN_OR_CHIP, ret_public, err);
+}
+
+int ask_read_public_now(struct broker *broker, uint32_t handle, struct ask_public *ret_public,
+			struct err *err)
+{
+	return read_public(broker, NULL, handle, CHIP, ret_public, err);
+}
+
+struct slice ask_name(const struct ask_public *public)
+{
+	struct cursor cursor = cursor_of(slice_of(public->names, public->names_len));
+
+	return cursor_take(&cursor, cursor_u16(&cursor));
+}
+
+/* --- lists of handles ---------------------------------------------------------------------- */
+
+/* One page (Part 3, 30.2): moreData, capability, then a count and the handles. */
+static int ask_page(struct broker *broker, uint32_t first, struct buf *ret_answer, struct err *err)
+{
+	CLEANUP(buf_fini) struct buf command = BUF_INIT(64);
+	struct ask question = {.has_handle = false};
+	uint32_t rc;
+	int r;
+
+	ask_begin(&command, TPM2_CC_GetCapability);
+	buf_put_u32(&command, TPM2_CAP_HANDLES);
+	buf_put_u32(&command, first);
+	buf_put_u32(&command, HANDLES_ASK);
+	ask_end(&command);
+	if (!buf_ok(&command))
+		return err_set(err, ERR_INTERNAL, "no memory for a command");
+	question.command = buf_slice(&command);
+	r = ask_chip(broker, &question, ret_answer, NULL, err);
+	if (r < 0)
+		return r;
+	rc = response_code(buf_slice(ret_answer));
+	return rc ? err_set(err, ERR_TPM_FAILED, "the TPM refused to list handles (0x%x)", rc) : 0;
+}
+
+int ask_handles(struct broker *broker, uint32_t first, uint32_t *ret_handles, size_t max,
+		size_t *ret_count, struct err *err)
+{
+	size_t count = 0, page;
+	bool more = true;
+	int r;
+
+	for (page = 0; more && count < max && page < PAGES_MAX; page++) {
+		CLEANUP(buf_fini) struct buf answer = BUF_INIT(ASK_MAX);
+		struct cursor cursor;
+		uint32_t here;
+
+		r = ask_page(broker, first, &answer, err);
+		if (r < 0)
+			return r;
+		cursor = cursor_of(buf_slice(&answer));
+		(void)cursor_take(&cursor, WIRE_HEADER);
+		more = cursor_u8(&cursor);
+		(void)cursor_u32(&cursor);
+		here = cursor_u32(&cursor);
+		more = more && here > 0;
+		for (; here > 0 && count < max && cursor.rest.len >= 4; here--) {
+			ret_handles[count] = cursor_u32(&cursor);
+			first = ret_handles[count++] + 1;
+		}
+	}
+	*ret_count = count;
+	return 0;
+}
