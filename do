@@ -21,7 +21,8 @@ usage: ./do VERB
                  feed hostile bytes to every parser (60 s each) and tell how much they reach
   bench [ROW..]  measure the rows of docs/BENCH.md against their peers (--help)
   soak [N [S]]   kill the daemon N times (200) while clients write and look for what was lost;
-                 10,000 seeds of faults; 40 keys and 40 secrets at random for S seconds (600)
+                 10,000 seeds of faults; 40 keys and 40 secrets at random for S seconds (600);
+                 1,000 rounds of stock TPM software by eight tenants at once
   tsan           what threads share, on a build that notices unsynchronised accesses
   fault [N [M]]  repeat seed N of the faults, or M seeds from it on
   build          install what the build needs and put the programs into build/

@@ -335,6 +335,9 @@ class Daemon:
     def socket_of(self, tenant):
         return self.run / "tenants" / tenant / "holdfast.sock"
 
+    def raw_socket_of(self, tenant):
+        return self.run / "tenants" / tenant / "tpm.sock"
+
 
 def http_client(place, build, address, path, file, octets=False, many=None):
     kind = "application/octet-stream" if octets else "application/json"

@@ -11,6 +11,7 @@ import time
 
 sys.dont_write_bytecode = True
 
+import broker  # noqa: E402
 import crowd  # noqa: E402
 import report  # noqa: E402
 import rest  # noqa: E402
@@ -19,8 +20,8 @@ from kit import BenchError, Place  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 ROWS = {
-    "P1": rows.p1, "P2": rows.p2, "P3": rows.p3, "P4": crowd.p4, "P8": rows.p8, "P9": None,
-    "P10": rest.p10,
+    "P1": rows.p1, "P2": rows.p2, "P3": rows.p3, "P4": crowd.p4, "P5": broker.p5,
+    "P8": rows.p8, "P9": None, "P10": rest.p10,
 }
 
 

@@ -11,6 +11,9 @@ CHECKS=(check-layers check-headers check-banned check-format check-man check-doc
 # How the programs that notice are built.
 SANITIZED=("-Db_sanitize=address,undefined" -Db_lundef=false)
 
+# What stands in other suites too as far as our own code goes, here run by others' programs.
+UNSANITIZED=(client-static containers examples interop)
+
 results= # a folder for outputs; the totals are in its file "totals"
 
 do_test() {
@@ -86,6 +89,7 @@ test_checks() {
 
 # All tests once more, on programs that notice bad memory accesses, leaks and undefined behaviour.
 test_sanitized() {
+	local names
 	local -x ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1
 	local -x UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
 	part "build with AddressSanitizer and UndefinedBehaviorSanitizer"
@@ -93,14 +97,16 @@ test_sanitized() {
 	part "unit and contract tests, sanitized"
 	unit_tests "$asan"
 	part "integration tests, sanitized"
-	integration_tests "$asan"
+	mapfile -t names < <(integration_names | grep -vxF -f <(printf '%s\n' "${UNSANITIZED[@]}"))
+	integration_tests "$asan" "${names[@]}"
 }
 
 # The short forms of what ./do soak runs; the seeds of faults are among the unit tests.
 test_soak() {
-	part "kill test and random test, short"
+	part "kill test, random test and raw commands, short"
 	HOLDFAST_BUILD=$build tally_one "kill test" tests/soak/kill.sh 10
 	HOLDFAST_BUILD=$build tally_one "random test" tests/soak/random.sh 10
+	HOLDFAST_BUILD=$build tally_one "raw commands" tests/soak/broker.sh 48
 }
 
 unit_tests() { # build folder [options of meson test..]
@@ -117,17 +123,20 @@ unit_tests() { # build folder [options of meson test..]
 	fi
 }
 
+integration_names() {
+	find tests/integration -name '*.bats' -printf '%f\n' | sed 's/\.bats$//' | sort
+}
+
 # Two files at a time: each test has its own folder, its own emulator and its own daemon.
 integration_tests() { # build folder [names; else all]
 	local folder=$1 file name status out=$results/bats files
 	shift
 	rm -rf "$out"
 	mkdir "$out"
-	mapfile -t files < <(find tests/integration -name '*.bats' | sort)
-	if [ $# -gt 0 ]; then
-		files=("${@/#/tests/integration/}")
-		files=("${files[@]/%/.bats}")
-	fi
+	[ $# -gt 0 ] || mapfile -t files < <(integration_names)
+	[ $# -eq 0 ] || files=("$@")
+	files=("${files[@]/#/tests/integration/}")
+	files=("${files[@]/%/.bats}")
 	# shellcheck disable=SC2016
 	printf '%s\0' "${files[@]}" |
 		HOLDFAST_BUILD=$folder out=$out xargs -0 -r -n 1 -P 2 bash -c '
@@ -145,6 +154,7 @@ integration_tests() { # build folder [names; else all]
 SOAK_KILLS=200
 SOAK_SECONDS=600
 SOAK_SEEDS=10000
+SOAK_RAW=1000
 
 all_numbers() {
 	local word
@@ -162,6 +172,7 @@ do_soak() {
 	HOLDFAST_BUILD=$build tests/soak/kill.sh "$kills"
 	do_fault 1 "$SOAK_SEEDS"
 	HOLDFAST_BUILD=$build tests/soak/random.sh "$seconds"
+	HOLDFAST_BUILD=$build tests/soak/broker.sh "$SOAK_RAW"
 }
 
 # A seed that failed, alone, or so many from it on: a chip remembers what earlier seeds did to it.
