@@ -13,46 +13,13 @@
 #include <tss2/tss2_tpm2_types.h>
 
 #include "broker/recipe.h"
-#include "broker/test_tenant.h"
+#include "broker/test_world.h"
 #include "broker/wire.h"
 #include "crypto/hash.h"
-#include "tests/support/guests.h"
 
 #define NO_DA	 TPMA_OBJECT_NODA
 #define CONTINUE TPMA_SESSION_CONTINUESESSION
 #define PLACE	 0x81000005u
-
-struct world {
-	struct guests guests;
-	struct broker *broker;
-	struct tenant a, b;
-};
-
-static int setup(void **state)
-{
-	struct world *world = calloc(1, sizeof(*world));
-
-	assert_non_null(world);
-	guests_init(&world->guests);
-	world->broker = test_broker(&world->guests.provider);
-	tenant_init(&world->a, world->broker, 1);
-	tenant_init(&world->b, world->broker, 2);
-	*state = world;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct world *world = *state;
-
-	tenant_fini(&world->a);
-	tenant_fini(&world->b);
-	assert_int_equal(world->guests.alive, 0);
-	broker_free(world->broker);
-	guests_fini(&world->guests);
-	free(world);
-	return 0;
-}
 
 static uint32_t primary(struct tenant *tenant)
 {
@@ -579,7 +546,7 @@ static void test_in_other_sessions(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define CASE(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
 		CASE(test_persist_and_remove),
 		CASE(test_places),
 		CASE(test_quota),

@@ -11,41 +11,8 @@
 #include <cmocka.h>
 #include <tss2/tss2_tpm2_types.h>
 
-#include "broker/test_tenant.h"
+#include "broker/test_world.h"
 #include "broker/wire.h"
-#include "tests/support/guests.h"
-
-struct world {
-	struct guests guests;
-	struct broker *broker;
-	struct tenant a, b;
-};
-
-static int setup(void **state)
-{
-	struct world *world = calloc(1, sizeof(*world));
-
-	assert_non_null(world);
-	guests_init(&world->guests);
-	world->broker = test_broker(&world->guests.provider);
-	tenant_init(&world->a, world->broker, 1);
-	tenant_init(&world->b, world->broker, 2);
-	*state = world;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct world *world = *state;
-
-	tenant_fini(&world->a);
-	tenant_fini(&world->b);
-	assert_int_equal(world->guests.alive, 0);
-	broker_free(world->broker);
-	guests_fini(&world->guests);
-	free(world);
-	return 0;
-}
 
 #define EK	 0x81010001u
 #define AK	 0x81010203u
@@ -252,7 +219,7 @@ static void test_what_is_an_endorsement_key(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define CASE(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
 		CASE(test_who_derives_a_key),	    CASE(test_by_a_recipe),
 		CASE(test_a_key_that_is_not_shown), CASE(test_the_sessions_of_a_refused_key),
 		CASE(test_create_loaded),	    CASE(test_what_is_an_endorsement_key),
