@@ -226,18 +226,6 @@ bool command_list_has(const struct command_list *list, const struct command *com
 	return list->bits[i / 64] >> i % 64 & 1;
 }
 
-int command_set_parse(const char *word, enum command_set *ret_set, struct err *err)
-{
-	unsigned set;
-
-	for (set = SET_NONE; set < SET_NEVER; set++)
-		if (!strcmp(SETS[set], word)) {
-			*ret_set = (enum command_set)set;
-			return 0;
-		}
-	return err_set(err, ERR_INVALID, "no set of commands is called \"%.32s\"", word);
-}
-
 const char *command_set_word(enum command_set set)
 {
 	return SETS[set];

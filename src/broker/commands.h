@@ -93,8 +93,7 @@ struct command_list {
 void command_list_add(struct command_list *list, const struct command *command);
 bool command_list_has(const struct command_list *list, const struct command *command);
 
-/* By the words of the configuration: "none", "read-only", "standard", "provision", "full". */
-int command_set_parse(const char *word, enum command_set *ret_set, struct err *err) MUST_CHECK;
+/* As in the configuration: "none", "read-only", "standard", "provision", "full". */
 const char *command_set_word(enum command_set set);
 
 /* What a tenant may send. A value. */

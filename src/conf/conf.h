@@ -15,6 +15,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "broker/commands.h"
 
 /* A list of strings as configured; may be empty. */
 struct conf_list {
@@ -27,13 +28,6 @@ enum conf_srk { CONF_SRK_DEFAULT, CONF_SRK_ECC_P256, CONF_SRK_RSA_2048 };
 enum conf_device_tpm { CONF_DEVICE_PREFER, CONF_DEVICE_REQUIRE, CONF_DEVICE_OFF };
 enum conf_provision { CONF_PROVISION_AUTO, CONF_PROVISION_MANUAL };
 enum conf_restore { CONF_RESTORE_AUTO, CONF_RESTORE_ASK };
-enum conf_broker {
-	CONF_BROKER_NONE,
-	CONF_BROKER_READ_ONLY,
-	CONF_BROKER_STANDARD,
-	CONF_BROKER_PROVISION,
-	CONF_BROKER_FULL,
-};
 
 /* Operation words of a tenant's policy, as a bit set. */
 enum conf_operation {
@@ -77,7 +71,7 @@ struct conf_device {
 struct conf_tenant {
 	char *name;	     /* 1-63 of [a-z0-9-] */
 	uint32_t operations; /* enum conf_operation */
-	enum conf_broker broker;
+	enum command_set broker;
 	struct conf_list allow; /* names of TPM commands */
 	struct conf_list deny;
 	uint64_t keys;	 /* 0 = no limit (default of `host` only) */
@@ -171,7 +165,6 @@ int conf_tenant_check(const struct conf_tenant *tenant, struct err *err) MUST_CH
 
 /* The file's words; NULL when there is none. */
 const char *conf_operation_word(enum conf_operation operation);
-const char *conf_broker_word(enum conf_broker broker);
 
 /* Have both the same value of @key, or of all keys when it is NULL? */
 bool conf_tenant_same(const struct conf_tenant *a, const struct conf_tenant *b, const char *key);

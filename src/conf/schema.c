@@ -193,9 +193,8 @@ static const struct schema_word RESTORES[] = {
 	{0},
 };
 static const struct schema_word BROKERS[] = {
-	{"none", CONF_BROKER_NONE},	    {"read-only", CONF_BROKER_READ_ONLY},
-	{"standard", CONF_BROKER_STANDARD}, {"provision", CONF_BROKER_PROVISION},
-	{"full", CONF_BROKER_FULL},	    {0},
+	{"none", SET_NONE},	      {"read-only", SET_READ_ONLY}, {"standard", SET_STANDARD},
+	{"provision", SET_PROVISION}, {"full", SET_FULL},	    {0},
 };
 static const struct schema_word OPERATIONS[] = {
 	{"random", CONF_OP_RANDOM},

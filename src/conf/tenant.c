@@ -50,7 +50,7 @@ int conf_tenant_name(const char *name, struct err *err)
 /* The set `provision` opens a command to the whole chip. */
 int conf_tenant_check(const struct conf_tenant *tenant, struct err *err)
 {
-	if (tenant->broker != CONF_BROKER_PROVISION || strcmp(tenant->name, HOST) == 0)
+	if (tenant->broker != SET_PROVISION || strcmp(tenant->name, HOST) == 0)
 		return 0;
 	return err_set(err, ERR_INVALID,
 		       "broker = \"provision\" is for tenant host only; allowed: "
@@ -92,15 +92,6 @@ const char *conf_operation_word(enum conf_operation operation)
 	const struct schema_word *word = field_of("operations")->words;
 
 	while (word->word && word->value != (uint32_t)operation)
-		word++;
-	return word->word;
-}
-
-const char *conf_broker_word(enum conf_broker broker)
-{
-	const struct schema_word *word = field_of("broker")->words;
-
-	while (word->word && word->value != (uint32_t)broker)
 		word++;
 	return word->word;
 }

@@ -115,7 +115,7 @@ static void assert_full_tenants(const struct conf *conf)
 	assert_int_equal(conf->tenant_count, 2);
 	assert_string_equal(web->name, "web");
 	assert_int_equal(web->operations, CONF_OP_DEVICE_RAW | CONF_OP_SEAL);
-	assert_int_equal(web->broker, CONF_BROKER_FULL);
+	assert_int_equal(web->broker, SET_FULL);
 	assert_int_equal(web->allow.count, 2);
 	assert_string_equal(web->allow.items[0], "NV_Write");
 	assert_string_equal(web->allow.items[1], "pcr_extend");

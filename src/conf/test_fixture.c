@@ -49,7 +49,7 @@ void assert_tenant_defaults(const struct conf_tenant *tenant)
 {
 	assert_int_equal(tenant->operations, CONF_OP_RANDOM | CONF_OP_SEAL | CONF_OP_KEY |
 						     CONF_OP_SIGN | CONF_OP_AIK | CONF_OP_USAGE);
-	assert_int_equal(tenant->broker, CONF_BROKER_NONE);
+	assert_int_equal(tenant->broker, SET_NONE);
 	assert_int_equal(tenant->allow.count, 0);
 	assert_int_equal(tenant->deny.count, 0);
 	assert_int_equal(tenant->keys, 256);
@@ -66,7 +66,7 @@ void assert_host_defaults(const struct conf_tenant *tenant)
 {
 	assert_string_equal(tenant->name, "host");
 	assert_int_equal(tenant->operations, (CONF_OP_DEVICE_RAW << 1) - 1 - CONF_OP_DEVICE_RAW);
-	assert_int_equal(tenant->broker, CONF_BROKER_PROVISION);
+	assert_int_equal(tenant->broker, SET_PROVISION);
 	assert_int_equal(tenant->keys, 0);
 	assert_int_equal(tenant->stored, 0);
 	assert_int_equal(tenant->rate, 0);

@@ -125,8 +125,6 @@ static void test_words(void **state)
 	assert_string_equal(conf_operation_word(CONF_OP_RANDOM), "random");
 	assert_string_equal(conf_operation_word(CONF_OP_DEVICE_RAW), "device-raw");
 	assert_null(conf_operation_word((enum conf_operation)(1 << 20)));
-	assert_string_equal(conf_broker_word(CONF_BROKER_NONE), "none");
-	assert_string_equal(conf_broker_word(CONF_BROKER_FULL), "full");
 }
 
 /* Every key makes a difference, and the same text none. */

@@ -140,7 +140,6 @@ size_t http_drain(struct http *http);
 
 /* What a handler may ask. Everything is borrowed and lives as long as the request. */
 void *http_request_peer(const struct http_request *request);
-const struct http_route *http_request_route(const struct http_request *request);
 /* The value of the route's n-th {segment}, unescaped, without NUL or slash. */
 const char *http_request_segment(const struct http_request *request, size_t n);
 /* A query parameter's value, or NULL. */

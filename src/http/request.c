@@ -247,11 +247,6 @@ void *http_request_peer(const struct http_request *request)
 	return request->conn->peer;
 }
 
-const struct http_route *http_request_route(const struct http_request *request)
-{
-	return request->route;
-}
-
 const char *http_request_segment(const struct http_request *request, size_t n)
 {
 	size_t at = http_route_parameter(request->route, n);

@@ -25,11 +25,6 @@ _Static_assert(TENANT_RANDOM == (int)CONF_OP_RANDOM && TENANT_SEAL == (int)CONF_
 		       TENANT_DEVICE_TLS == (int)CONF_OP_DEVICE_TLS &&
 		       TENANT_DEVICE_RAW == (int)CONF_OP_DEVICE_RAW,
 	       "the configuration's words are the tenant's rights");
-_Static_assert(SET_NONE == (int)CONF_BROKER_NONE && SET_READ_ONLY == (int)CONF_BROKER_READ_ONLY &&
-		       SET_STANDARD == (int)CONF_BROKER_STANDARD &&
-		       SET_PROVISION == (int)CONF_BROKER_PROVISION &&
-		       SET_FULL == (int)CONF_BROKER_FULL,
-	       "the configuration's words are the sets of commands");
 
 /* --- what it means --- */
 
@@ -75,7 +70,7 @@ int policy_of(const struct conf_tenant *conf, struct tenant_policy *ret_policy, 
 		.keys_max = conf->keys,
 		.stored_max = conf->stored,
 		.rate = conf->rate,
-		.raw = {.set = (enum command_set)conf->broker,
+		.raw = {.set = conf->broker,
 			.allow = commands_of(&conf->allow),
 			.deny = commands_of(&conf->deny)},
 		.objects_max = conf->objects,
@@ -270,7 +265,7 @@ bool policy_describe(const struct conf_tenant *conf, struct json_t *object)
 	json_t *more =
 		json_pack("{s:o, s:s, s:o, s:o, s:o, s:o, s:I, s:I, s:I, s:o, s:s}", "operations",
 			  operations_json(conf->operations), "broker",
-			  conf_broker_word(conf->broker), "allow", list_json(&conf->allow), "deny",
+			  command_set_word(conf->broker), "allow", list_json(&conf->allow), "deny",
 			  list_json(&conf->deny), "keys", limit_json(conf->keys), "stored",
 			  limit_json(conf->stored), "rate", (json_int_t)conf->rate, "sessions",
 			  (json_int_t)conf->sessions, "objects", (json_int_t)conf->objects, "peers",
