@@ -48,8 +48,11 @@
 #define PERSISTENT_LAST	 0x81ffffffu
 #define SRK_HANDLE	 0x81000001u
 
+/* Whoever is first decides: the worker that begins it, or the loop that ends it before. */
+enum stage { STAGE_WAITS, STAGE_BEGAN, STAGE_GIVEN_UP };
+
 struct raw_op {
-	struct raw_op *next; /* of those that wait */
+	struct raw_op *next, **at; /* of those without an answer; at: what points to this one */
 	struct service *service;
 	struct service_tenant *tenant; /* held */
 	struct connection *connection; /* NULL = it has its answer */
@@ -65,7 +68,7 @@ struct raw_op {
 	unsigned seconds;	       /* that it may take then */
 	uint32_t refused;	       /* by a step before the chip's; 0 = by none */
 	bool ran;
-	_Atomic bool began;
+	_Atomic int stage; /* enum stage */
 	size_t len;
 	uint8_t bytes[];
 };
@@ -73,6 +76,53 @@ struct raw_op {
 static bool is_helper(const struct service_tenant *tenant)
 {
 	return tenant->tenant.number == TENANT_NUMBER_FAPI;
+}
+
+static void list_add(struct raw_op *op, struct raw_op **head)
+{
+	op->next = *head;
+	op->at = head;
+	if (op->next)
+		op->next->at = &op->next;
+	*head = op;
+}
+
+static void list_take(struct raw_op *op)
+{
+	if (!op->at)
+		return;
+	*op->at = op->next;
+	if (op->next)
+		op->next->at = op->at;
+	op->next = NULL;
+	op->at = NULL;
+}
+
+/* Each of them once, whatever becomes of it: those that are still to come stand apart. */
+static void list_begin(struct raw_state *raw)
+{
+	raw->rest = TAKE(raw->ops);
+	if (raw->rest)
+		raw->rest->at = &raw->rest;
+}
+
+static struct raw_op *list_next(struct raw_state *raw)
+{
+	struct raw_op *op = raw->rest;
+
+	if (op) {
+		list_take(op);
+		list_add(op, &raw->ops);
+	}
+	return op;
+}
+
+/* True when @op is at the stage that is wanted, and nobody else's any more. */
+static bool reach(struct raw_op *op, enum stage stage)
+{
+	int waits = STAGE_WAITS;
+
+	return atomic_compare_exchange_strong(&op->stage, &waits, (int)stage);
 }
 
 static void answer_code(struct connection *connection, uint32_t code)
@@ -181,7 +231,8 @@ static int run(void *arg, struct err *err)
 
 	if (now > op->begin_by_us)
 		return err_set(err, ERR_TIMEOUT, "the command waited too long");
-	atomic_store(&op->began, true);
+	if (!reach(op, STAGE_BEGAN))
+		return err_set(err, ERR_TIMEOUT, "the command was given up");
 	op->call.limits.deadline_us = now + (uint64_t)op->seconds * SECOND_US;
 	provider_status(p, &before);
 	p->deadline_us = op->call.limits.deadline_us;
@@ -193,17 +244,6 @@ static int run(void *arg, struct err *err)
 }
 
 /* --- the ends --- */
-
-static void stop_waiting(struct raw_op *op)
-{
-	struct raw_op **at = &op->service->raw.waiting;
-
-	while (*at && *at != op)
-		at = &(*at)->next;
-	if (*at)
-		*at = op->next;
-	op->next = NULL;
-}
 
 static void tell_fault(struct raw_op *op)
 {
@@ -226,7 +266,7 @@ static void tell_fault(struct raw_op *op)
 
 static uint32_t code_of_end(const struct raw_op *op)
 {
-	if (atomic_load(&op->began))
+	if (atomic_load(&op->stage) == STAGE_BEGAN)
 		return RC_FAILURE;
 	return op->refused ? op->refused : RC_RETRY;
 }
@@ -248,7 +288,7 @@ static void done(void *arg, const struct err *err)
 	struct raw_op *op = arg;
 
 	op->job = NULL;
-	stop_waiting(op);
+	list_take(op);
 	if (!err && is_helper(op->tenant))
 		op->service->raw.helper_commands += op->commands;
 	if (!err && op->call.fault.code != 0)
@@ -287,8 +327,18 @@ void raw_gone(struct connection *connection)
 {
 	struct raw_op *op = connection_work(connection);
 
-	if (op && op->job && !atomic_load(&op->began))
+	if (op && op->job && reach(op, STAGE_GIVEN_UP))
 		jobs_cancel(op->job);
+}
+
+void raw_put_off(struct service *service)
+{
+	struct raw_op *op;
+
+	list_begin(&service->raw);
+	while ((op = list_next(&service->raw)))
+		if (op->chip && reach(op, STAGE_GIVEN_UP))
+			jobs_cancel(op->job);
 }
 
 /* --- the start --- */
@@ -423,10 +473,8 @@ static uint32_t start(struct raw_op *op)
 		code = bind_chip(op);
 	if (code == RC_SUCCESS)
 		code = submit(op, gate == GATE_WAIT);
-	if (code == RC_SUCCESS && gate == GATE_WAIT) {
-		op->next = op->service->raw.waiting;
-		op->service->raw.waiting = op;
-	}
+	if (code == RC_SUCCESS)
+		list_add(op, &op->service->raw.ops);
 	return code;
 }
 
@@ -471,19 +519,14 @@ static void resume(struct raw_op *op, enum gate gate)
 
 void raw_resume(struct service *service)
 {
-	struct raw_op *op = TAKE(service->raw.waiting);
+	struct raw_op *op;
 
-	while (op) {
-		struct raw_op *next = TAKE(op->next);
-		enum gate gate = gate_of(service, op->tenant);
+	list_begin(&service->raw);
+	while ((op = list_next(&service->raw))) {
+		enum gate gate = op->chip ? GATE_WAIT : gate_of(service, op->tenant);
 
-		if (gate == GATE_WAIT) {
-			op->next = service->raw.waiting;
-			service->raw.waiting = op;
-		} else {
+		if (gate != GATE_WAIT)
 			resume(op, gate);
-		}
-		op = next;
 	}
 }
 

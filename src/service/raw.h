@@ -37,9 +37,10 @@ struct raw_state {
 	const struct secret *key; /* of the broker; NULL = there are no raw commands at all */
 	uint32_t reserved[RAW_RESERVED_MAX]; /* persistent handles that are nobody's to reach */
 	size_t reserved_count;
-	struct raw *open;	/* NULL while no chip is */
-	struct raw_op *waiting; /* for a provider */
-	uint64_t logged_us;	/* the last fault that was; those since then are counted */
+	struct raw *open;    /* NULL while no chip is */
+	struct raw_op *ops;  /* those without an answer: at work, or waiting for a provider */
+	struct raw_op *rest; /* .. of which these are still to be looked at */
+	uint64_t logged_us;  /* the last fault that was; those since then are counted */
 	unsigned unlogged;
 	/* Of the helper: what its commands failed with first since it was zeroed, and how many
 	 * commands of the chip they were. */
@@ -56,6 +57,13 @@ void raw_command(struct service *service, struct service_tenant *tenant,
 
 /* The client left while its command was at work: one that has not begun is not begun. */
 void raw_gone(struct connection *connection);
+
+/*
+ * Of those that the open chip is to have, all that have not come to it are answered TPM_RC_RETRY:
+ * who wants the chip waits for one command at most, not for what many tenants have sent. What comes
+ * again waits for the next provider.
+ */
+void raw_put_off(struct service *service);
 
 /* What waits is looked at again. */
 void raw_resume(struct service *service);

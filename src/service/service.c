@@ -146,6 +146,7 @@ void service_take_provider(struct service *service, const char *reason, void (*i
 	(void)snprintf(service->taken.reason, sizeof(service->taken.reason), "%s", why);
 	service->taken.idle = idle;
 	service->taken.arg = arg;
+	raw_put_off(service);
 	tell_idle(service);
 }
 

@@ -499,6 +499,39 @@ static void taken_away_nothing_is_left_in_it(void **state)
 	assert_int_equal(hear(world, waits, PATIENCE), 0);
 }
 
+/* Who takes it waits for the one command that the chip has begun, and not for those behind. */
+static void taken_away_from_many(void **state)
+{
+	struct world *world = *state;
+	struct service *service = world->fixture->service;
+	size_t first, i, again;
+
+	use_guests(world);
+	atomic_store(&world->stands, true);
+	first = SEND(world, GET_RANDOM);
+	for (i = 0; i < PATIENCE && !atomic_load(&world->arrived); i++)
+		turn(world->fixture);
+	for (i = 1; i < TENANT_IN_FLIGHT_MAX; i++)
+		(void)(i % 8 ? SEND(world, CREATE_PRIMARY) : SEND(world, EVICT_CONTROL));
+	for (i = 0; i < PATIENCE && world->fixture->tenant.tenant.in_flight < TENANT_IN_FLIGHT_MAX;
+	     i++)
+		turn(world->fixture);
+	service_take_provider(service, "another one comes", is_idle, world);
+	for (i = 1; i < TENANT_IN_FLIGHT_MAX; i++)
+		assert_int_equal(hear(world, first + i, PATIENCE), 0x922);
+	again = SEND(world, GET_RANDOM);
+	assert_int_equal(hear(world, again, MOMENT), NO_ANSWER);
+	assert_int_equal(world->idle, 0);
+	atomic_store(&world->stands, false);
+	assert_int_equal(hear(world, first, PATIENCE), 0);
+	turns(world);
+	assert_int_equal(world->idle, 1);
+	assert_int_equal(world->guests.commands, 1);
+	assert_int_equal(world->fixture->tenant.quotas[QUOTA_STORED].reserved, 0);
+	use_guests(world);
+	assert_int_equal(hear(world, again, PATIENCE), 0);
+}
+
 /* What frees the virtual chips is a job; for want of memory it comes later. */
 static void taken_away_when_memory_is_short(void **state)
 {
@@ -577,6 +610,7 @@ int main(void)
 		RAW_TEST(what_it_fails_with_is_kept),
 		RAW_TEST(a_forgotten_tenant_leaves_nothing),
 		RAW_TEST(taken_away_nothing_is_left_in_it),
+		RAW_TEST(taken_away_from_many),
 		RAW_TEST(taken_away_when_memory_is_short),
 		RAW_TEST(given_back_it_serves_again),
 		RAW_TEST(a_stop_sends_nothing),

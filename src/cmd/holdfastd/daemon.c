@@ -194,6 +194,7 @@ static void stop(void *arg, uint32_t signo)
 	choice_stop(daemon->choice);
 	tenants_stop(daemon->tenants);
 	fapi_setup_stop(&daemon->fapi);
+	raw_put_off(daemon->service);
 	raw_server_stop(daemon->raw);
 	server_stop(daemon->server);
 	daemon->drain_until_us = clock_monotonic_us() + DRAIN_US;
