@@ -40,6 +40,7 @@ struct raw_chip {
 	struct raw_chip *next;
 	struct service_tenant *tenant; /* NULL = it was forgotten */
 	unsigned users;		       /* commands at work */
+	bool ending;		       /* a job does */
 	/* The worker's, but for what is set before the first command. */
 	bool keeps; /* persistent objects; else it may not */
 	struct keystore_tenant owner;
@@ -161,6 +162,7 @@ static void chip_released(void *arg)
 	struct raw_chip *chip = arg;
 	struct raw *raw = chip->raw;
 
+	chip->ending = false;
 	if (!chip->vchip) {
 		chip_unlink(chip);
 		free(chip);
@@ -168,7 +170,8 @@ static void chip_released(void *arg)
 	drop(raw);
 }
 
-/* Nobody uses it any more; one of a chip that closes goes with that. */
+/* Nobody uses it any more; one of a chip that closes goes with that. For want of memory it may stay
+ * until a chip is wanted again. */
 static void chip_end(struct raw_chip *chip)
 {
 	struct raw *raw = chip->raw;
@@ -178,6 +181,7 @@ static void chip_end(struct raw_chip *chip)
 	if (raw->closing)
 		return;
 	raw->users++;
+	chip->ending = true;
 	(void)service_hold(raw->service, raw->p);
 	if (service_submit(raw->service,
 			   &(struct job_plan){.steps = {{JOB_WORKER, free_vchip}},
@@ -218,11 +222,23 @@ static struct raw_chip *chip_new(struct raw *raw, struct service_tenant *tenant)
 	return TAKE(chip);
 }
 
+/* One whose end could not begin. One at a time: who comes next ends the next. */
+static void end_left(struct raw *raw)
+{
+	struct raw_chip *chip = raw->chips;
+
+	while (chip && (chip->tenant || chip->users > 0 || chip->ending))
+		chip = chip->next;
+	if (chip)
+		chip_end(chip);
+}
+
 struct raw_chip *raw_chip_hold(struct service *service, struct service_tenant *tenant)
 {
 	struct raw *raw = service->raw.open;
 	struct raw_chip *chip = tenant->chip ? tenant->chip : chip_new(raw, tenant);
 
+	end_left(raw);
 	if (!chip)
 		return NULL;
 	chip->users++;

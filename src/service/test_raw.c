@@ -552,6 +552,38 @@ static void taken_away_when_memory_is_short(void **state)
 	assert_int_equal(world->guests.alive, 0);
 }
 
+/* One whose end found no memory ends with what comes next. */
+static void forgotten_when_memory_is_short(void **state)
+{
+	struct world *world = *state;
+	struct service *service = world->fixture->service;
+	size_t client;
+
+	use_guests(world);
+	client = send_as(world, &service->helper, HASH_START, sizeof(HASH_START));
+	assert_int_equal(hear(world, client, PATIENCE), 0);
+	settle(world);
+	submits_fail = 1;
+	raw_forget(service, &service->helper);
+	settle(world);
+	assert_int_equal(submits_fail, 0);
+	assert_int_equal(world->guests.alive, 1);
+	assert_int_equal(service->users, 0);
+	assert_int_equal(ASK(world, GET_RANDOM), 0);
+	settle(world);
+	assert_int_equal(world->guests.alive, 0);
+	/* Or with the chip. */
+	client = send_as(world, &service->helper, HASH_START, sizeof(HASH_START));
+	assert_int_equal(hear(world, client, PATIENCE), 0);
+	settle(world);
+	submits_fail = 1;
+	raw_forget(service, &service->helper);
+	service_take_provider(service, "another one comes", is_idle, world);
+	turns(world);
+	assert_int_equal(world->idle, 1);
+	assert_int_equal(world->guests.alive, 0);
+}
+
 /* Given back before it was idle, or while its virtual chips are freed: it serves again. */
 static void given_back_it_serves_again(void **state)
 {
@@ -612,6 +644,7 @@ int main(void)
 		RAW_TEST(taken_away_nothing_is_left_in_it),
 		RAW_TEST(taken_away_from_many),
 		RAW_TEST(taken_away_when_memory_is_short),
+		RAW_TEST(forgotten_when_memory_is_short),
 		RAW_TEST(given_back_it_serves_again),
 		RAW_TEST(a_stop_sends_nothing),
 	};
