@@ -97,6 +97,13 @@ static bool parse_public(struct slice answer, struct ask_public *ret_public)
 
 enum source { KNOWN_OR_CHIP, CHIP };
 
+static void begin_read_public(struct buf *command, uint32_t handle)
+{
+	ask_begin(command, TPM2_CC_ReadPublic);
+	buf_put_u32(command, handle);
+	ask_end(command);
+}
+
 static int read_public(struct broker *broker, struct provider_guest *guest, uint32_t handle,
 		       enum source source, struct ask_public *ret_public, struct err *err)
 {
@@ -104,9 +111,7 @@ static int read_public(struct broker *broker, struct provider_guest *guest, uint
 	struct ask question = {.handle = guest, .has_handle = true};
 	int r = 0;
 
-	ask_begin(&command, TPM2_CC_ReadPublic);
-	buf_put_u32(&command, handle);
-	ask_end(&command);
+	begin_read_public(&command, handle);
 	if (!buf_ok(&command))
 		return err_set(err, ERR_INTERNAL, "no memory for a command");
 	question.command = buf_slice(&command);
@@ -131,6 +136,17 @@ int ask_read_public_now(struct broker *broker, uint32_t handle, struct ask_publi
 			struct err *err)
 {
 	return read_public(broker, NULL, handle, CHIP, ret_public, err);
+}
+
+void ask_forget_public(struct broker *broker, uint32_t handle)
+{
+	CLEANUP(buf_fini) struct buf command = BUF_INIT(64);
+
+	begin_read_public(&command, handle);
+	if (buf_ok(&command))
+		constants_forget(broker, buf_slice(&command));
+	else
+		constants_drop(&broker->constants);
 }
 
 struct slice ask_name(const struct ask_public *public)

@@ -74,13 +74,28 @@ static size_t place(struct constants *constants)
 	return oldest;
 }
 
+void constants_forget(struct broker *broker, struct slice command)
+{
+	struct constants *constants = constants_now(broker);
+	struct constant *row = find(constants, command);
+	size_t i = 0;
+
+	if (!row)
+		return;
+	while (constants->rows[i] != row)
+		i++;
+	constants->rows[i] = constants->rows[--constants->count];
+	constant_free(row);
+}
+
 void constants_put(struct broker *broker, struct slice command, struct slice answer)
 {
 	struct constants *constants = constants_now(broker);
 	struct constant *row;
 
-	if (command.len > CONSTANTS_KEY_MAX || find(constants, command))
+	if (command.len > CONSTANTS_KEY_MAX)
 		return;
+	constants_forget(broker, command);
 	row = calloc(1, sizeof(*row));
 	if (!row)
 		return;

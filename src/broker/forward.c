@@ -187,6 +187,16 @@ static uint32_t note_success(struct run *run, struct provider_guest *made)
 	return made ? note_made(run, made) : 0;
 }
 
+/* Perhaps since another key lies there by now than the one that is remembered. */
+static void forget_named(struct run *run)
+{
+	size_t i;
+
+	for (i = 0; i < run->view->handle_count; i++)
+		if (handle_type(run->view->handles[i]) == TPM2_HT_PERSISTENT && !run->kept[i])
+			ask_forget_public(run->broker, run->view->handles[i]);
+}
+
 uint32_t forward(struct run *run)
 {
 	struct provider_guest *made = NULL;
@@ -202,5 +212,8 @@ uint32_t forward(struct run *run)
 		return rc;
 	guesses_note(run);
 	constants_note(run);
-	return response_code(run_answer(run)) ? 0 : note_success(run, made);
+	if (!response_code(run_answer(run)))
+		return note_success(run, made);
+	forget_named(run);
+	return 0;
 }

@@ -65,7 +65,7 @@ static uint32_t compare(struct run *run, uint32_t handle, struct slice name)
 	struct ask_public public;
 	bool granted = false;
 	struct err err;
-	uint32_t rc = handles_grant(run, handle, &granted);
+	uint32_t rc = handles_grant_now(run, handle, &granted);
 
 	if (rc || granted)
 		return rc;

@@ -141,27 +141,41 @@ bool handles_is_reserved(const struct vchip_limits *limits, uint32_t handle)
 }
 
 /* Other keys lie among them too: attestation keys of whoever set up the machine. */
-static uint32_t is_ek(struct run *run, uint32_t handle, bool *ret_is)
+static uint32_t is_ek(struct run *run, uint32_t handle, bool now, bool *ret_is)
 {
 	const uint32_t must = TPMA_OBJECT_RESTRICTED | TPMA_OBJECT_DECRYPT | TPMA_OBJECT_FIXEDTPM |
 			      TPMA_OBJECT_FIXEDPARENT;
 	struct ask_public public;
 	struct err err;
 
+	if (now)
+		ask_forget_public(run->broker, handle);
 	if (ask_read_public(run->broker, NULL, handle, &public, &err) < 0)
 		return run_fault(run, &err);
 	*ret_is = !public.rc && (public.attributes & (must | TPMA_OBJECT_SIGN_ENCRYPT)) == must;
+	if (!*ret_is)
+		ask_forget_public(run->broker, handle);
+	return 0;
+}
+
+static uint32_t grant(struct run *run, uint32_t handle, bool now, bool *ret_granted)
+{
+	bool reserved = handles_is_reserved(run->limits, handle);
+
+	if (!reserved && !run->limits->full && handle >= EK_FIRST && handle <= EK_LAST)
+		return is_ek(run, handle, now, ret_granted);
+	*ret_granted = !reserved && (run->limits->full || handle == SRK_HANDLE);
 	return 0;
 }
 
 uint32_t handles_grant(struct run *run, uint32_t handle, bool *ret_granted)
 {
-	bool reserved = handles_is_reserved(run->limits, handle);
+	return grant(run, handle, false, ret_granted);
+}
 
-	if (!reserved && !run->limits->full && handle >= EK_FIRST && handle <= EK_LAST)
-		return is_ek(run, handle, ret_granted);
-	*ret_granted = !reserved && (run->limits->full || handle == SRK_HANDLE);
-	return 0;
+uint32_t handles_grant_now(struct run *run, uint32_t handle, bool *ret_granted)
+{
+	return grant(run, handle, true, ret_granted);
 }
 
 /*
@@ -190,7 +204,8 @@ static uint32_t resolve_persistent(struct run *run, size_t i, uint32_t handle)
 		run->kept[i]->used = run->broker->uses;
 		return 0;
 	}
-	rc = handles_grant(run, handle, &granted);
+	/* Its public half is nobody's secret; what it authorises is. */
+	rc = grant(run, handle, i < run->view->command->auths, &granted);
 	return rc || granted ? rc : code_at_handle(TPM2_RC_HANDLE, i);
 }
 

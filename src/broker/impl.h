@@ -190,6 +190,12 @@ bool handles_is_reserved(const struct vchip_limits *limits, uint32_t handle);
  * there.
  */
 uint32_t handles_grant(struct run *run, uint32_t handle, bool *ret_granted);
+/*
+ * The same as the chip says it now: for what a wrong answer would give away. Where others are at
+ * the chip too, what handles_grant() knows of a handle may be old: until the chip is reset, a
+ * command that names the handle is refused, or somebody asks here.
+ */
+uint32_t handles_grant_now(struct run *run, uint32_t handle, bool *ret_granted);
 
 static inline bool held_is_session(const struct held *held)
 {
@@ -242,6 +248,9 @@ int ask_read_public(struct broker *broker, struct provider_guest *guest, uint32_
  * another key may lie there by now. */
 int ask_read_public_now(struct broker *broker, uint32_t handle, struct ask_public *ret_public,
 			struct err *err) MUST_CHECK;
+
+/* The next time the chip is asked. */
+void ask_forget_public(struct broker *broker, uint32_t handle);
 
 /* The Name alone, without its size; empty where there is none. */
 struct slice ask_name(const struct ask_public *public);
@@ -298,6 +307,7 @@ void constants_drop(struct constants *constants);
 /* The same for commands of ours. */
 bool constants_find(struct broker *broker, struct slice command, struct buf *ret_answer);
 void constants_put(struct broker *broker, struct slice command, struct slice answer);
+void constants_forget(struct broker *broker, struct slice command);
 
 /* --- guesses.c ----------------------------------------------------------------------------- */
 

@@ -216,13 +216,64 @@ static void test_what_is_an_endorsement_key(void **state)
 	assert_int_equal(tenant_use(&world->a, TPM2_CC_Sign, AK), TPM2_RC_FAILURE);
 }
 
+/* Another user of the chip puts another key there, and nothing tells us. */
+static void test_a_key_that_was_exchanged(void **state)
+{
+	struct world *world = *state;
+	unsigned before;
+
+	world->guests.persistent[0] = AK;
+	world->guests.keys[0].attributes = GUESTS_EK;
+	world->guests.keys[0].name = 1;
+	assert_int_equal(tenant_use(&world->a, TPM2_CC_ReadPublic, AK), 0);
+	before = world->guests.commands;
+	assert_int_equal(tenant_use(&world->a, TPM2_CC_ReadPublic, AK), 0);
+	assert_int_equal(world->guests.commands, before);
+	/* What it authorises is asked for, .. */
+	world->guests.keys[0].attributes = AK_BITS;
+	assert_int_equal(tenant_use(&world->a, TPM2_CC_Sign, AK), 0x18b);
+	assert_int_equal(tenant_use(&world->a, TPM2_CC_ReadPublic, AK), 0x18b);
+	/* .. and who was refused is not for ever. */
+	world->guests.keys[0].attributes = GUESTS_EK;
+	world->guests.keys[0].name = 2;
+	assert_int_equal(tenant_use(&world->a, TPM2_CC_ReadPublic, AK), 0);
+	assert_int_equal(name_of(&world->a), 2);
+	/* The chip's refusal is a reason to look again. */
+	world->guests.keys[0].name = 3;
+	assert_int_equal(tenant_use(&world->a, TPM2_CC_ReadPublic, AK), 0);
+	assert_int_equal(name_of(&world->a), 2);
+	world->guests.answer_to = TPM2_CC_RSA_Encrypt;
+	world->guests.answer = 0x184;
+	assert_int_equal(tenant_use(&world->a, TPM2_CC_RSA_Encrypt, AK), 0x184);
+	assert_int_equal(tenant_use(&world->a, TPM2_CC_ReadPublic, AK), 0);
+	assert_int_equal(name_of(&world->a), 3);
+}
+
+/* What was an endorsement key when it was asked for last is guarded when it is none any more. */
+static void test_a_template_of_what_was_exchanged(void **state)
+{
+	struct world *world = *state;
+
+	world->guests.persistent[0] = AK;
+	world->guests.keys[0].attributes = GUESTS_EK;
+	world->guests.keys[0].name = 1;
+	assert_int_equal(tenant_use(&world->a, TPM2_CC_ReadPublic, AK), 0);
+	put_key(world, AK, AK_BITS);
+	assert_int_equal(tenant_primary(&world->a, AK_BITS, "template"), VALUE_2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
-		CASE(test_who_derives_a_key),	    CASE(test_by_a_recipe),
-		CASE(test_a_key_that_is_not_shown), CASE(test_the_sessions_of_a_refused_key),
-		CASE(test_create_loaded),	    CASE(test_what_is_an_endorsement_key),
+		CASE(test_who_derives_a_key),
+		CASE(test_by_a_recipe),
+		CASE(test_a_key_that_is_not_shown),
+		CASE(test_the_sessions_of_a_refused_key),
+		CASE(test_create_loaded),
+		CASE(test_what_is_an_endorsement_key),
+		CASE(test_a_key_that_was_exchanged),
+		CASE(test_a_template_of_what_was_exchanged),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
