@@ -12,8 +12,7 @@
 #include <tss2/tss2_tpm2_types.h>
 
 #include "broker/impl.h"
-#include "broker/test_tenant.h"
-#include "tests/support/guests.h"
+#include "broker/test_world.h"
 
 #define SECOND	  1000000u
 #define CONTINUE  TPMA_SESSION_CONTINUESESSION
@@ -110,49 +109,30 @@ static void test_what_was_found(void **state)
 
 /* --- whose --------------------------------------------------------------------------------- */
 
-struct world {
-	struct guests guests;
-	struct broker *broker;
-	struct tenant a, b;
-	uint32_t key, free_key; /* of a: the first is protected, the other is not */
-};
+/* Handles of a, and of b the first: that one is protected, the other is not. */
+#define KEY	 0x80000000u
+#define FREE_KEY 0x80000001u
 
 static int setup(void **state)
 {
-	struct world *world = calloc(1, sizeof(*world));
+	struct world *world;
 
-	assert_non_null(world);
-	guests_init(&world->guests);
+	assert_int_equal(world_setup(state), 0);
+	world = *state;
 	world->guests.lockout =
 		(struct guest_lockout){.max = 4, .interval = 1000, .may_reset = true};
-	world->broker = test_broker(&world->guests.provider);
-	tenant_init(&world->a, world->broker, 1);
-	tenant_init(&world->b, world->broker, 2);
 	assert_int_equal(tenant_primary(&world->a, 0, "a"), 0);
-	world->key = TENANT_HANDLE(&world->a);
+	assert_int_equal(TENANT_HANDLE(&world->a), KEY);
 	assert_int_equal(tenant_primary(&world->a, TPMA_OBJECT_NODA, "b"), 0);
-	world->free_key = TENANT_HANDLE(&world->a);
+	assert_int_equal(TENANT_HANDLE(&world->a), FREE_KEY);
 	assert_int_equal(tenant_primary(&world->b, 0, "a"), 0);
-	*state = world;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct world *world = *state;
-
-	tenant_fini(&world->a);
-	tenant_fini(&world->b);
-	broker_free(world->broker);
-	guests_fini(&world->guests);
-	free(world);
 	return 0;
 }
 
 static void guess(struct world *world, uint32_t code)
 {
 	world->guests.answer = code;
-	assert_int_equal(tenant_use(&world->a, TPM2_CC_Sign, world->key), code);
+	assert_int_equal(tenant_use(&world->a, TPM2_CC_Sign, KEY), code);
 }
 
 static void spend(struct world *world)
@@ -169,11 +149,11 @@ static void test_only_the_guesser_is_locked_out(void **state)
 
 	spend(world);
 	before = world->guests.commands;
-	assert_int_equal(tenant_use(&world->a, TPM2_CC_Sign, world->key), TPM2_RC_LOCKOUT);
+	assert_int_equal(tenant_use(&world->a, TPM2_CC_Sign, KEY), TPM2_RC_LOCKOUT);
 	assert_int_equal(world->guests.commands, before);
-	assert_int_equal(tenant_use(&world->a, TPM2_CC_Sign, world->free_key), 0);
-	assert_int_equal(tenant_use(&world->a, TPM2_CC_ReadPublic, world->key), 0);
-	assert_int_equal(tenant_use(&world->b, TPM2_CC_Sign, 0x80000000), 0);
+	assert_int_equal(tenant_use(&world->a, TPM2_CC_Sign, FREE_KEY), 0);
+	assert_int_equal(tenant_use(&world->a, TPM2_CC_ReadPublic, KEY), 0);
+	assert_int_equal(tenant_use(&world->b, TPM2_CC_Sign, KEY), 0);
 }
 
 static void test_what_is_no_guess(void **state)
@@ -184,7 +164,7 @@ static void test_what_is_no_guess(void **state)
 
 	for (i = 0; i < ARRAY_LEN(codes); i++)
 		guess(world, codes[i]);
-	assert_int_equal(tenant_use(&world->a, TPM2_CC_Sign, world->key), 0);
+	assert_int_equal(tenant_use(&world->a, TPM2_CC_Sign, KEY), 0);
 }
 
 /* The attribute goes along, wherever the object goes. */
@@ -193,10 +173,10 @@ static void test_it_follows_the_object(void **state)
 	CLEANUP(buf_fini) struct buf context = BUF_INIT(WIRE_MAX), other = BUF_INIT(WIRE_MAX);
 	struct world *world = *state;
 
-	assert_int_equal(tenant_save(&world->a, world->key, &context), 0);
-	assert_int_equal(tenant_save(&world->a, world->free_key, &other), 0);
-	assert_int_equal(tenant_evict(&world->a, world->key, 0x81000005), 0);
-	assert_int_equal(tenant_evict(&world->a, world->free_key, 0x81000006), 0);
+	assert_int_equal(tenant_save(&world->a, KEY, &context), 0);
+	assert_int_equal(tenant_save(&world->a, FREE_KEY, &other), 0);
+	assert_int_equal(tenant_evict(&world->a, KEY, 0x81000005), 0);
+	assert_int_equal(tenant_evict(&world->a, FREE_KEY, 0x81000006), 0);
 	spend(world);
 	assert_int_equal(tenant_load(&world->a, &context), 0);
 	assert_int_equal(tenant_use(&world->a, TPM2_CC_Sign, TENANT_HANDLE(&world->a)),
@@ -258,15 +238,14 @@ static void test_bound_sessions(void **state)
 	struct world *world = *state;
 	uint32_t plain, bound;
 
-	assert_int_equal(tenant_session(&world->a, TPM2_SE_HMAC, world->free_key), 0);
+	assert_int_equal(tenant_session(&world->a, TPM2_SE_HMAC, FREE_KEY), 0);
 	plain = TENANT_HANDLE(&world->a);
-	assert_int_equal(tenant_session(&world->a, TPM2_SE_HMAC, world->key), 0);
+	assert_int_equal(tenant_session(&world->a, TPM2_SE_HMAC, KEY), 0);
 	bound = TENANT_HANDLE(&world->a);
 	spend(world);
-	assert_int_equal(tenant_use_in(&world->a, world->free_key, plain, CONTINUE), 0);
-	assert_int_equal(tenant_use_in(&world->a, world->free_key, bound, CONTINUE),
-			 TPM2_RC_LOCKOUT);
-	assert_int_equal(tenant_use_in(&world->a, world->key, plain, CONTINUE), TPM2_RC_LOCKOUT);
+	assert_int_equal(tenant_use_in(&world->a, FREE_KEY, plain, CONTINUE), 0);
+	assert_int_equal(tenant_use_in(&world->a, FREE_KEY, bound, CONTINUE), TPM2_RC_LOCKOUT);
+	assert_int_equal(tenant_use_in(&world->a, KEY, plain, CONTINUE), TPM2_RC_LOCKOUT);
 }
 
 /* A policy tells nothing of a password unless it asks for it. */
@@ -290,8 +269,7 @@ static void test_policies(void **state)
 	spend(world);
 	for (i = 0; i < ARRAY_LEN(cases); i++) {
 		assert_int_equal(tenant_use(&world->a, cases[i].code, session), 0);
-		assert_int_equal(tenant_use_in(&world->a, world->key, session, CONTINUE),
-				 cases[i].rc);
+		assert_int_equal(tenant_use_in(&world->a, KEY, session, CONTINUE), cases[i].rc);
 	}
 }
 
@@ -302,17 +280,17 @@ static void test_the_last_guess_of_the_chip(void **state)
 
 	world->guests.lockout = (struct guest_lockout){.counter = 1, .max = 32, .interval = 1000};
 	guess(world, AUTH_FAIL);
-	assert_int_equal(tenant_use(&world->a, TPM2_CC_Sign, world->key), 0);
+	assert_int_equal(tenant_use(&world->a, TPM2_CC_Sign, KEY), 0);
 	world->guests.lockout.counter = world->guests.counter = 31;
-	assert_int_equal(tenant_use(&world->a, TPM2_CC_Sign, world->key), TPM2_RC_LOCKOUT);
-	assert_int_equal(tenant_use(&world->b, TPM2_CC_Sign, 0x80000000), 0);
-	assert_int_equal(tenant_use(&world->a, TPM2_CC_Sign, world->free_key), 0);
+	assert_int_equal(tenant_use(&world->a, TPM2_CC_Sign, KEY), TPM2_RC_LOCKOUT);
+	assert_int_equal(tenant_use(&world->b, TPM2_CC_Sign, KEY), 0);
+	assert_int_equal(tenant_use(&world->a, TPM2_CC_Sign, FREE_KEY), 0);
 	/* What the provider read last may be old: the chip is asked before somebody is refused. */
 	world->guests.answer_to = TPM2_CC_GetCapability;
 	world->guests.answer = 0x101;
-	assert_int_equal(tenant_use(&world->a, TPM2_CC_Sign, world->key), TPM2_RC_LOCKOUT);
+	assert_int_equal(tenant_use(&world->a, TPM2_CC_Sign, KEY), TPM2_RC_LOCKOUT);
 	world->guests.counter = 30;
-	assert_int_equal(tenant_use(&world->a, TPM2_CC_Sign, world->key), 0);
+	assert_int_equal(tenant_use(&world->a, TPM2_CC_Sign, KEY), 0);
 }
 
 /* Each has less than half, and all of them together more than there is. */
@@ -328,9 +306,9 @@ static void test_the_guesses_of_all(void **state)
 	for (i = 0; i < 5; i++) /* the figure that was read stays 0 */
 		guesses_note_code(&(struct run){.vchip = world->b.vchip, .broker = world->broker},
 				  AUTH_FAIL);
-	assert_int_equal(tenant_use(&world->a, TPM2_CC_Sign, world->key), TPM2_RC_LOCKOUT);
+	assert_int_equal(tenant_use(&world->a, TPM2_CC_Sign, KEY), TPM2_RC_LOCKOUT);
 	world->guests.counter = 7;
-	assert_int_equal(tenant_use(&world->a, TPM2_CC_Sign, world->key), 0);
+	assert_int_equal(tenant_use(&world->a, TPM2_CC_Sign, KEY), 0);
 }
 
 /* The service is started again, and the chip has not forgotten. */
@@ -345,10 +323,10 @@ static void test_after_a_start(void **state)
 	vchip_free(world->a.vchip);
 	tenant_move(&world->a, broker, 1);
 	assert_int_equal(tenant_primary(&world->a, 0, "a"), 0);
-	world->key = TENANT_HANDLE(&world->a);
+	assert_int_equal(TENANT_HANDLE(&world->a), KEY);
 	for (i = 0; i < 2; i++)
 		guess(world, AUTH_FAIL);
-	assert_int_equal(tenant_use(&world->a, TPM2_CC_Sign, world->key), TPM2_RC_LOCKOUT);
+	assert_int_equal(tenant_use(&world->a, TPM2_CC_Sign, KEY), TPM2_RC_LOCKOUT);
 	broker_free(broker);
 	world->a.vchip = NULL;
 }
@@ -359,7 +337,7 @@ int main(void)
 		cmocka_unit_test(test_budget),
 		cmocka_unit_test(test_it_heals),
 		cmocka_unit_test(test_what_was_found),
-#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, world_teardown)
 		CASE(test_only_the_guesser_is_locked_out),
 		CASE(test_what_is_no_guess),
 		CASE(test_it_follows_the_object),
