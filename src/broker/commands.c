@@ -181,10 +181,8 @@ static const struct command COMMANDS[] = {
 
 _Static_assert(ARRAY_LEN(COMMANDS) <= COMMANDS_MAX, "a list has a bit for each command");
 
-static const char *const SETS[] = {
-	[SET_NONE] = "none",	       [SET_READ_ONLY] = "read-only", [SET_STANDARD] = "standard",
-	[SET_PROVISION] = "provision", [SET_FULL] = "full",	      [SET_NEVER] = "never",
-};
+#define WORD(set, word) [set] = (word),
+static const char *const SETS[] = {COMMAND_SET_WORDS(WORD)[SET_NEVER] = "never"};
 
 const struct command *commands_all(size_t *ret_count)
 {

@@ -93,7 +93,12 @@ struct command_list {
 void command_list_add(struct command_list *list, const struct command *command);
 bool command_list_has(const struct command_list *list, const struct command *command);
 
-/* As in the configuration: "none", "read-only", "standard", "provision", "full". */
+/* Those that a tenant can have, each with its word in the configuration: row(set, word). */
+#define COMMAND_SET_WORDS(row)                                                                     \
+	row(SET_NONE, "none") row(SET_READ_ONLY, "read-only") row(SET_STANDARD, "standard")        \
+		row(SET_PROVISION, "provision") row(SET_FULL, "full")
+
+/* The word, and "never" for the rest. */
 const char *command_set_word(enum command_set set);
 
 /* What a tenant may send. A value. */

@@ -192,10 +192,8 @@ static const struct schema_word RESTORES[] = {
 	{"ask", CONF_RESTORE_ASK},
 	{0},
 };
-static const struct schema_word BROKERS[] = {
-	{"none", SET_NONE},	      {"read-only", SET_READ_ONLY}, {"standard", SET_STANDARD},
-	{"provision", SET_PROVISION}, {"full", SET_FULL},	    {0},
-};
+#define WORD(set, word) {word, set},
+static const struct schema_word BROKERS[] = {COMMAND_SET_WORDS(WORD){0}};
 static const struct schema_word OPERATIONS[] = {
 	{"random", CONF_OP_RANDOM},
 	{"seal", CONF_OP_SEAL},
