@@ -83,7 +83,8 @@ struct fapi_op {
 	char path[FAPI_PATH_MAX];
 	struct secret *data;
 	struct service_fapi_run run;
-	bool asked; /* a step of it has ended, well or not */
+	bool asked;  /* a step of it has ended, well or not */
+	void *share; /* of service_fapi; NULL = none */
 };
 
 static const struct fapi_kind *kind_of(const struct fapi_op *fapi)
@@ -131,8 +132,18 @@ static int judge(void *arg, struct err *err)
 
 	atomic_store(&fapi->op.tpm_commands, fapi->run.commands);
 	if (r == 0 && kind_of(fapi)->verb == FAPI_PROVISION)
-		fapi->run.fapi->provisioned(fapi->run.fapi->arg);
+		fapi->share = fapi->run.fapi->share_begin(fapi->run.fapi->arg);
 	return r;
+}
+
+static int share(void *arg, struct err *err)
+{
+	struct fapi_op *fapi = arg;
+
+	(void)err;
+	if (fapi->share)
+		fapi->run.fapi->share_work(fapi->share);
+	return 0;
 }
 
 static void enter_queue(struct fapi_op *fapi)
@@ -204,6 +215,8 @@ static int prepare_run(struct op *op, struct err *err)
 	op_step(op, JOB_LOOP, begin);
 	op_step(op, JOB_LONG, work);
 	op_step(op, JOB_LOOP, judge);
+	if (kind_of(fapi)->verb == FAPI_PROVISION)
+		op_step(op, JOB_POOL, share);
 	enter_queue(fapi);
 	return 0;
 }
@@ -274,6 +287,8 @@ static void fini_run(struct op *op)
 				  failed->code == 0 ? SERVICE_PROBE_SUCCEEDED
 						    : SERVICE_PROBE_FAILED,
 				  failed->code == 0 ? NULL : failed->text);
+	if (fapi->share)
+		fapi->run.fapi->share_end(fapi->share);
 	if (fapi->queued) {
 		service_fapi_end(op->service, &fapi->run);
 		leave_queue(fapi);

@@ -24,8 +24,14 @@ struct service_fapi {
 	 * there only while it works. ERR_UNREADABLE: others can write into that folder. */
 	int (*listen)(void *arg, struct err *err);
 	void (*unlisten)(void *arg);
-	/* It was provisioned, perhaps anew. */
-	void (*provisioned)(void *arg);
+	/*
+	 * It was provisioned, perhaps anew: what tenants get of it is brought up to date, and the
+	 * answer waits for that. begin() on the loop gives what work() does on the pool, and end()
+	 * frees it on the loop; NULL: there is nothing to wait for.
+	 */
+	void *(*share_begin)(void *arg);
+	void (*share_work)(void *share);
+	void (*share_end)(void *share);
 	void *arg;
 };
 

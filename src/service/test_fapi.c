@@ -17,7 +17,8 @@ int __wrap_fapi_object_read(const struct fapi_place *place, const char *path,
 /* --- the players --- */
 
 static struct {
-	unsigned folders, runs, reads, listens, unlistens, provisions;
+	unsigned folders, runs, reads, listens, unlistens, provisions, shared, shares_ended;
+	bool shares_nothing;
 	struct service *service;
 	int listen_fails, chip_fails;		 /* enum err_code, 0 = works */
 	int folder_fails, run_fails, read_fails; /* enum err_code, 0 = works */
@@ -46,10 +47,25 @@ static void end_listening(void *arg)
 	player.unlistens++;
 }
 
-static void was_provisioned(void *arg)
+static void *begin_share(void *arg)
 {
 	assert_ptr_equal(arg, &player);
 	player.provisions++;
+	return player.shares_nothing ? NULL : arg;
+}
+
+static void work_on_share(void *share)
+{
+	assert_ptr_equal(share, &player);
+	player.shared++;
+}
+
+/* Before the client has its answer. */
+static void end_share(void *share)
+{
+	assert_ptr_equal(share, &player);
+	assert_int_equal(player.shared, player.shares_ended + 1);
+	player.shares_ended++;
 }
 
 static const struct service_fapi SETUP = {
@@ -58,7 +74,9 @@ static const struct service_fapi SETUP = {
 	.stop_fd = 77,
 	.listen = start_listening,
 	.unlisten = end_listening,
-	.provisioned = was_provisioned,
+	.share_begin = begin_share,
+	.share_work = work_on_share,
+	.share_end = end_share,
 	.arg = &player,
 };
 
@@ -169,6 +187,13 @@ static void runs(void **state)
 			assert_string_equal(player.path, "/HS/SRK/x");
 	}
 	assert_int_equal(player.provisions, 1);
+	assert_int_equal(player.shared, 1);
+	player.shares_nothing = true;
+	player.json = RUNS[1].json;
+	assert_int_equal(ask(fixture, RUNS[1].method, RUNS[1].path, RUNS[1].body), 200);
+	assert_int_equal(player.provisions, 2);
+	assert_int_equal(player.shared, 1);
+	assert_int_equal(player.shares_ended, 1);
 }
 
 /* What the chip failed with counts, but only when the helper did as well. */

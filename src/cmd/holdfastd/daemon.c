@@ -79,9 +79,9 @@ static void unlisten_for_helper(void *arg)
 	raw_server_unlisten(daemon->raw, &daemon->service->helper.tenant, true);
 }
 
-static void provisioned(void *arg)
+static void *begin_share(void *arg)
 {
-	share_refresh(((struct daemon *)arg)->tenants);
+	return share_begin(((struct daemon *)arg)->tenants);
 }
 
 /* It comes as the user that we are. */
@@ -94,7 +94,9 @@ static void init_helper(struct daemon *daemon)
 	tenant->peer_count = 1;
 	daemon->fapi.fapi.listen = listen_for_helper;
 	daemon->fapi.fapi.unlisten = unlisten_for_helper;
-	daemon->fapi.fapi.provisioned = provisioned;
+	daemon->fapi.fapi.share_begin = begin_share;
+	daemon->fapi.fapi.share_work = share_work;
+	daemon->fapi.fapi.share_end = share_end;
 	daemon->fapi.fapi.arg = daemon;
 	service_set_fapi(daemon->service, &daemon->fapi.fapi);
 	service_set_raw(daemon->service, daemon->state.broker_key, daemon->fapi.reserved,

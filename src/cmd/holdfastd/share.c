@@ -17,6 +17,7 @@ struct share_job {
 	int dir;	    /* <run>/tenants; the server's */
 	struct buf names;   /* each ended by a NUL */
 	const char *failed; /* the first one that failed */
+	struct err failure; /* how, or how all did; code 0 = well, or not begun */
 };
 
 static int write_one(const struct share_job *job, const struct fapi_share *share, const char *name,
@@ -29,34 +30,34 @@ static int write_one(const struct share_job *job, const struct fapi_share *share
 }
 
 /* One that fails is no reason for the others; one that is gone meanwhile is none. */
-static int write_all(void *arg, struct err *err)
+void share_work(void *arg)
 {
 	CLEANUP(fapi_share_cleanup) struct fapi_share *share = NULL;
 	struct share_job *job = arg;
 	const char *name = (const char *)job->names.data;
 	const char *end = name + job->names.len;
-	struct err failed = {.code = 0}, one;
-	int r = fapi_share_new(job->place, &share, err);
+	struct err one;
 
-	for (; r == 0 && name < end; name += strlen(name) + 1) {
+	if (fapi_share_new(job->place, &share, &one) < 0) {
+		job->failure = one;
+		return;
+	}
+	for (; name < end; name += strlen(name) + 1) {
 		int code = write_one(job, share, name, &one);
 
 		if (code == 0 || code == ERR_NOT_FOUND || job->failed)
 			continue;
-		failed = one;
+		job->failure = one;
 		job->failed = name;
 	}
-	if (job->failed)
-		*err = failed;
-	return job->failed ? failed.code : r;
 }
 
 /* Before it is provisioned there is nothing to share. */
-static void done(void *arg, const struct err *err)
+static void tell(const struct share_job *job)
 {
-	const struct share_job *job = arg;
+	const struct err *err = &job->failure;
 
-	if (!err || err->code == ERR_NOT_FOUND || job->tenants->stopping)
+	if (err->code == 0 || err->code == ERR_NOT_FOUND || job->tenants->stopping)
 		return;
 	if (job->failed)
 		log_err(LOG_LEVEL_WARNING, err, "tenant %s has no files of FAPI", job->failed);
@@ -64,12 +65,13 @@ static void done(void *arg, const struct err *err)
 		log_err(LOG_LEVEL_WARNING, err, "tenants have no files of FAPI");
 }
 
-static void release(void *arg)
+void share_end(void *arg)
 {
 	struct share_job *job = arg;
 	struct tenants *tenants = job->tenants;
 	bool again = tenants->share_again;
 
+	tell(job);
 	buf_fini(&job->names);
 	free(job);
 	tenants->sharing = tenants->share_again = false;
@@ -89,49 +91,78 @@ static void put_names(const struct tenants *tenants, struct buf *names)
 	}
 }
 
+static int work(void *arg, struct err *err)
+{
+	(void)err;
+	share_work(arg);
+	return 0;
+}
+
+static void ignore_end(void *arg, const struct err *err)
+{
+	(void)arg;
+	(void)err; /* a stop */
+}
+
 static int start(struct share_job *job, struct err *err)
 {
-	const struct daemon *daemon = job->tenants->daemon;
 	struct job *handle;
-	int r = server_tenants_dir(daemon->server, daemon->conf->run_dir, &job->dir, err);
 
-	if (r < 0)
-		return r;
-	return service_submit(daemon->service,
+	return service_submit(job->tenants->daemon->service,
 			      &(struct job_plan){
-				      .steps = {{JOB_POOL, write_all}},
+				      .steps = {{JOB_POOL, work}},
 				      .count = 1,
-				      .done = done,
-				      .release = release,
+				      .done = ignore_end,
+				      .release = share_end,
 				      .arg = job,
 				      .lane = TENANT_NUMBER_ADMIN,
 			      },
 			      &handle, err);
 }
 
-void share_refresh(struct tenants *tenants)
+static int prepare(struct share_job *job, struct err *err)
+{
+	const struct daemon *daemon = job->tenants->daemon;
+
+	put_names(job->tenants, &job->names);
+	if (job->names.len == 0 || !buf_ok(&job->names))
+		return err_set(err, ERR_NOT_FOUND, "nobody gets files of FAPI");
+	return server_tenants_dir(daemon->server, daemon->conf->run_dir, &job->dir, err);
+}
+
+void *share_begin(struct tenants *tenants)
 {
 	struct share_job *job;
 	struct err err;
 
 	if (tenants->sharing) {
 		tenants->share_again = true;
-		return;
+		return NULL;
 	}
 	if (tenants->stopping || !tenants->daemon->server)
-		return;
+		return NULL;
 	job = calloc(1, sizeof(*job));
 	if (!job)
-		return;
+		return NULL;
 	*job = (struct share_job){.tenants = tenants,
 				  .place = &tenants->daemon->fapi.fapi.place,
 				  .names = BUF_INIT(NAMES_MAX)};
-	put_names(tenants, &job->names);
-	tenants->sharing = job->names.len > 0 && buf_ok(&job->names) && start(job, &err) == 0;
-	if (tenants->sharing)
-		return;
+	if (prepare(job, &err) == 0) {
+		tenants->sharing = true;
+		return job;
+	}
 	buf_fini(&job->names);
 	free(job);
+	return NULL;
+}
+
+void share_refresh(struct tenants *tenants)
+{
+	struct share_job *job = share_begin(tenants);
+	struct err err;
+
+	if (job && start(job, &err) < 0)
+		share_end(job);
 }
 
 void share_forget(struct tenants *tenants, const char *name)
