@@ -5,9 +5,8 @@
  * file_sweep() knows the ones that were left behind by a kill. Links are never followed and only
  * regular files are read, opened without blocking, so that a planted FIFO cannot hang us.
  */
-#include "base/file.h"
+#include "base/file_impl.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -22,11 +21,7 @@
 #define TEMP_NAME_MAX 64u
 #define TEMP_TRIES    1000u
 
-/* Both opens are shared by all: never a link, never blocking, never inherited. */
-#define OPEN_FOLDER (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
-#define OPEN_FILE   (O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
-
-static bool is_temp(const char *name)
+bool file_is_temp(const char *name)
 {
 	return strncmp(name, FILE_TEMP_PREFIX, strlen(FILE_TEMP_PREFIX)) == 0;
 }
@@ -35,7 +30,7 @@ static bool is_temp(const char *name)
 static int check_name(const char *name, struct err *err)
 {
 	if (name[0] == '\0' || strlen(name) > NAME_MAX || strchr(name, '/') ||
-	    strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || is_temp(name))
+	    strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || file_is_temp(name))
 		return err_set(err, ERR_INVALID, "not a file name");
 	return 0;
 }
@@ -81,8 +76,7 @@ static int sync_content(int fd, const char *name, struct err *err)
 	return 0;
 }
 
-/* Makes a change of names durable. Never ERR_DISK_FULL, which promises that nothing changed. */
-static int sync_folder(int fd, const char *name, struct err *err)
+int file_sync_folder(int fd, const char *name, struct err *err)
 {
 	int errnum;
 
@@ -134,7 +128,7 @@ static int make_folder(int parent, const char *name, mode_t mode, struct err *er
 	above = openat(parent, ".", OPEN_FOLDER);
 	if (above < 0)
 		return err_set_errno(err, ERR_INTERNAL, errno, "cannot make folder %s", name);
-	return sync_folder(above, name, err);
+	return file_sync_folder(above, name, err);
 }
 
 struct folder_walk {
@@ -334,13 +328,14 @@ static void temp_fini(struct temp *temp)
 		close(temp->fd);
 }
 
-/* The counter keeps threads apart, O_EXCL processes that share a pid in different namespaces. */
-static void make_temp_name(char name[TEMP_NAME_MAX])
+/* Its end says whose it is. The counter keeps threads apart, O_EXCL processes that share a pid in
+ * different namespaces. */
+static void make_temp_name(const char *for_name, char name[TEMP_NAME_MAX])
 {
 	static _Atomic unsigned counter;
 
-	(void)snprintf(name, TEMP_NAME_MAX, FILE_TEMP_PREFIX "%d-%u", (int)getpid(),
-		       atomic_fetch_add(&counter, 1));
+	(void)snprintf(name, TEMP_NAME_MAX, FILE_TEMP_PREFIX "%d-%u-%.*s", (int)getpid(),
+		       atomic_fetch_add(&counter, 1), FILE_SWEEP_NAME_MAX, for_name);
 }
 
 static int temp_open(struct temp *temp, const char *for_name, struct err *err)
@@ -349,7 +344,7 @@ static int temp_open(struct temp *temp, const char *for_name, struct err *err)
 	unsigned tries;
 
 	for (tries = 0; tries < TEMP_TRIES; tries++) {
-		make_temp_name(name);
+		make_temp_name(for_name, name);
 		temp->fd = openat(temp->dir, name,
 				  O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 		if (temp->fd >= 0 || errno != EEXIST)
@@ -427,7 +422,7 @@ static int temp_publish(struct temp *temp, const char *name, enum file_write how
 		return err_set_errno(err, errno == ENOENT ? ERR_INTERNAL : change_code(errno),
 				     errno, "cannot write %s", name);
 	temp->name[0] = '\0';
-	r = sync_folder(temp->dir, name, err);
+	r = file_sync_folder(temp->dir, name, err);
 	/*
 	 * What did not become durable must not be there after all. A replaced content is gone; then
 	 * the name has the new one, whole, and the caller knows that a power cut may undo it.
@@ -497,7 +492,7 @@ static int draft_link(struct file_draft *draft, struct err *err)
 
 	proc_path(draft->temp.fd, path);
 	for (tries = 0; r < 0 && tries < TEMP_TRIES; tries++) {
-		make_temp_name(name);
+		make_temp_name(draft->name, name);
 		r = linkat(AT_FDCWD, path, draft->temp.dir, name, AT_SYMLINK_FOLLOW);
 		if (r < 0 && errno != EEXIST)
 			break;
@@ -566,7 +561,38 @@ int file_remove(int dir, const char *name, struct err *err)
 		return r;
 	if (unlinkat(dir, name, 0) < 0)
 		return err_set_errno(err, change_code(errno), errno, "cannot remove %s", name);
-	return sync_folder(dir, name, err);
+	return file_sync_folder(dir, name, err);
+}
+
+/* What cannot be overwritten is removed all the same. */
+void file_overwrite(int dir, const char *name)
+{
+	static const uint8_t zeros[READ_CHUNK];
+	CLEANUP(fd_close_cleanup) int fd = openat(dir, name, OPEN_TO_ERASE);
+	struct stat st;
+	size_t left;
+
+	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_nlink != 1)
+		return;
+	left = st.st_size > FILE_ERASE_MAX ? FILE_ERASE_MAX : (size_t)st.st_size;
+	while (left > 0) {
+		size_t step = left < sizeof(zeros) ? left : sizeof(zeros);
+
+		if (write_all(fd, slice_of(zeros, step)) < 0)
+			return;
+		left -= step;
+	}
+	(void)fsync(fd);
+}
+
+int file_erase(int dir, const char *name, struct err *err)
+{
+	int r = check_name(name, err);
+
+	if (r < 0)
+		return r;
+	file_overwrite(dir, name);
+	return file_remove(dir, name, err);
 }
 
 int file_sync(int dir, const char *name, struct err *err)
@@ -576,11 +602,11 @@ int file_sync(int dir, const char *name, struct err *err)
 	int r;
 
 	if (!name)
-		return sync_folder(dir, "names in a folder", err);
+		return file_sync_folder(dir, "names in a folder", err);
 	r = open_regular(dir, name, &fd, &size, err);
 	if (r == 0)
 		r = sync_content(fd, name, err);
-	return r < 0 ? r : sync_folder(dir, name, err);
+	return r < 0 ? r : file_sync_folder(dir, name, err);
 }
 
 int file_move_passing(int from_dir, const char *from, int to_dir, const char *to, struct err *err)
@@ -600,94 +626,6 @@ int file_move(int from_dir, const char *from, int to_dir, const char *to, struct
 
 	/* First where it arrived: a cut in between then leaves two names rather than none. */
 	if (r == 0)
-		r = sync_folder(to_dir, to, err);
-	return r < 0 ? r : sync_folder(from_dir, from, err);
-}
-
-/* --- whole folders --- */
-
-/* Calls @visit for every entry but . and .. through a descriptor of its own. */
-static int walk_entries(int dir, int (*visit)(void *arg, const char *name), void *arg,
-			struct err *err)
-{
-	struct dirent *entry;
-	int fd, r = 0;
-	DIR *stream;
-
-	fd = openat(dir, ".", OPEN_FOLDER);
-	stream = fd < 0 ? NULL : fdopendir(fd);
-	if (!stream) {
-		r = err_set_errno(err, ERR_UNREADABLE, errno, "cannot list the folder");
-		fd_close_cleanup(&fd);
-		return r;
-	}
-	while (r == 0) {
-		errno = 0;
-		entry = readdir(stream);
-		if (!entry)
-			break;
-		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-			r = visit(arg, entry->d_name);
-	}
-	if (r == 0 && errno != 0)
-		r = err_set_errno(err, ERR_UNREADABLE, errno, "cannot list the folder");
-	closedir(stream);
-	return r;
-}
-
-struct sweep {
-	int dir;
-	size_t count;
-	struct err *err;
-};
-
-static int sweep_one(void *arg, const char *name)
-{
-	struct sweep *sweep = arg;
-	CLEANUP(fd_close_cleanup) int fd = -1;
-	struct stat st;
-
-	if (!is_temp(name) || fstatat(sweep->dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
-	    S_ISDIR(st.st_mode))
-		return 0;
-	fd = openat(sweep->dir, name, OPEN_FILE);
-	if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK)
-		return 0; /* its writer lives */
-	if (unlinkat(sweep->dir, name, 0) == 0)
-		sweep->count++;
-	else if (errno != ENOENT)
-		return err_set_errno(sweep->err, ERR_INTERNAL, errno, "cannot remove %s", name);
-	return 0;
-}
-
-int file_sweep(int dir, size_t *ret_count, struct err *err)
-{
-	struct sweep sweep = {.dir = dir, .err = err};
-	int r;
-
-	r = walk_entries(dir, sweep_one, &sweep, err);
-	if (r == 0 && sweep.count > 0)
-		r = sync_folder(dir, "the folder", err);
-	if (r == 0)
-		*ret_count = sweep.count;
-	return r;
-}
-
-struct listing {
-	int (*visit)(void *arg, const char *name);
-	void *arg;
-};
-
-static int list_one(void *arg, const char *name)
-{
-	struct listing *listing = arg;
-
-	return name[0] == '.' ? 0 : listing->visit(listing->arg, name);
-}
-
-int file_list(int dir, int (*visit)(void *arg, const char *name), void *arg, struct err *err)
-{
-	struct listing listing = {.visit = visit, .arg = arg};
-
-	return walk_entries(dir, list_one, &listing, err);
+		r = file_sync_folder(to_dir, to, err);
+	return r < 0 ? r : file_sync_folder(from_dir, from, err);
 }

@@ -75,6 +75,14 @@ MEM_DEFINE_CLEANUP(file_draft)
 int file_remove(int dir, const char *name, struct err *err) MUST_CHECK;
 
 /*
+ * The same for a file that holds a secret: its bytes, the first FILE_ERASE_MAX of them, are
+ * overwritten before, as far as a file system does that in place. One that has a second name is
+ * only removed.
+ */
+#define FILE_ERASE_MAX (1024u * 1024u)
+int file_erase(int dir, const char *name, struct err *err) MUST_CHECK;
+
+/*
  * Makes durable what others, who do not sync, did: the content of the file @name unless that is
  * NULL, and the names in the folder. ERR_NOT_FOUND, ERR_UNREADABLE; else as file_write().
  */
@@ -93,6 +101,13 @@ int file_move_passing(int from_dir, const char *from, int to_dir, const char *to
 
 /* Deletes temporary files of writers that were killed, not of living ones; counts them. */
 int file_sweep(int dir, size_t *ret_count, struct err *err) MUST_CHECK;
+/*
+ * The same in a folder that is not ours alone: only of writers of these names, a list that ends
+ * with NULL, each of at most FILE_SWEEP_NAME_MAX; they are overwritten as by file_erase(), since
+ * one may hold a secret. Without a list it is file_sweep().
+ */
+#define FILE_SWEEP_NAME_MAX 32
+int file_sweep_of(int dir, const char *const *names, size_t *ret_count, struct err *err) MUST_CHECK;
 
 /*
  * Calls @visit for every entry that does not begin with a dot; a non-zero result ends the walk and

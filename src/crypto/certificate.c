@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-#include "crypto/certificate.h"
+#include "crypto/certificate_impl.h"
 
-#include <limits.h>
 #include <openssl/x509.h>
 
 #include "crypto/ossl.h"
@@ -11,7 +10,7 @@
 #define DER_SEQUENCE 0x30u
 #define DER_LONG     0x80u /* the length stands in so many bytes that follow */
 
-static void x509_cleanup(X509 **x509)
+void certificate_cleanup(X509 **x509)
 {
 	X509_free(*x509);
 }
@@ -42,10 +41,10 @@ size_t certificate_len(struct slice bytes)
 	return bytes.len - cursor.rest.len + len;
 }
 
-static int parse(struct slice der, X509 **ret_x509, struct err *err)
+int certificate_parse(struct slice der, X509 **ret_x509, struct err *err)
 {
 	const uint8_t *at = der.data;
-	X509 *x509 = der.len > INT_MAX ? NULL : d2i_X509(NULL, &at, (long)der.len);
+	X509 *x509 = der.len > CERTIFICATE_MAX ? NULL : d2i_X509(NULL, &at, (long)der.len);
 
 	if (!x509)
 		return ossl_fail(err, ERR_DAMAGED, "these bytes are no certificate");
@@ -59,18 +58,18 @@ static int parse(struct slice der, X509 **ret_x509, struct err *err)
 
 int certificate_check(struct slice der, struct err *err)
 {
-	CLEANUP(x509_cleanup) X509 *x509 = NULL;
+	CLEANUP(certificate_cleanup) X509 *x509 = NULL;
 
-	return parse(der, &x509, err);
+	return certificate_parse(der, &x509, err);
 }
 
 int certificate_of(struct slice der, const struct pkey *key, struct err *err)
 {
-	CLEANUP(x509_cleanup) X509 *x509 = NULL;
+	CLEANUP(certificate_cleanup) X509 *x509 = NULL;
 	CLEANUP(x509_pubkey_cleanup) X509_PUBKEY *ours = NULL;
 	const ASN1_BIT_STRING *theirs;
 	const uint8_t *bytes = NULL;
-	int len = 0, r = parse(der, &x509, err);
+	int len = 0, r = certificate_parse(der, &x509, err);
 
 	if (r < 0)
 		return r;

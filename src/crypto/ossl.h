@@ -32,7 +32,13 @@ static inline int ossl_fail(struct err *err, int code, const char *what)
 
 /* Algorithms fetched once per process; NULL when the library lacks them. Any thread. */
 const struct evp_md_st *ossl_md(enum hash_alg alg);
-enum ossl_cipher { OSSL_AES128_CFB, OSSL_AES256_GCM, OSSL_AES256_CTR, OSSL_CIPHERS };
+enum ossl_cipher {
+	OSSL_AES128_CFB,
+	OSSL_AES256_GCM,
+	OSSL_AES256_CTR,
+	OSSL_AES256_CBC,
+	OSSL_CIPHERS
+};
 const struct evp_cipher_st *ossl_cipher(enum ossl_cipher cipher);
 
 /* OpenSSL's name of the algorithm ("SHA256"), for its parameters. */

@@ -61,6 +61,9 @@ int pkey_to_pkcs8_pem(const struct pkey *pkey, const struct secret *passphrase, 
 int pkey_from_pkcs8_pem(struct slice pem, const struct secret *passphrase, struct pkey **ret_pkey,
 			struct err *err) MUST_CHECK;
 
+/* The same for the form of before PKCS#8, "EC PRIVATE KEY" (RFC 5915), which others still write. */
+int pkey_from_ec_pem(struct slice pem, struct pkey **ret_pkey, struct err *err) MUST_CHECK;
+
 /*
  * Signs a digest of @alg. ECDSA signatures are DER (SEQUENCE of two INTEGERs); PSS salts are as
  * long as the digest, which is what TPMs make. ERR_INVALID when digest, scheme and key do not fit.

@@ -252,3 +252,27 @@ int pkey_from_pkcs8_pem(struct slice pem, const struct secret *passphrase, struc
 		*ret_pkey = TAKE(pkey);
 	return r;
 }
+
+int pkey_from_ec_pem(struct slice pem, struct pkey **ret_pkey, struct err *err)
+{
+	CLEANUP(ossl_bytes_cleanup) struct ossl_bytes der = {0};
+	CLEANUP(pkey_cleanup) struct pkey *pkey = NULL;
+	const uint8_t *at;
+	EVP_PKEY *key;
+	int r;
+
+	if (pem.len > PKCS8_PEM_MAX || !ossl_pem_find(pem, PEM_STRING_ECPRIVATEKEY, &der))
+		return err_set(err, ERR_INVALID, "the text holds no EC PRIVATE KEY in PEM");
+	at = der.data;
+	key = d2i_PrivateKey(EVP_PKEY_EC, NULL, &at, (long)der.len);
+	if (!key)
+		return ossl_fail(err, ERR_INVALID, "not a private key of an elliptic curve");
+	r = pkey_adopt(key, true, &pkey, err);
+	if (r == 0 && at != der.data + der.len)
+		r = err_set(err, ERR_INVALID, "bytes are left over behind the private key");
+	if (r == 0)
+		r = check_halves(pkey, err);
+	if (r == 0)
+		*ret_pkey = TAKE(pkey);
+	return r;
+}

@@ -42,6 +42,8 @@ struct request {
 	 * there is another name.
 	 */
 	struct slice subject;
+	/* Instead of it a Name in DER, as it is to stand there; empty = there is none. */
+	struct slice subject_der;
 	struct slice spki; /* DER SubjectPublicKeyInfo */
 	const struct request_name *names;
 	size_t count; /* at most REQUEST_NAMES_MAX */

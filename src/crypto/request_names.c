@@ -199,7 +199,7 @@ int request_put_names(const struct request_name *names, size_t count, struct buf
 		}
 		if (!ok)
 			return refuse(&names[i], err);
-		request_put(ret_names, kinds[names[i].kind].tag, text);
+		der_put(ret_names, kinds[names[i].kind].tag, text);
 	}
 	return 0;
 }

@@ -225,9 +225,9 @@ static int take_part(struct scan *scan, struct buf *ret_part, struct err *err)
 	if (r < 0)
 		return r;
 	buf_put(&inner, slice_of(attribute->oid, 2u + attribute->oid[1]));
-	request_put(&inner, attribute->tag, buf_slice(&value));
+	der_put(&inner, attribute->tag, buf_slice(&value));
 	*ret_part = (struct buf)BUF_INIT(REQUEST_MAX);
-	request_put(ret_part, DER_SEQUENCE, buf_slice(&inner));
+	der_put(ret_part, DER_SEQUENCE, buf_slice(&inner));
 	ret_part->failed = ret_part->failed || inner.failed;
 	return 0;
 }
@@ -289,7 +289,7 @@ static int take_rdn(struct scan *scan, struct buf *rdns, struct err *err)
 		buf_put(&set, buf_slice(&rdn.parts[i]));
 		set.failed = set.failed || rdn.parts[i].failed;
 	}
-	request_put(rdns, DER_SET, buf_slice(&set));
+	der_put(rdns, DER_SET, buf_slice(&set));
 	buf_put(rdns, buf_slice(&before));
 	rdns->failed = rdns->failed || set.failed || before.failed;
 	return r;
@@ -311,7 +311,7 @@ int request_put_subject(struct slice text, struct buf *ret_name, struct err *err
 	}
 	if (r < 0)
 		return r;
-	request_put(ret_name, DER_SEQUENCE, buf_slice(&rdns));
+	der_put(ret_name, DER_SEQUENCE, buf_slice(&rdns));
 	ret_name->failed = ret_name->failed || rdns.failed;
 	return 0;
 }

@@ -2,7 +2,7 @@
 #ifndef PROVIDER_IMPL_H
 #define PROVIDER_IMPL_H
 
-/* What the doors to every SecurityProvider share: provider.c, use.c, attest.c. */
+/* What the doors to every SecurityProvider share: provider.c, use.c, attest.c, resident.c. */
 
 #include "provider/provider.h"
 
@@ -14,6 +14,8 @@ int provider_check_uses(enum pkey_type type, unsigned uses, struct err *err) MUS
 
 int provider_check_header(struct slice header, struct err *err) MUST_CHECK;
 int provider_check_object(struct slice header, struct slice object, struct err *err) MUST_CHECK;
+
+int provider_check_request(const struct sign_request *request, struct err *err) MUST_CHECK;
 
 /* ERR_INVALID: a message of which this is the first piece is nothing for an attestation key. */
 int provider_check_message(struct slice first, struct err *err) MUST_CHECK;

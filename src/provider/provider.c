@@ -214,7 +214,7 @@ int provider_key_export(struct provider *p, struct slice header, struct slice ob
 	return r;
 }
 
-static int check_request(const struct sign_request *request, struct err *err)
+int provider_check_request(const struct sign_request *request, struct err *err)
 {
 	if ((unsigned)request->scheme >= PKEY_SCHEMES)
 		return err_set(err, ERR_INVALID, "unknown scheme");
@@ -235,7 +235,7 @@ int provider_key_sign(struct provider *p, struct slice header, struct slice obje
 
 	if (!p || !p->ops->key_sign)
 		return provider_not_there(err);
-	r = check_request(request, err);
+	r = provider_check_request(request, err);
 	if (r == 0)
 		r = provider_check_object(header, object, err);
 	if (r == 0)

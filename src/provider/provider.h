@@ -158,6 +158,7 @@ static inline void attestation_cleanup(struct attestation *attestation)
 }
 
 /* The endorsement key of a type. */
+#define PROVIDER_EK_REMARK 160u
 struct ek_result {
 	enum pkey_type type;
 	uint32_t handle;	/* where it lies persistently; 0 = nowhere */
@@ -166,6 +167,8 @@ struct ek_result {
 	struct buf name;	/* its Name */
 	struct buf certificate; /* DER, of this very key; empty = the chip has none */
 	struct buf chain; /* DER certificates of its issuers, one after the other; may be empty */
+	/* Why one of the two is empty though the chip keeps something for it; "" if not so. */
+	char remark[PROVIDER_EK_REMARK];
 };
 #define EK_CERTIFICATE_MAX 8192u
 #define EK_CHAIN_MAX	   32768u
@@ -223,6 +226,12 @@ struct provider_loadable {
 	"Create a new key for export and use that one; a key made without can never leave."
 
 struct provider; /* what an implementation embeds first in its own state (impl below) */
+
+/* A key that lives in the chip, persistently. */
+struct provider_resident {
+	uint32_t handle;   /* of the owner's range */
+	struct slice name; /* the TPM Name that must lie there */
+};
 
 /* An object with the header that it is bound to, where a call takes two. */
 struct provider_object {
@@ -295,6 +304,16 @@ struct provider_ops {
 
 	int (*unseal_loadable)(struct provider *p, const struct provider_loadable *object,
 			       struct secret **ret_plain, struct err *err);
+	int (*persist)(struct provider *p, struct slice header, struct slice object,
+		       uint32_t handle, uint32_t *ret_handle, struct err *err);
+	int (*resident)(struct provider *p, uint32_t handle, struct key_result *ret_key,
+			struct err *err);
+	int (*resident_sign)(struct provider *p, struct slice header,
+			     const struct provider_resident *key,
+			     const struct sign_request *request, struct buf *ret_signature,
+			     struct err *err);
+	int (*evict)(struct provider *p, const struct provider_resident *key, struct err *err);
+	int (*storage_key)(struct provider *p, struct key_result *ret_key, struct err *err);
 	const struct guest_ops *guests; /* NULL in software */
 	void (*forget)(struct provider *p, struct slice object);
 	void (*status)(struct provider *p, struct provider_status *ret_status);
@@ -458,5 +477,45 @@ void provider_forget(struct provider *p, struct slice object);
 void provider_status(struct provider *p, struct provider_status *ret_status);
 void provider_free(struct provider *p);
 MEM_DEFINE_CLEANUP(provider)
+
+/*
+ * Keys that live in the chip, persistently, below our own storage key; made by
+ * provider_key_create(). All are ERR_TPM_REQUIRED in software, and ERR_INVALID for a handle that is
+ * not of the owner's range.
+ *
+ * Makes @object persistent at @handle, or where another key lies there at the next free one above
+ * (PROVIDER_RESIDENT_TRIES are tried); it may lie there already, so that a power cut in between is
+ * mended by repeating. The handles of SRK and HSK are never taken. *ret_handle is where it lies
+ * now. ERR_CONFLICT: no free handle, or the chip has no room. ERR_OWNER_AUTH_REQUIRED. ERR_INVALID:
+ * a key that was made for export or was imported.
+ */
+#define PROVIDER_RESIDENT_TRIES 64u
+int provider_persist(struct provider *p, struct slice header, struct slice object, uint32_t handle,
+		     uint32_t *ret_handle, struct err *err) MUST_CHECK;
+
+/*
+ * What lies at @handle: its Name, and public half where it is of enum pkey_type (else spki stays
+ * empty). ERR_NOT_FOUND: nothing; any other error: nobody knows.
+ */
+int provider_resident(struct provider *p, uint32_t handle, struct key_result *ret_key,
+		      struct err *err) MUST_CHECK;
+
+/*
+ * One TPM command; @header is that of its creation, else ERR_DAMAGED. ERR_TPM_CHANGED: the key is
+ * gone, or another one lies there, which is found without another command in the good case. The
+ * first time after the chip was opened, reset or lost, and for another key than the last one, it is
+ * one command more.
+ */
+int provider_resident_sign(struct provider *p, struct slice header,
+			   const struct provider_resident *key, const struct sign_request *request,
+			   struct buf *ret_signature, struct err *err) MUST_CHECK;
+
+/* Removes it from the chip. ERR_NOT_FOUND: nothing lies there; ERR_CONFLICT: another key does. */
+int provider_evict(struct provider *p, const struct provider_resident *key, struct err *err)
+	MUST_CHECK;
+
+/* Our storage key: public half and Name, for who wraps to it; it has no uses. No command. */
+int provider_storage_key(struct provider *p, struct key_result *ret_key, struct err *err)
+	MUST_CHECK;
 
 #endif

@@ -9,6 +9,7 @@
 #include "base/secret.h"
 #include "store/store.h"
 
+#define STORE_LOCK	 "lock"
 #define STORE_TENANTS	 "tenants"
 #define STORE_QUARANTINE "quarantine"
 #define STORE_REMOVED	 "removed"

@@ -17,7 +17,6 @@
 #include "crypto/hash.h"
 #include "store/impl.h"
 
-#define LOCK_NAME      "lock"
 #define MAC_KEY_SIZE   32u
 #define MAC_KEY_LABEL  "holdfast record mac"
 #define SPOOL_FOLDER   "spool"
@@ -156,7 +155,7 @@ static int check_owner(int dir, const char *path, struct err *err)
 /* The kernel drops the lock with the process, however that ends. */
 static int take_lock(int dir, const char *path, int *ret_fd, struct err *err)
 {
-	CLEANUP(fd_close_cleanup) int fd = openat(dir, LOCK_NAME, OPEN_LOCK_FILE, STORE_FILE_MODE);
+	CLEANUP(fd_close_cleanup) int fd = openat(dir, STORE_LOCK, OPEN_LOCK_FILE, STORE_FILE_MODE);
 	struct stat st;
 
 	if (fd < 0 || fstat(fd, &st) < 0)

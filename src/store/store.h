@@ -27,6 +27,7 @@
 #include "base/secret.h"
 #include "base/slice.h"
 #include "base/spool.h"
+#include "store/twin.h"
 
 struct store;
 
@@ -45,7 +46,7 @@ MEM_DEFINE_CLEANUP(store)
  * something is there and none is good. Never overwritten then.
  * @tenant NULL: in the state folder itself.
  */
-#define STORE_TWIN_MAX (64u * 1024u)
+#define STORE_TWIN_MAX TWIN_MAX
 int store_twin_read(struct store *store, const char *tenant, const char *name,
 		    struct secret **ret_content, struct err *err) MUST_CHECK;
 /*
@@ -86,6 +87,16 @@ int store_tenants(struct store *store, struct buf *ret_names, struct err *err) M
  */
 int store_tenant_remove(struct store *store, const char *tenant, struct err *err) MUST_CHECK;
 void store_sweep_removed(struct store *store);
+
+/*
+ * For a factory reset: erases entries of the state folder itself, files or whole folders, durably,
+ * whatever is in them. Lists end with NULL; what is absent is good, and whatever cannot be erased
+ * is an error, after which all may be repeated. The second erases all but the lock and @kept, of
+ * at most STORE_KEPT_MAX. What the open store has of them is no longer to be used.
+ */
+#define STORE_KEPT_MAX 8u
+int store_erase(struct store *store, const char *const *names, struct err *err) MUST_CHECK;
+int store_erase_all(struct store *store, const char *const *kept, struct err *err) MUST_CHECK;
 
 /*
  * Room for one large thing on its way, gone with its holder. It must be ciphertext: nothing else

@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * Twin files: both copies are looked at before anything is decided. The copy that is not the best
- * is always written first, so that at every moment one good copy is on disk.
- */
+#include "store/twin.h"
+
 #include <inttypes.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -12,32 +9,29 @@
 #include "base/buf.h"
 #include "base/file.h"
 #include "crypto/hash.h"
-#include "store/impl.h"
 
 #define TWIN_WORD	    "holdfast-twin 1 "
-#define TWIN_SUFFIX	    ".copy"
 #define TWIN_DIGITS_MAX	    19u
 #define TWIN_GENERATION_MAX UINT64_C(9999999999999999999)
 #define TWIN_SUM_SIZE	    32u
 #define TWIN_HEAD_MAX	    (sizeof(TWIN_WORD) + TWIN_DIGITS_MAX + 2 * TWIN_SUM_SIZE + 2)
 
-struct copy {
-	char name[NAME_MAX + 1];
-	int code; /* 0 = good; ERR_NOT_FOUND, ERR_DAMAGED or ERR_UNREADABLE */
-	struct secret *bytes;
-	struct slice content; /* within bytes */
-	uint64_t generation;
-};
-
-struct pair {
-	struct copy copies[2];
-	size_t best; /* when one is good */
-};
-
-static void pair_fini(struct pair *pair)
+void twin_fini(struct twin *twin)
 {
-	secret_free(pair->copies[0].bytes);
-	secret_free(pair->copies[1].bytes);
+	for (size_t i = 0; i < twin->count; i++)
+		secret_free(TAKE(twin->copies[i].bytes));
+}
+
+void twin_add(struct twin *twin, int dir, const char *name, int code)
+{
+	static const char *const suffixes[] = {"", TWIN_SUFFIX};
+
+	for (size_t i = 0; i < ARRAY_LEN(suffixes) && twin->count < TWIN_COPIES_MAX; i++) {
+		struct twin_copy *copy = &twin->copies[twin->count++];
+
+		*copy = (struct twin_copy){.dir = dir, .code = code};
+		(void)snprintf(copy->name, sizeof(copy->name), "%s%s", name, suffixes[i]);
+	}
 }
 
 /* --- one copy --- */
@@ -80,7 +74,7 @@ static struct slice take_digits(struct cursor *cursor)
 }
 
 /* Returns 0 and leaves copy->code at ERR_DAMAGED when the bytes are not a twin file. */
-static int parse_copy(struct copy *copy, struct err *err)
+static int parse_copy(struct twin_copy *copy, struct err *err)
 {
 	struct cursor cursor = cursor_of(secret_slice(copy->bytes));
 	uint8_t stored[TWIN_SUM_SIZE], sum[HASH_MAX_SIZE];
@@ -109,9 +103,9 @@ static int parse_copy(struct copy *copy, struct err *err)
 }
 
 /* Fails only for reasons that are not the file's own. */
-static int load_copy(int dir, struct copy *copy, struct err *err)
+static int load_copy(struct twin_copy *copy, struct err *err)
 {
-	int r = file_read_secret(dir, copy->name, STORE_TWIN_MAX + TWIN_HEAD_MAX, &copy->bytes,
+	int r = file_read_secret(copy->dir, copy->name, TWIN_MAX + TWIN_HEAD_MAX, &copy->bytes,
 				 err);
 
 	switch (r) {
@@ -129,85 +123,94 @@ static int load_copy(int dir, struct copy *copy, struct err *err)
 	}
 }
 
-/* --- both --- */
+/* --- all of them --- */
 
-static int no_good_copy(const struct pair *pair, const char *name, struct err *err)
+static int judge_copy(struct twin_copy *copy, twin_judge *judge, struct err *err)
 {
-	const struct copy *a = &pair->copies[0], *b = &pair->copies[1];
+	int r = judge(copy->content, err);
 
-	if (a->code == ERR_NOT_FOUND && b->code == ERR_NOT_FOUND)
-		return err_set(err, ERR_NOT_FOUND, "there is no %s", name);
-	if (a->code == ERR_UNREADABLE || b->code == ERR_UNREADABLE)
-		return err_set(err, ERR_UNREADABLE, "%s and its copy cannot be read", name);
-	return err_set(err, ERR_DAMAGED, "%s and its copy are damaged", name);
-}
-
-static int load_pair(int dir, const char *name, struct pair *pair, struct err *err)
-{
-	struct copy *a = &pair->copies[0], *b = &pair->copies[1];
-	int r;
-
-	(void)snprintf(a->name, sizeof(a->name), "%s", name);
-	(void)snprintf(b->name, sizeof(b->name), "%s" TWIN_SUFFIX, name);
-	r = load_copy(dir, a, err);
-	if (r < 0)
+	if (r < 0 && r != ERR_DAMAGED && r != ERR_UNREADABLE)
 		return r;
-	r = load_copy(dir, b, err);
-	if (r < 0)
-		return r;
-	if (a->code < 0 && b->code < 0)
-		return no_good_copy(pair, name, err);
-	pair->best = a->code < 0 || (b->code == 0 && b->generation > a->generation) ? 1 : 0;
+	copy->code = r;
 	return 0;
 }
 
-static bool copies_equal(const struct pair *pair)
+static bool any_is(const struct twin *twin, int code)
 {
-	const struct copy *a = &pair->copies[0], *b = &pair->copies[1];
+	for (size_t i = 0; i < twin->count; i++)
+		if (twin->copies[i].code == code)
+			return true;
+	return false;
+}
 
+static int no_good_copy(const struct twin *twin, struct err *err)
+{
+	const char *name = twin->copies[0].name;
+
+	if (any_is(twin, ERR_UNREADABLE))
+		return err_set(err, ERR_UNREADABLE, "%s and its copy cannot be read", name);
+	if (any_is(twin, ERR_DAMAGED))
+		return err_set(err, ERR_DAMAGED, "%s and its copy are damaged", name);
+	return err_set(err, ERR_NOT_FOUND, "there is no %s", name);
+}
+
+/* Is @a to be preferred? */
+static bool better(const struct twin_copy *a, const struct twin_copy *b)
+{
+	if (a->code < 0 || b->code < 0)
+		return a->code == 0 && b->code < 0;
+	return a->generation > b->generation;
+}
+
+int twin_load(struct twin *twin, twin_judge *judge, struct err *err)
+{
+	int r;
+
+	for (size_t i = 0; i < twin->count; i++) {
+		struct twin_copy *copy = &twin->copies[i];
+
+		if (copy->dir < 0)
+			continue;
+		r = load_copy(copy, err);
+		if (r == 0 && copy->code == 0 && judge)
+			r = judge_copy(copy, judge, err);
+		if (r < 0)
+			return r;
+		if (better(copy, &twin->copies[twin->best]))
+			twin->best = i;
+	}
+	if (twin->copies[twin->best].code < 0)
+		return no_good_copy(twin, err);
+	return 0;
+}
+
+static bool equal(const struct twin_copy *a, const struct twin_copy *b)
+{
 	return a->code == 0 && b->code == 0 &&
 	       secret_equal(secret_slice(a->bytes), secret_slice(b->bytes));
 }
 
-/* The content is safe in the good copy: on a full or failing disk it is still to be had. */
-static void repair(int dir, const struct pair *pair)
+bool twin_whole(const struct twin *twin)
 {
-	const struct copy *good = &pair->copies[pair->best], *other = &pair->copies[1 - pair->best];
+	for (size_t i = 0; i < twin->count; i++)
+		if (!equal(&twin->copies[i], &twin->copies[twin->best]))
+			return false;
+	return true;
+}
+
+/* The content is safe in the good copy: on a full or failing disk it is still to be had. */
+void twin_repair(const struct twin *twin)
+{
+	const struct twin_copy *good = &twin->copies[twin->best];
 	struct err ignored;
 
-	if (!copies_equal(pair))
-		(void)!file_write(dir, other->name, secret_slice(good->bytes), STORE_FILE_MODE,
-				  FILE_REPLACE, &ignored);
-}
+	for (size_t i = 0; i < twin->count; i++) {
+		const struct twin_copy *copy = &twin->copies[i];
 
-static int open_twins(struct store *store, const char *tenant, const char *name, bool create,
-		      int *ret_fd, struct err *err)
-{
-	const char *const path[] = {tenant ? STORE_TENANTS : NULL, tenant, NULL};
-
-	if (!store_name_ok(name) || (tenant && !store_tenant_ok(tenant)))
-		return err_set(err, ERR_INVALID, "not a name of a twin file");
-	return store_folder(store, path, create, ret_fd, err);
-}
-
-int store_twin_read(struct store *store, const char *tenant, const char *name,
-		    struct secret **ret_content, struct err *err)
-{
-	CLEANUP(pair_fini) struct pair pair = {.best = 0};
-	CLEANUP(fd_close_cleanup) int dir = -1;
-	int r;
-
-	r = open_twins(store, tenant, name, false, &dir, err);
-	if (r < 0)
-		return r;
-	r = load_pair(dir, name, &pair, err);
-	if (r < 0)
-		return r;
-	r = secret_copy(pair.copies[pair.best].content, ret_content, err);
-	if (r < 0)
-		return r;
-	repair(dir, &pair);
-	return 0;
+		if (copy->dir >= 0 && !equal(copy, good))
+			(void)!file_write(copy->dir, copy->name, secret_slice(good->bytes),
+					  TWIN_MODE, FILE_REPLACE, &ignored);
+	}
 }
 
 /* Head and content in one piece, as they go to disk. */
@@ -239,72 +242,56 @@ static int compose(uint64_t generation, struct slice content, struct secret **re
 	return 0;
 }
 
-int store_twin_write(struct store *store, const char *tenant, const char *name,
-		     struct slice content, struct err *err)
+/* The next one to be written: of those that are left the worst, and the one that counts last. */
+static struct twin_copy *worst_of(struct twin *twin, const bool *written)
 {
-	CLEANUP(pair_fini) struct pair pair = {.best = 1};
-	CLEANUP(secret_cleanup) struct secret *bytes = NULL;
-	CLEANUP(fd_close_cleanup) int dir = -1;
-	uint64_t before = 0;
-	int r;
+	const struct twin_copy *counts = &twin->copies[twin->best];
+	struct twin_copy *worst = NULL;
 
-	if (content.len > STORE_TWIN_MAX)
-		return err_set(err, ERR_TOO_LARGE, "%s would be too large", name);
-	r = open_twins(store, tenant, name, true, &dir, err);
-	if (r < 0)
-		return r;
-	r = load_pair(dir, name, &pair, err);
-	if (r < 0 && r != ERR_NOT_FOUND)
-		return r;
-	if (r == 0)
-		before = pair.copies[pair.best].generation;
-	if (before == TWIN_GENERATION_MAX)
-		return err_set(err, ERR_DAMAGED, "the generations of %s are used up", name);
-	r = compose(before + 1, content, &bytes, err);
-	if (r < 0)
-		return r;
-	r = file_write(dir, pair.copies[1 - pair.best].name, secret_slice(bytes), STORE_FILE_MODE,
-		       FILE_REPLACE, err);
-	if (r < 0)
-		return r;
-	return file_write(dir, pair.copies[pair.best].name, secret_slice(bytes), STORE_FILE_MODE,
-			  FILE_REPLACE, err);
-}
+	for (size_t i = 0; i < twin->count; i++) {
+		struct twin_copy *copy = &twin->copies[i];
 
-static const char *const SUFFIXES[] = {"", TWIN_SUFFIX};
-
-int store_twin_remove(struct store *store, const char *tenant, const char *name, struct err *err)
-{
-	CLEANUP(fd_close_cleanup) int dir = -1;
-	char copy[NAME_MAX + 1];
-	size_t i;
-	int r = open_twins(store, tenant, name, false, &dir, err);
-
-	for (i = 0; r == 0 && i < ARRAY_LEN(SUFFIXES); i++) {
-		(void)snprintf(copy, sizeof(copy), "%s%s", name, SUFFIXES[i]);
-		r = file_remove(dir, copy, err);
-		if (r == ERR_NOT_FOUND)
-			r = 0;
+		if (!written[i] &&
+		    (!worst || better(worst, copy) || (worst == counts && counts->code == 0)))
+			worst = copy;
 	}
-	return r == ERR_NOT_FOUND ? 0 : r;
+	return worst;
 }
 
-int store_twin_set_aside(struct store *store, const char *name, const char *aside, struct err *err)
+static int check_write(const struct twin *twin, struct slice content, struct err *err)
 {
-	CLEANUP(fd_close_cleanup) int dir = -1;
-	char from[NAME_MAX + 1], to[NAME_MAX + 1];
-	size_t i;
-	int r;
+	const struct twin_copy *best = &twin->copies[twin->best];
 
-	if (!store_name_ok(aside))
-		return err_set(err, ERR_INVALID, "not a name of a twin file");
-	r = open_twins(store, NULL, name, false, &dir, err);
-	for (i = 0; r == 0 && i < ARRAY_LEN(SUFFIXES); i++) {
-		(void)snprintf(from, sizeof(from), "%s%s", name, SUFFIXES[i]);
-		(void)snprintf(to, sizeof(to), "%s%s", aside, SUFFIXES[i]);
-		r = file_move(dir, from, dir, to, err);
-		if (r == ERR_NOT_FOUND)
-			r = 0;
+	if (content.len > TWIN_MAX)
+		return err_set(err, ERR_TOO_LARGE, "%s would be too large", best->name);
+	for (size_t i = 0; i < twin->count; i++)
+		if (twin->copies[i].dir < 0)
+			return err_set(err, ERR_UNREADABLE, "a folder of %s is not to be had",
+				       twin->copies[i].name);
+	return 0;
+}
+
+/* After the last one it begins anew, which is safe since the copy that counts is written last. */
+static uint64_t next_generation(const struct twin_copy *best)
+{
+	return best->code == 0 && best->generation < TWIN_GENERATION_MAX ? best->generation + 1 : 1;
+}
+
+int twin_write(struct twin *twin, struct slice content, struct err *err)
+{
+	CLEANUP(secret_cleanup) struct secret *bytes = NULL;
+	const struct twin_copy *best = &twin->copies[twin->best];
+	bool written[TWIN_COPIES_MAX] = {false};
+	int r = check_write(twin, content, err);
+
+	if (r == 0)
+		r = compose(next_generation(best), content, &bytes, err);
+	for (size_t i = 0; r == 0 && i < twin->count; i++) {
+		struct twin_copy *copy = worst_of(twin, written);
+
+		r = file_write(copy->dir, copy->name, secret_slice(bytes), TWIN_MODE, FILE_REPLACE,
+			       err);
+		written[copy - twin->copies] = true;
 	}
 	return r;
 }

@@ -235,3 +235,19 @@ TSS2_RC chip_lockout_reset(struct engine *engine)
 	rc = Tss2_Sys_DictionaryAttackLockReset_Prepare(engine->line.sys, TPM2_RH_LOCKOUT);
 	return rc ? rc : command_run(&engine->line, &command);
 }
+
+TSS2_RC chip_clear(struct engine *engine)
+{
+	uint8_t name_of_lockout[4];
+	struct command command = {
+		.code = TPM2_CC_Clear,
+		.names = {chip_handle_name(TPM2_RH_LOCKOUT, name_of_lockout)},
+		.name_count = 1,
+		.authorised = true,
+		.auth = engine_auth(engine->lockout_auth),
+		.empties = true,
+	};
+	TSS2_RC rc = Tss2_Sys_Clear_Prepare(engine->line.sys, TPM2_RH_LOCKOUT);
+
+	return rc ? rc : command_run(&engine->line, &command);
+}

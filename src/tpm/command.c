@@ -246,6 +246,8 @@ static TSS2_RC run_in_sessions(struct line *line, const struct command *command)
 		rc = put_hmacs(line, command, &passage);
 	if (!rc)
 		rc = Tss2_Sys_Execute(line->sys);
+	if (command->empties)
+		passage.uses[0].auth = slice_of(NULL, 0);
 	if (!rc)
 		rc = check_hmacs(line, command, &passage, &parameters);
 	if (!rc && first->attributes & SESSION_ENCRYPT)

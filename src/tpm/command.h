@@ -50,6 +50,7 @@ struct command {
 	bool secret_in;	 /* the first parameter carries a secret: encrypt it */
 	bool secret_out; /* the first response parameter does */
 	bool covered;	 /* no secret, but an HMAC is to say that the answer is the chip's */
+	bool empties;	 /* the first handle's password, by which the chip then answers */
 	struct slice auth;
 	unsigned answer_handles;  /* in the answer, before its parameters */
 	enum line_session second; /* authorises the second handle; LINE_FIRST = it needs none */

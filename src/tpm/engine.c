@@ -54,16 +54,19 @@ void engine_drop(struct engine *engine)
 	memset(&engine->srk, 0, sizeof(engine->srk));
 	memset(&engine->hsk, 0, sizeof(engine->hsk));
 	memset(engine->others, 0, sizeof(engine->others));
+	memset(&engine->persistent, 0, sizeof(engine->persistent));
 	eks_misplace(&engine->eks);
 	transport_clear_lost(engine->line.transport);
 	engine->ready = false;
 }
 
-/* What a killed owner, or we ourselves, left behind in a bare chip. */
-static TSS2_RC flush_left(struct engine *engine)
+TSS2_RC engine_flush_left(struct engine *engine)
 {
-	TSS2_RC rc = chip_flush_group(engine, GROUP_TRANSIENT);
+	TSS2_RC rc;
 
+	if (transport_is_managed(engine->line.transport))
+		return TSS2_RC_SUCCESS;
+	rc = chip_flush_group(engine, GROUP_TRANSIENT);
 	if (!rc)
 		rc = chip_flush_group(engine, GROUP_LOADED_SESSION);
 	/* Saved sessions may be those of programs on /dev/tpmrm0: only at the start. */
@@ -86,8 +89,8 @@ static int link_up(struct engine *engine, bool *ret_new, struct err *err)
 	if (rc)
 		return rc_err(err, rc, "starting the TPM");
 	rc = guests_check(engine);
-	if (!rc && !transport_is_managed(engine->line.transport))
-		rc = flush_left(engine);
+	if (!rc)
+		rc = engine_flush_left(engine);
 	if (!rc)
 		rc = guests_return(engine);
 	if (rc)
@@ -245,19 +248,28 @@ static int options_take(struct engine *engine, const struct engine_options *opti
 	return r;
 }
 
-int engine_open(const struct engine_options *options, struct engine **ret_engine, bool *ret_new,
-		struct err *err)
+int engine_new(const struct engine_options *options, struct engine **ret_engine, struct err *err)
 {
 	CLEANUP(engine_cleanup) struct engine *engine = calloc(1, sizeof(*engine));
-	bool made = false;
 	int r;
 
 	if (!engine)
 		return err_set(err, ERR_INTERNAL, "out of memory");
 	r = line_open(options->tcti, &engine->line, err);
-	if (r < 0)
-		return r;
-	r = options_take(engine, options, err);
+	if (r == 0)
+		r = options_take(engine, options, err);
+	if (r == 0)
+		*ret_engine = TAKE(engine);
+	return r;
+}
+
+int engine_open(const struct engine_options *options, struct engine **ret_engine, bool *ret_new,
+		struct err *err)
+{
+	CLEANUP(engine_cleanup) struct engine *engine = NULL;
+	bool made = false;
+	int r = engine_new(options, &engine, err);
+
 	if (r < 0)
 		return r;
 	r = link_verified(engine, &made, err);
@@ -280,8 +292,8 @@ void engine_free(struct engine *engine)
 		guests_flush(engine);
 		flush_ours(engine);
 		/* What it has forgotten, it finds again only like this. */
-		if (!engine->ready && !transport_is_managed(engine->line.transport))
-			(void)flush_left(engine);
+		if (!engine->ready)
+			(void)engine_flush_left(engine);
 		/* Without it the chip takes the next power-off for a cut and counts it. */
 		if (!transport_is_managed(engine->line.transport))
 			(void)chip_shutdown(engine);
@@ -335,6 +347,11 @@ int engine_persist_hsk(struct engine *engine, struct err *err)
 const struct engine_roots *engine_roots(const struct engine *engine)
 {
 	return &engine->roots;
+}
+
+uint32_t engine_hsk_handle(const struct engine *engine)
+{
+	return engine->hsk.handle;
 }
 
 int engine_refusal(const struct engine *engine)

@@ -76,7 +76,8 @@ MEM_DEFINE_CLEANUP(engine)
 int engine_persist_hsk(struct engine *engine, struct err *err) MUST_CHECK;
 
 const struct engine_roots *engine_roots(const struct engine *engine);
-const char *engine_remark(const struct engine *engine); /* for the log; "" when there is none */
+uint32_t engine_hsk_handle(const struct engine *engine); /* 0 = it is a transient object */
+const char *engine_remark(const struct engine *engine);	 /* for the log; "" when there is none */
 
 /* 0, or the code that every use of this chip is refused with until it is another one. */
 int engine_refusal(const struct engine *engine);
@@ -236,6 +237,66 @@ int engine_message_end(struct engine *engine, struct engine_message *message, st
 		       struct buf *ret_result, struct err *err) MUST_CHECK;
 /* Out of the chip, too. NULL is allowed. engine_free() frees all that are left. */
 void engine_message_free(struct engine *engine, struct engine_message *message);
+
+/* --- keys that the chip keeps ---------------------------------------------------------------- */
+
+/* Handles are of the owner's range, else ERR_INVALID. */
+#define ENGINE_PERSIST_TRIES 64u
+struct engine_persistent {
+	uint32_t handle;
+	struct slice name; /* the Name that must lie there */
+	struct slice auth; /* its authValue; not for engine_evict() */
+};
+
+/*
+ * Makes a key that lies below the HSK persistent at @handle or at the next that is free, out of
+ * ENGINE_PERSIST_TRIES; those of the roots are never free. Where it lies there already that is
+ * where it stays, so any failure is mended by repeating. ERR_INVALID: not a key that the chip made
+ * and will not let go. ERR_CONFLICT: no handle or no room. ERR_OWNER_AUTH_REQUIRED.
+ */
+int engine_persist(struct engine *engine, const struct engine_object *key, uint32_t handle,
+		   uint32_t *ret_handle, struct err *err) MUST_CHECK;
+
+/* What lies at @handle: its Name; its TPM2B_PUBLIC is appended. ERR_NOT_FOUND: nothing. */
+int engine_look(struct engine *engine, uint32_t handle, struct engine_name *ret_name,
+		struct buf *ret_public, struct err *err) MUST_CHECK;
+
+/* One command, once the key was looked at. ERR_TPM_CHANGED: it is gone, or another lies there. */
+int engine_sign_persistent(struct engine *engine, const struct engine_persistent *key,
+			   const struct engine_sign *request, struct buf *ret_signature,
+			   struct err *err) MUST_CHECK;
+
+/* ERR_NOT_FOUND: nothing lies there. ERR_CONFLICT: another key does. ERR_OWNER_AUTH_REQUIRED. */
+int engine_evict(struct engine *engine, const struct engine_persistent *key, struct err *err)
+	MUST_CHECK;
+
+/* The next persistent handles from @from on, rising; none when there are no more. */
+#define ENGINE_HANDLES_MAX 64u
+struct engine_handles {
+	uint32_t handle[ENGINE_HANDLES_MAX];
+	size_t count;
+};
+int engine_persistents(struct engine *engine, uint32_t from, struct engine_handles *ret_handles,
+		       struct err *err) MUST_CHECK;
+
+/*
+ * Without roots: evicts what lies at its handle under its Name, and then, with @clear, has the chip
+ * forget its owner (TPM2_Clear). What is gone is good. Needs a chip that no engine has open, and of
+ * @options tcti, owner_auth, lockout_auth and srk_handle. A password that the chip does not have
+ * set is not asked for. May be repeated at any point.
+ */
+struct engine_erase {
+	const struct engine_persistent *keys;
+	size_t count;
+	bool clear;
+};
+struct engine_erased {
+	unsigned left; /* another key's, or not to be evicted */
+	bool cleared;
+	char why[160]; /* one was left, or it was not cleared though asked for; "" */
+};
+int engine_erase(const struct engine_options *options, const struct engine_erase *erase,
+		 struct engine_erased *ret_erased, struct err *err) MUST_CHECK;
 
 /* --- attestation --------------------------------------------------------------------------- */
 

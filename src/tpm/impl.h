@@ -112,6 +112,13 @@ struct guests {
 	uint64_t saved; /* the sequence number of the newest saved session's context */
 };
 
+/* A persistent key that is used, as it was found at its handle. */
+struct persistent {
+	struct root root; /* handle 0 = none was looked at since the chip was opened */
+	enum pkey_type type;
+	unsigned uses;
+};
+
 struct engine {
 	struct line line;
 	struct slots slots;
@@ -121,6 +128,7 @@ struct engine {
 	uint8_t hsk_id[SLOTS_ID];	/* there */
 	struct root others[OTHERS_MAX]; /* persistent parents whose Name was looked up */
 	unsigned next_other;
+	struct persistent persistent;
 	struct buf parked[LINE_SESSIONS]; /* our sessions' contexts while not in the chip */
 	bool ready;			  /* roots verified and session up */
 	bool flushed;			  /* what a killed owner left was flushed once */
@@ -175,8 +183,11 @@ struct chip_primary {
 };
 TSS2_RC chip_create_primary(struct engine *engine, const struct chip_primary *primary,
 			    struct root *ret_root, TPM2B_PUBLIC *ret_public);
+/* From a slot to @handle; or, with an object that lies at @handle, out of the chip. */
 TSS2_RC chip_persist(struct engine *engine, const struct root *object, uint32_t handle);
 TSS2_RC chip_lockout_reset(struct engine *engine);
+/* By the lockout hierarchy; all passwords are empty then, and what was its is gone. */
+TSS2_RC chip_clear(struct engine *engine);
 
 TSS2_RC chip_facts(struct engine *engine);   /* all of them: some commands more */
 TSS2_RC chip_lockout(struct engine *engine); /* those that change */
@@ -203,6 +214,8 @@ int roots_open(struct engine *engine, bool *ret_new, struct err *err) MUST_CHECK
 int roots_session(struct engine *engine, struct err *err) MUST_CHECK;
 /* ERR_DAMAGED: the recorded HSK is not what it was; @what is wrong with it. */
 int roots_damaged(const char *what, struct err *err);
+/* ERR_OWNER_AUTH_REQUIRED; @what was refused. */
+int roots_owner_refused(const struct engine *engine, const char *what, struct err *err);
 
 /* --- resident.c: what of ours is in the chip --- */
 
@@ -377,10 +390,25 @@ struct key_sign {
 	TPMT_SIGNATURE signature;
 };
 TSS2_RC key_sign_run(struct engine *engine, void *arg);
+/* Its parts: what is signed and how; may such a key do it; the one command, of a key in the chip.
+ */
+int key_sign_take(const struct engine_sign *request, struct key_sign *op, struct err *err)
+	MUST_CHECK;
+int key_sign_fits(enum pkey_type type, unsigned uses, enum pkey_scheme scheme, struct err *err)
+	MUST_CHECK;
+TSS2_RC key_sign_by(struct engine *engine, uint32_t handle, const struct command *command,
+		    struct key_sign *sign);
 
 /* At most ENGINE_PIECE_MAX bytes, as the chip takes them; and a MAC, as it gives it. */
 int piece_take(struct slice piece, TPM2B_MAX_BUFFER *ret_buffer, struct err *err) MUST_CHECK;
 int mac_take(const TPM2B_DIGEST *mac, struct buf *ret_mac, struct err *err) MUST_CHECK;
+
+/* --- persistent.c --- */
+
+/* Does a chip say that nothing lies at the handle? */
+bool persistent_is_absent(TSS2_RC rc);
+/* Of a hash that we do not know only that hash's number, which is no key's Name. */
+void persistent_name(const TPM2B_PUBLIC *public, struct engine_name *ret_name);
 
 /* --- share.c --- */
 
@@ -502,6 +530,13 @@ static inline bool name_equal(const struct engine_name *a, const struct engine_n
 }
 
 struct slice engine_auth(const struct secret *auth);
+
+/* With its options and a way to the chip, to which nothing was said yet. */
+int engine_new(const struct engine_options *options, struct engine **ret_engine, struct err *err)
+	MUST_CHECK;
+
+/* What a killed owner, or we ourselves, left behind in a bare chip. */
+TSS2_RC engine_flush_left(struct engine *engine);
 
 /* Roots verified; and with the session in the chip. */
 int engine_linked(struct engine *engine, struct err *err) MUST_CHECK;

@@ -21,18 +21,21 @@ static const char *const doings[] = {
 	[ENGINE_MAC] = "make MACs",
 };
 
+static int check_use(unsigned uses, enum engine_use use, struct err *err)
+{
+	if (!uses)
+		return err_set(err, ERR_NOT_SUPPORTED, "a key of a type that is not served");
+	if (!(uses & use))
+		return err_set(err, ERR_INVALID, "the key was not made to %s", doings[use]);
+	return 0;
+}
+
 int key_parse(struct engine *engine, const struct engine_object *key, enum engine_use use,
 	      struct loadable *ret_key, struct err *err)
 {
 	int r = loadable_parse(engine, key, ret_key, err);
 
-	if (r < 0)
-		return r;
-	if (!ret_key->uses)
-		return err_set(err, ERR_NOT_SUPPORTED, "a key of a type that is not served");
-	if (!(ret_key->uses & use))
-		return err_set(err, ERR_INVALID, "the key was not made to %s", doings[use]);
-	return 0;
+	return r < 0 ? r : check_use(ret_key->uses, use, err);
 }
 
 TSS2_RC key_command(struct engine *engine, struct loadable *key, struct root *ret_root,
@@ -51,6 +54,19 @@ TSS2_RC key_command(struct engine *engine, struct loadable *key, struct root *re
 
 /* --- sign ---------------------------------------------------------------------------------- */
 
+TSS2_RC key_sign_by(struct engine *engine, uint32_t handle, const struct command *command,
+		    struct key_sign *sign)
+{
+	TSS2_RC rc = Tss2_Sys_Sign_Prepare(engine->line.sys, handle, &sign->digest, &sign->scheme,
+					   &sign->ticket);
+
+	if (!rc)
+		rc = command_run(&engine->line, command);
+	if (!rc)
+		rc = Tss2_Sys_Sign_Complete(engine->line.sys, &sign->signature);
+	return rc;
+}
+
 TSS2_RC key_sign_run(struct engine *engine, void *arg)
 {
 	struct key_sign *op = arg;
@@ -58,22 +74,11 @@ TSS2_RC key_sign_run(struct engine *engine, void *arg)
 	struct root root;
 	TSS2_RC rc = key_command(engine, &op->key, &root, &command);
 
-	if (rc)
-		return rc;
-	rc = Tss2_Sys_Sign_Prepare(engine->line.sys, root.handle, &op->digest, &op->scheme,
-				   &op->ticket);
-	if (!rc)
-		rc = command_run(&engine->line, &command);
-	if (!rc)
-		rc = Tss2_Sys_Sign_Complete(engine->line.sys, &op->signature);
-	return rc;
+	return rc ? rc : key_sign_by(engine, root.handle, &command, op);
 }
 
-static int sign_prepare(struct engine *engine, struct key_sign *op, const struct engine_object *key,
-			const struct engine_sign *request, struct err *err)
+int key_sign_take(const struct engine_sign *request, struct key_sign *op, struct err *err)
 {
-	int r;
-
 	if (request->digest.len != hash_size(request->hash))
 		return err_set(err, ERR_INVALID, "the digest has the wrong length");
 	op->digest.size = (UINT16)request->digest.len;
@@ -81,13 +86,17 @@ static int sign_prepare(struct engine *engine, struct key_sign *op, const struct
 	op->scheme.scheme = public_scheme_id(request->scheme);
 	op->scheme.details.any.hashAlg = public_hash_id(request->hash);
 	op->ticket = (TPMT_TK_HASHCHECK){.tag = TPM2_ST_HASHCHECK, .hierarchy = TPM2_RH_NULL};
-	r = key_parse(engine, key, ENGINE_SIGN, &op->key, err);
-	if (r < 0)
-		return r;
-	if (pkey_type_is_rsa(op->key.type) == (request->scheme == PKEY_ECDSA))
-		return err_set(err, ERR_INVALID, "scheme %s does not fit a key of type %s",
-			       pkey_scheme_name(request->scheme), pkey_type_name(op->key.type));
 	return 0;
+}
+
+int key_sign_fits(enum pkey_type type, unsigned uses, enum pkey_scheme scheme, struct err *err)
+{
+	int r = check_use(uses, ENGINE_SIGN, err);
+
+	if (r == 0 && pkey_type_is_rsa(type) == (scheme == PKEY_ECDSA))
+		r = err_set(err, ERR_INVALID, "scheme %s does not fit a key of type %s",
+			    pkey_scheme_name(scheme), pkey_type_name(type));
+	return r;
 }
 
 int engine_sign(struct engine *engine, const struct engine_object *key,
@@ -95,8 +104,12 @@ int engine_sign(struct engine *engine, const struct engine_object *key,
 {
 	struct key_sign sign = {0};
 	const struct engine_op op = {.what = "signing", .run = key_sign_run, .arg = &sign};
-	int r = sign_prepare(engine, &sign, key, request, err);
+	int r = key_sign_take(request, &sign, err);
 
+	if (r == 0)
+		r = loadable_parse(engine, key, &sign.key, err);
+	if (r == 0)
+		r = key_sign_fits(sign.key.type, sign.key.uses, request->scheme, err);
 	if (r == 0)
 		r = engine_do(engine, &op, err);
 	if (r < 0)

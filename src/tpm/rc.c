@@ -92,10 +92,14 @@ bool rc_is_stale(uint32_t rc)
 
 	/*
 	 * HANDLE; REFERENCE_H0..6 and S0..6; VALUE about a session (Part 2, 6.6.2: bit 11, and not
-	 * bit 6): each without an object or session behind the handle.
+	 * bit 6): each without an object or session behind the handle. SYMMETRIC about a session:
+	 * it is one without a cipher, which ours are not.
 	 */
+	bool of_session = (code & (TPM2_RC_FMT1 | 0x840u)) == (TPM2_RC_FMT1 | 0x800u);
+
 	return is_of_chip(rc) && (rc_base(rc) == TPM2_RC_HANDLE ||
-				  (rc_base(rc) == TPM2_RC_VALUE && (code & 0x840u) == 0x800u) ||
+				  (of_session && (rc_base(rc) == TPM2_RC_VALUE ||
+						  rc_base(rc) == TPM2_RC_SYMMETRIC)) ||
 				  (code >= TPM2_RC_REFERENCE_H0 && code <= TPM2_RC_REFERENCE_H6) ||
 				  (code >= TPM2_RC_REFERENCE_S0 && code <= TPM2_RC_REFERENCE_S6) ||
 				  code == TPM2_RC_INITIALIZE);

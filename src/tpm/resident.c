@@ -11,6 +11,7 @@
 
 #include <string.h>
 
+#include "base/tpm_range.h"
 #include "crypto/hash.h"
 #include "tpm/impl.h"
 #include "tpm/rc.h"
@@ -39,8 +40,7 @@ static int other_parse(const struct engine_object *object, struct root *ret_othe
 {
 	struct slice name = object->other_name;
 
-	/* Part 2, 7.2: persistent, of the owner's half. */
-	if (object->other_handle < 0x81000000u || object->other_handle > 0x817fffffu)
+	if (!tpm_is_owners(object->other_handle))
 		return err_set(err, ERR_INVALID, "the parent key's handle 0x%08x is not possible",
 			       object->other_handle);
 	if (name.len == 0 || name.len > sizeof(ret_other->name.bytes))

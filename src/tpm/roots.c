@@ -62,14 +62,17 @@ static int line_err(struct engine *engine, TSS2_RC rc, const char *what, struct 
 	return err_wrap(err, "%s", what);
 }
 
+int roots_owner_refused(const struct engine *engine, const char *what, struct err *err)
+{
+	return err_set(err, ERR_OWNER_AUTH_REQUIRED, "%s: %s", what,
+		       engine->owner_auth ? "the TPM refused the configured owner password"
+					  : "the TPM's owner hierarchy has a password");
+}
+
 static int owner_err(struct engine *engine, TSS2_RC rc, const char *what, struct err *err)
 {
-	if (!rc_is_refusal(rc))
-		return line_err(engine, rc, what, err);
-	err_set(err, ERR_OWNER_AUTH_REQUIRED, "%s: %s", what,
-		engine->owner_auth ? "the TPM refused the configured owner password"
-				   : "the TPM's owner hierarchy has a password");
-	return err->code;
+	return rc_is_refusal(rc) ? roots_owner_refused(engine, what, err)
+				 : line_err(engine, rc, what, err);
 }
 
 /* A session salted to this key, in the place of all before. */

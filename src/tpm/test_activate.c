@@ -236,20 +236,6 @@ static void test_wrong_password(void **state)
 
 /* --- the endorsement hierarchy's password -------------------------------------------------- */
 
-static void set_endorsement(struct bench *bench, const char *password)
-{
-	CLEANUP(buf_fini) struct buf command = BUF_INIT(256);
-	CLEANUP(buf_fini) struct buf answer = BUF_INIT(4096);
-
-	raw_begin(&command, TPM2_ST_SESSIONS, TPM2_CC_HierarchyChangeAuth);
-	buf_put_u32(&command, TPM2_RH_ENDORSEMENT);
-	raw_auth(&command, TPM2_RS_PW);
-	buf_put_u16(&command, (uint16_t)strlen(password));
-	buf_put_str(&command, password);
-	raw_end(&command);
-	assert_int_equal(raw_send(bench, &command, &answer), 0);
-}
-
 static void test_endorsement_password(void **state)
 {
 	static const struct {
@@ -268,7 +254,7 @@ static void test_endorsement_password(void **state)
 	bench_aik(bench, PKEY_ECC_P256, HASH_SHA256, &aik);
 	challenge_make(bench, &aik, PKEY_RSA_2048, &rsa);
 	challenge_make(bench, &aik, PKEY_ECC_P256, &p256);
-	set_endorsement(bench, ENDORSEMENT);
+	raw_password(bench, TPM2_RH_ENDORSEMENT, ENDORSEMENT);
 	for (size_t i = 0; i < ARRAY_LEN(REFUSED); i++) {
 		bench->endorsement = REFUSED[i].given;
 		assert_int_equal(bench_reopen(bench, true, &made), 0);

@@ -401,6 +401,34 @@ uint32_t raw_flush(struct bench *bench, uint32_t handle)
 	return raw_send(bench, &command, &answer);
 }
 
+uint32_t raw_evict(struct bench *bench, uint32_t object, uint32_t persistent)
+{
+	CLEANUP(buf_fini) struct buf command = BUF_INIT(64);
+	CLEANUP(buf_fini) struct buf answer = BUF_INIT(4096);
+
+	raw_begin(&command, TPM2_ST_SESSIONS, TPM2_CC_EvictControl);
+	buf_put_u32(&command, TPM2_RH_OWNER);
+	buf_put_u32(&command, object);
+	raw_auth(&command, TPM2_RS_PW);
+	buf_put_u32(&command, persistent);
+	raw_end(&command);
+	return raw_send(bench, &command, &answer);
+}
+
+void raw_password(struct bench *bench, uint32_t hierarchy, const char *text)
+{
+	CLEANUP(buf_fini) struct buf command = BUF_INIT(128);
+	CLEANUP(buf_fini) struct buf answer = BUF_INIT(4096);
+
+	raw_begin(&command, TPM2_ST_SESSIONS, TPM2_CC_HierarchyChangeAuth);
+	buf_put_u32(&command, hierarchy);
+	raw_auth(&command, TPM2_RS_PW);
+	buf_put_u16(&command, (uint16_t)strlen(text));
+	buf_put_str(&command, text);
+	raw_end(&command);
+	assert_int_equal(raw_send(bench, &command, &answer), 0);
+}
+
 static void list(struct bench *bench, uint32_t group, struct chip_handles *ret_handles)
 {
 	CLEANUP(buf_fini) struct buf command = BUF_INIT(64);

@@ -97,6 +97,10 @@ uint32_t raw_primary(struct bench *bench, uint32_t *ret_handle);
 /* An HMAC session, neither salted nor bound. */
 uint32_t raw_session(struct bench *bench, uint32_t *ret_handle);
 uint32_t raw_flush(struct bench *bench, uint32_t handle);
+/* From a slot to a persistent handle, or what lies there out of the chip; by the owner. */
+uint32_t raw_evict(struct bench *bench, uint32_t object, uint32_t persistent);
+/* A hierarchy that has none gets a password. */
+void raw_password(struct bench *bench, uint32_t hierarchy, const char *text);
 /* All of a group, whosever they are. */
 void raw_flush_all(struct bench *bench, uint32_t group);
 /* How many handles the chip lists in this group. */

@@ -235,17 +235,6 @@ static void test_managed_path(void **state)
 	}
 }
 
-static TSS2_RC set_owner_password(struct bench *bench, const char *text)
-{
-	TSS2L_SYS_AUTH_COMMAND auths = {.count = 1, .auths = {{.sessionHandle = TPM2_RS_PW}}};
-	TSS2L_SYS_AUTH_RESPONSE answers = {.count = 1};
-	TPM2B_AUTH auth = {.size = (UINT16)strlen(text)};
-
-	memcpy(auth.buffer, text, auth.size);
-	return Tss2_Sys_HierarchyChangeAuth(bench->engine->line.sys, TPM2_RH_OWNER, &auths, &auth,
-					    &answers);
-}
-
 /* A replaced chip is never taken for one that is not there, whatever it lacks. */
 static void test_another_chip_with_an_owner(void **state)
 {
@@ -260,7 +249,7 @@ static void test_another_chip_with_an_owner(void **state)
 	chip_replace(bench->chip);
 	other.chip = bench->chip;
 	assert_int_equal(bench_reopen(&other, false, &made), 0);
-	assert_int_equal(set_owner_password(&other, "secret"), 0);
+	raw_password(&other, TPM2_RH_OWNER, "secret");
 	assert_int_equal(chip_persist(other.engine, &other.engine->srk, SRK_SHARED_HANDLE), 0x9a2);
 	other.owner = "secret";
 	assert_int_equal(bench_reopen(&other, true, &made), 0);
@@ -282,7 +271,7 @@ static void test_owner_password(void **state)
 	bench->engine = NULL;
 	chip_replace(bench->chip);
 	assert_int_equal(bench_reopen(bench, false, &made), 0);
-	assert_int_equal(set_owner_password(bench, "secret"), 0);
+	raw_password(bench, TPM2_RH_OWNER, "secret");
 	bench->owner = "wrong";
 	assert_int_equal(bench_reopen(bench, true, &made),
 			 0); /* the SRK is there: none is needed */

@@ -14,21 +14,6 @@
 #include "tpm/test_bench.h"
 #include "tpm/transport.h"
 
-/* Makes it transient no more: @persistent is where it lies, and where it goes. */
-static uint32_t evict_persistent(struct bench *bench, uint32_t persistent)
-{
-	CLEANUP(buf_fini) struct buf command = BUF_INIT(64);
-	CLEANUP(buf_fini) struct buf answer = BUF_INIT(4096);
-
-	raw_begin(&command, TPM2_ST_SESSIONS, TPM2_CC_EvictControl);
-	buf_put_u32(&command, TPM2_RH_OWNER);
-	buf_put_u32(&command, persistent);
-	raw_auth(&command, TPM2_RS_PW);
-	buf_put_u32(&command, persistent);
-	raw_end(&command);
-	return raw_send(bench, &command, &answer);
-}
-
 static uint32_t clear(struct bench *bench)
 {
 	CLEANUP(buf_fini) struct buf command = BUF_INIT(64);
@@ -169,6 +154,23 @@ static void test_our_session_is_lost(void **state)
 	assert_int_equal(bench_cost(), 1);
 }
 
+/* One without a cipher under the number of ours: a command that only wants its answer encrypted is
+ * refused for that, and not for its HMAC. */
+static void test_our_session_is_replaced(void **state)
+{
+	struct bench *bench = *state;
+	uint32_t ours = bench->engine->line.sessions[LINE_FIRST].handle, theirs = 0;
+	uint8_t random[8];
+
+	assert_int_equal(raw_flush(bench, ours), 0);
+	assert_int_equal(raw_session(bench, &theirs), 0);
+	assert_int_equal(theirs, ours);
+	assert_int_equal(engine_random(bench->engine, random, 8, &bench->err), 0);
+	(void)bench_cost();
+	assert_int_equal(engine_random(bench->engine, random, 8, &bench->err), 0);
+	assert_int_equal(bench_cost(), 1);
+}
+
 /* Another session in the place of the one that does not come back. */
 static void test_context_gap(void **state)
 {
@@ -207,7 +209,7 @@ static void test_a_root_is_gone(void **state)
 
 	bench_seal(bench, "kept", &sealed);
 	for (i = 0; i < ARRAY_LEN(handles); i++) {
-		assert_int_equal(evict_persistent(bench, handles[i]), 0);
+		assert_int_equal(raw_evict(bench, handles[i], handles[i]), 0);
 		assert_int_equal(bench_unseal(bench, &sealed, "kept"), 0);
 		assert_int_equal(bench_reopen(bench, true, &made), 0);
 		assert_false(made);
@@ -232,10 +234,15 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, bench_setup, bench_teardown)
-		CASE(test_strangers_take_the_slots), CASE(test_beside_a_stranger),
-		CASE(test_ours_are_flushed),	     CASE(test_full_of_their_sessions),
-		CASE(test_our_session_is_lost),	     CASE(test_context_gap),
-		CASE(test_a_root_is_gone),	     CASE(test_clear),
+		CASE(test_strangers_take_the_slots),
+		CASE(test_beside_a_stranger),
+		CASE(test_ours_are_flushed),
+		CASE(test_full_of_their_sessions),
+		CASE(test_our_session_is_lost),
+		CASE(test_our_session_is_replaced),
+		CASE(test_context_gap),
+		CASE(test_a_root_is_gone),
+		CASE(test_clear),
 	};
 
 	setenv("TSS2_LOG", "all+NONE", 0);

@@ -34,18 +34,6 @@ static uint32_t counter_of(struct bench *bench)
 	return counter;
 }
 
-static void set_lockout_password(struct bench *bench, const char *text)
-{
-	TSS2L_SYS_AUTH_COMMAND auths = {.count = 1, .auths = {{.sessionHandle = TPM2_RS_PW}}};
-	TSS2L_SYS_AUTH_RESPONSE answers = {.count = 1};
-	TPM2B_AUTH auth = {.size = (UINT16)strlen(text)};
-
-	memcpy(auth.buffer, text, auth.size);
-	assert_int_equal(Tss2_Sys_HierarchyChangeAuth(bench->engine->line.sys, TPM2_RH_LOCKOUT,
-						      &auths, &auth, &answers),
-			 0);
-}
-
 /* An object like those of other software: subject to lockout. */
 static void make_protected(struct bench *bench, const struct root *parent, TPM2B_PUBLIC *template,
 			   struct slice auth, struct slice data, struct engine_made *ret_made)
@@ -122,7 +110,7 @@ static void test_reset_in_time(void **state)
 	uint32_t max = facts_of(bench).lockout_max, half = max / 2 ? max / 2 : 1, i;
 
 	make_protected_key(bench, &key);
-	set_lockout_password(bench, "lockout password");
+	raw_password(bench, TPM2_RH_LOCKOUT, "lockout password");
 	reopen_with(bench, "lockout password");
 	for (i = 1; i <= 3 * max; i++) {
 		assert_int_equal(guess(bench, &key, "wrong"), ERR_AUTH_FAILED);
@@ -142,7 +130,7 @@ static void test_wrong_lockout_password(void **state)
 	uint32_t i;
 
 	make_protected_key(bench, &key);
-	set_lockout_password(bench, "lockout password");
+	raw_password(bench, TPM2_RH_LOCKOUT, "lockout password");
 	reopen_with(bench, "wrong");
 	assert_false(facts_of(bench).lockout_auth_refused);
 	for (i = 0; !facts_of(bench).lockout_auth_refused; i++) {
@@ -165,7 +153,7 @@ static void test_lockout_is_lifted(void **state)
 	make_protected_key(bench, &key);
 	while (!facts_of(bench).in_lockout)
 		assert_int_equal(guess(bench, &key, "wrong"), ERR_AUTH_FAILED);
-	set_lockout_password(bench, "lockout password");
+	raw_password(bench, TPM2_RH_LOCKOUT, "lockout password");
 	reopen_with(bench, "lockout password");
 	assert_true(facts_of(bench).in_lockout);
 	assert_int_equal(guess(bench, &key, "an authValue of ours"), 0);
@@ -187,7 +175,7 @@ static void test_counted_by_guests(void **state)
 {
 	struct bench *bench = *state;
 
-	set_lockout_password(bench, "lockout password");
+	raw_password(bench, TPM2_RH_LOCKOUT, "lockout password");
 	(void)bench_cost();
 	assert_int_equal(
 		guess_of_a_guest(bench, TPM2_CC_DictionaryAttackLockReset, TPM2_RH_LOCKOUT), 0x98e);
@@ -227,7 +215,7 @@ static void test_reset_among_guests(void **state)
 	uint32_t i;
 
 	persist_protected(bench);
-	set_lockout_password(bench, "lockout password");
+	raw_password(bench, TPM2_RH_LOCKOUT, "lockout password");
 	reopen_with(bench, "lockout password");
 	for (i = 0; i < ARRAY_LEN(session); i++)
 		assert_int_equal(guest_session(bench, TPM2_SE_HMAC, false, &session[i]), 0);

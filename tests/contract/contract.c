@@ -456,6 +456,12 @@ int contract_run(struct contract_factory *factory)
 		cmocka_unit_test(contract_activate),
 		cmocka_unit_test(contract_ek),
 		cmocka_unit_test(contract_pcrs),
+		cmocka_unit_test(contract_resident_in_software),
+		cmocka_unit_test(contract_resident),
+		cmocka_unit_test(contract_resident_of_others),
+		cmocka_unit_test(contract_resident_is_bound),
+		cmocka_unit_test(contract_resident_refuses),
+		cmocka_unit_test(contract_storage_key),
 		cmocka_unit_test(contract_guests),
 		cmocka_unit_test(contract_unseal_loadable),
 	};

@@ -562,7 +562,7 @@ static void open_state(struct script *script)
 	assert_int_equal(r, 0);
 }
 
-static void open_provider(struct script *script)
+void script_open_provider(struct script *script)
 {
 	struct err err;
 	unsigned try;
@@ -586,7 +586,7 @@ void script_reopen(struct script *script)
 	world_close(script->world);
 	script_calm(script);
 	open_state(script);
-	open_provider(script);
+	script_open_provider(script);
 }
 
 static void run_reopen_provider(struct script *script)
@@ -594,7 +594,7 @@ static void run_reopen_provider(struct script *script)
 	script_live(script);
 	world_close_provider(script->world);
 	script_calm(script);
-	open_provider(script);
+	script_open_provider(script);
 }
 
 static void run_power_cut(struct script *script)
@@ -621,6 +621,8 @@ const struct script_operation script_operations[] = {
 	{"certify", 5, true, operation_certify},
 	{"aik message", 5, true, operation_aik_message},
 	{"activate", 5, true, operation_activate},
+	{"resident key", 5, true, operation_resident},
+	{"erasure", 2, true, operation_erase},
 	{"random", 3, false, run_random},
 	{"list", 4, false, run_list},
 	{"reopening of the store", 3, false, script_reopen},

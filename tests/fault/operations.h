@@ -19,6 +19,10 @@ void operation_certify(struct script *script);
 void operation_aik_message(struct script *script);
 void operation_activate(struct script *script);
 
+/* operations_resident.c */
+void operation_resident(struct script *script);
+void operation_erase(struct script *script);
+
 /* operations_use.c */
 void operation_message(struct script *script);
 void operation_import(struct script *script);

@@ -98,5 +98,7 @@ void script_check_key(struct script *script, unsigned which);
 void script_check_blob(struct script *script, unsigned which);
 void script_check_list(struct script *script);
 void script_reopen(struct script *script);
+/* Again and again until it is open. */
+void script_open_provider(struct script *script);
 
 #endif

@@ -2,6 +2,7 @@
 
 /* Attestation on the engine: the contract of provider.h in the engine's terms. */
 
+#include <stdio.h>
 #include <string.h>
 
 #include "provider/tpm/impl.h"
@@ -153,7 +154,10 @@ int tpm_ek(struct provider *p, enum pkey_type type, struct ek_result *ret_ek, st
 	struct engine_ek ek = {.public = &ret_ek->public};
 	int r = tpm_used(p, engine_ek(tpm_engine(p), type, &ek, err));
 
-	return r < 0 ? r : ek_take(&ek, ret_ek, err);
+	if (r < 0)
+		return r;
+	snprintf(ret_ek->remark, sizeof(ret_ek->remark), "%s", engine_ek_remark(tpm_of(p)->engine));
+	return ek_take(&ek, ret_ek, err);
 }
 
 int tpm_pcrs(struct provider *p, const struct pcr_selection *selection,

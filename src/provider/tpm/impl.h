@@ -75,6 +75,9 @@ static inline struct tpm_provider *tpm_of(struct provider *p)
 	return (struct tpm_provider *)(void *)p;
 }
 
+/* All that is not known before the record was read. */
+struct engine_options tpm_engine_options(const struct tpm_options *options);
+
 /* The engine, with the deadline of this use. */
 struct engine *tpm_engine(struct provider *p);
 
@@ -102,7 +105,9 @@ int tpm_refused_is_damaged(int r, struct err *err) MUST_CHECK;
 
 /* --- keys.c -------------------------------------------------------------------------------- */
 
-/* What the engine made, in the forms that everybody else reads. */
+/* A TPM2B_PUBLIC in the forms that everybody else reads. */
+int tpm_fill_result(struct slice public, struct key_result *result, struct err *err) MUST_CHECK;
+/* What the engine made, with its object. */
 int tpm_finish_key(struct tpm_provider *tpm, struct slice header, const struct tpm_object *parts,
 		   struct key_result *ret_key, struct err *err) MUST_CHECK;
 
@@ -154,6 +159,18 @@ int tpm_ek(struct provider *p, enum pkey_type type, struct ek_result *ret_ek, st
 int tpm_pcrs(struct provider *p, const struct pcr_selection *selection,
 	     struct pcr_values *ret_values, struct err *err) MUST_CHECK;
 int tpm_pcr_banks(struct provider *p, struct pcr_selection *ret_banks, struct err *err) MUST_CHECK;
+
+/* --- resident.c ---------------------------------------------------------------------------- */
+
+int tpm_persist(struct provider *p, struct slice header, struct slice object, uint32_t handle,
+		uint32_t *ret_handle, struct err *err) MUST_CHECK;
+int tpm_resident(struct provider *p, uint32_t handle, struct key_result *ret_key, struct err *err)
+	MUST_CHECK;
+int tpm_resident_sign(struct provider *p, struct slice header, const struct provider_resident *key,
+		      const struct sign_request *request, struct buf *ret_signature,
+		      struct err *err) MUST_CHECK;
+int tpm_evict(struct provider *p, const struct provider_resident *key, struct err *err) MUST_CHECK;
+int tpm_storage_key(struct provider *p, struct key_result *ret_key, struct err *err) MUST_CHECK;
 
 /* --- guest.c --- */
 

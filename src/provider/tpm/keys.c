@@ -41,8 +41,7 @@ static unsigned key_uses(unsigned of)
 	return key;
 }
 
-/* The public half in the forms that everybody else reads. */
-static int fill_result(struct slice public, struct key_result *result, struct err *err)
+int tpm_fill_result(struct slice public, struct key_result *result, struct err *err)
 {
 	struct engine_public parsed = {0};
 	int r = engine_public_parse(public, &parsed, err);
@@ -65,7 +64,7 @@ int tpm_finish_key(struct tpm_provider *tpm, struct slice header, const struct t
 		   struct key_result *ret_key, struct err *err)
 {
 	CLEANUP(key_result_cleanup) struct key_result key = KEY_RESULT_INIT;
-	int r = fill_result(parts->public, &key, err);
+	int r = tpm_fill_result(parts->public, &key, err);
 
 	if (r == 0)
 		r = tpm_object_write(parts, tpm->auth_key, header, &key.object, err);

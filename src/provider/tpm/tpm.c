@@ -230,6 +230,11 @@ static const struct provider_ops tpm_ops = {
 	.pcrs = tpm_pcrs,
 	.pcr_banks = tpm_pcr_banks,
 	.unseal_loadable = tpm_unseal_loadable,
+	.persist = tpm_persist,
+	.resident = tpm_resident,
+	.resident_sign = tpm_resident_sign,
+	.evict = tpm_evict,
+	.storage_key = tpm_storage_key,
 	.guests = &tpm_guests,
 	.forget = tpm_forget,
 	.status = tpm_status,
@@ -241,11 +246,9 @@ bool tpm_device_present(const char *tcti)
 	return tcti[0] || access("/dev/tpm0", F_OK) == 0 || access("/dev/tpmrm0", F_OK) == 0;
 }
 
-static int open_engine(struct tpm_provider *tpm, const struct tpm_options *options,
-		       const struct engine_roots *recorded, bool *ret_new, struct err *err)
+struct engine_options tpm_engine_options(const struct tpm_options *options)
 {
-	CLEANUP(secret_cleanup) struct secret *hsk_auth = NULL;
-	struct engine_options engine = {
+	return (struct engine_options){
 		.tcti = options->tcti,
 		.srk_type = options->srk_type,
 		.srk_handle = options->srk_handle,
@@ -254,12 +257,19 @@ static int open_engine(struct tpm_provider *tpm, const struct tpm_options *optio
 		.owner_auth = options->owner_auth,
 		.endorsement_auth = options->endorsement_auth,
 		.lockout_auth = options->lockout_auth,
-		.recorded = recorded,
 	};
+}
+
+static int open_engine(struct tpm_provider *tpm, const struct tpm_options *options,
+		       const struct engine_roots *recorded, bool *ret_new, struct err *err)
+{
+	CLEANUP(secret_cleanup) struct secret *hsk_auth = NULL;
+	struct engine_options engine = tpm_engine_options(options);
 	int r = tpm_object_auth(tpm->auth_key, slice_str("hsk"), &hsk_auth, err);
 
 	if (r < 0)
 		return r;
+	engine.recorded = recorded;
 	engine.hsk_auth = secret_slice(hsk_auth);
 	return engine_open(&engine, &tpm->engine, ret_new, err);
 }

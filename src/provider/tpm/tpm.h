@@ -58,4 +58,34 @@ int tpm_provider_commit(struct provider *p, struct err *err) MUST_CHECK;
 /* A remark for the log after opening ("HSK not persistent: ..", "SRK adopted ..."); may be NULL. */
 const char *tpm_provider_remark(const struct provider *p);
 
+/*
+ * Erases persistent keys of ours from a chip that no provider has open: each where its Name lies at
+ * its handle; what is gone already is good, what lies there under another Name is left and counted.
+ * With @clear TPM2_Clear follows, by the lockout hierarchy's password, and *ret_cleared tells
+ * whether the chip did it: it may be forbidden (TPM2_ClearControl), which is no error. May be
+ * repeated after a power cut at any point.
+ */
+#define TPM_ERASE_MAX	4u
+#define TPM_FOREIGN_MAX 64u
+struct tpm_erase {
+	struct provider_resident keys[TPM_ERASE_MAX];
+	size_t count;
+	bool clear;
+};
+struct tpm_erased {
+	unsigned left; /* not ours, or not to be evicted: see why */
+	bool cleared;
+	char why[160]; /* of left, or of not cleared; "" */
+};
+int tpm_provider_erase(const struct tpm_options *options, const struct tpm_erase *erase,
+		       struct tpm_erased *ret_erased, struct err *err) MUST_CHECK;
+
+/*
+ * The persistent handles of the owner's range that are neither among @ours nor the HSK's, nor the
+ * SRK's that we share: what TPM2_Clear would take away beside ours. At most TPM_FOREIGN_MAX.
+ */
+int tpm_provider_foreign(struct provider *p, const uint32_t *ours, size_t ours_count,
+			 uint32_t ret_handles[static TPM_FOREIGN_MAX], size_t *ret_count,
+			 struct err *err) MUST_CHECK;
+
 #endif
