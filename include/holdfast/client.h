@@ -465,6 +465,64 @@ struct hf_tenant {
 typedef int (*hf_tenant_fn)(void *arg, const struct hf_tenant *tenant);
 int hf_tenant_list(struct hf *hf, hf_tenant_fn visit, void *arg);
 
+/* --- the device's identity (docs/IDENTITY.md) --------------------------------------------------
+ */
+
+/* Mode, certificate and key, as one JSON object (docs/API.yaml, Device). */
+int hf_device_json(struct hf *hf, char **ret_json);
+
+/* The certificate and its issuers in PEM. HF_NO_CERTIFICATE while there is none. */
+int hf_device_certificate(struct hf *hf, char **ret_pem);
+/*
+ * While a migration waits to be confirmed: the certificates of the key that waits, or the proof by
+ * the present key that it succeeds it (docs/IDENTITY.md). HF_NO_CERTIFICATE: none waits.
+ */
+enum hf_device_pending { HF_PENDING_OWN, HF_PENDING_CROSS };
+int hf_device_pending(struct hf *hf, enum hf_device_pending which, char **ret_pem);
+
+/*
+ * Signatures by the device's key: ECDSA in DER. HF_NOT_FOUND: it has no identity yet;
+ * HF_TPM_FAILED: its key is in a TPM that does not serve now; HF_TPM_CHANGED: in another TPM.
+ *
+ * hf_device_sign() takes a message of up to HF_DEVICE_MESSAGE_MAX bytes and says with it which
+ * tenant asked, and for which @purpose (1 to 64 of A-Z a-z 0-9 . _ -): SHA-256 over what
+ * docs/IDENTITY.md lays down. hf_device_tls() takes what TLS 1.3 signs in a CertificateVerify (RFC
+ * 8446, 4.4.3) and nothing else. hf_device_raw() takes any digest, which is to be the device for
+ * everybody: a right of its own. @hash may be NULL: "sha256".
+ */
+#define HF_DEVICE_MESSAGE_MAX 65536u
+int hf_device_sign(struct hf *hf, const char *purpose, const void *message, size_t len,
+		   void **ret_signature, size_t *ret_len);
+int hf_device_tls(struct hf *hf, const char *hash, const void *content, size_t len,
+		  void **ret_signature, size_t *ret_len);
+int hf_device_raw(struct hf *hf, const char *hash, const void *digest, size_t len,
+		  void **ret_signature, size_t *ret_len);
+
+/* What a publisher needs to wrap a key for this device, as one JSON object. */
+int hf_device_storage_key(struct hf *hf, char **ret_json);
+
+/* For the administrator, by admin.sock. @ret_json gets the device as it is then; it may be NULL. */
+enum hf_device_flags {
+	HF_DEVICE_SOFTWARE = 1,	      /* hf_device_init(): without a TPM */
+	HF_DEVICE_CLEAR_TPM = 2,      /* hf_device_reset(): TPM2_Clear, too .. */
+	HF_DEVICE_ACCEPT_FOREIGN = 4, /* .. though others keep keys in it */
+	HF_DEVICE_WITHOUT_TPM = 8,    /* or the TPM, gone or dead, is not asked */
+};
+enum hf_device_migrate { HF_MIGRATE_BEGIN, HF_MIGRATE_CONFIRM, HF_MIGRATE_ROLLBACK };
+int hf_device_init(struct hf *hf, unsigned flags, char **ret_json);
+int hf_device_approve(struct hf *hf, char **ret_json);
+int hf_device_renew(struct hf *hf, char **ret_json);
+/* @pem: the device's certificate first, then its issuers. */
+int hf_device_install(struct hf *hf, const char *pem, char **ret_json);
+/* A request for a CA; @request's key is NULL, its subject may be: that of the certificate. */
+int hf_device_request(struct hf *hf, const struct hf_certificate_request *request, char **ret_pem);
+int hf_device_migrate(struct hf *hf, enum hf_device_migrate step, char **ret_json);
+/*
+ * Returns when it was begun for good; the service starts anew and answers again after that. With
+ * HF_DEVICE_WITHOUT_TPM also while one is under way, which ends then.
+ */
+int hf_device_reset(struct hf *hf, unsigned flags);
+
 #pragma GCC visibility pop
 
 #ifdef __cplusplus

@@ -9,10 +9,10 @@
  */
 #include <tss2/tss2_tpm2_types.h>
 
+#include "base/tpm_range.h"
 #include "broker/impl.h"
 #include "broker/make.h"
 
-#define OWNER_LAST 0x817fffffu /* what follows is the platform's (Part 2, 7.5) */
 #define SRK_HANDLE 0x81000001u
 
 /* Session attributes that such a command can have (Part 2, 8.4). */
@@ -73,7 +73,7 @@ static uint32_t check_place(struct run *run, uint32_t handle)
 	struct kept *there;
 	uint32_t rc;
 
-	if (handle_type(handle) != TPM2_HT_PERSISTENT || handle > OWNER_LAST)
+	if (handle_type(handle) != TPM2_HT_PERSISTENT || handle > TPM_OWNER_LAST)
 		return code_at_parameter(TPM2_RC_RANGE, 0);
 	if (handles_is_reserved(run->limits, handle))
 		return TPM2_RC_NV_DEFINED;

@@ -8,10 +8,10 @@
 
 #include <tss2/tss2_tpm2_types.h>
 
+#include "base/tpm_range.h"
 #include "broker/wire.h"
 
 #define SRK_HANDLE 0x81000001u
-#define OWNER_LAST 0x817fffffu /* TCG "Registry of Reserved TPM 2.0 Handles" */
 #define NV_FIRST   0x01c00000u /* the same: certificates, their templates and nonces */
 #define NV_LAST	   0x01c07fffu
 
@@ -86,7 +86,7 @@ static bool is_granted(const struct filter_facts *facts, const struct command *c
 	case HANDLE_NV:
 		return full || (handle >= NV_FIRST && handle <= NV_LAST);
 	case HANDLE_PERSISTENT:
-		return !is_reserved(facts, handle) && (full || handle <= OWNER_LAST);
+		return !is_reserved(facts, handle) && (full || handle <= TPM_OWNER_LAST);
 	default:
 		return true;
 	}
@@ -192,7 +192,7 @@ static uint32_t check_evict(const struct filter_facts *facts, const struct filte
 		return rc;
 	if (is_reserved(facts, handle))
 		return at_first_parameter(TPM2_RC_VALUE);
-	if (handle > OWNER_LAST)
+	if (handle > TPM_OWNER_LAST)
 		return at_first_parameter(TPM2_RC_RANGE);
 	if (handle == SRK_HANDLE &&
 	    (facts->policy.set < SET_PROVISION || kind_of(view->handles[1]) != HANDLE_TRANSIENT))

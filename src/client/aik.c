@@ -15,8 +15,6 @@ static const struct list_of AIKS = {.room = "/v1/aiks", .member = "aiks"};
 int hf_aik_create(struct hf *hf, const char *name, const char *type, const char *hash,
 		  char **ret_json)
 {
-	CLEANUP(answer_fini) struct answer answer = ANSWER_INIT;
-	CLEANUP(json_cleanup) struct json_t *json = NULL;
 	CLEANUP(buf_fini) struct buf body = BUF_INIT(REQUEST_MAX);
 	const struct post post = {.path = AIKS.room, .body = &body};
 	char unused[CALL_PATH_MAX];
@@ -31,10 +29,7 @@ int hf_aik_create(struct hf *hf, const char *name, const char *type, const char 
 	body_put(&body, "name", name);
 	body_put(&body, "type", type);
 	body_put(&body, "hash", hash);
-	r = ask_post(hf, &post, &answer, &json);
-	if (r < 0 || !ret_json)
-		return r;
-	return call_give_text(hf, buf_slice(&answer.body), ret_json);
+	return ask_post_text(hf, &post, ret_json);
 }
 
 int hf_aik_describe(struct hf *hf, const char *name, char **ret_json)

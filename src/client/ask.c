@@ -7,6 +7,8 @@
 #include "base/mem.h"
 #include "client/body.h"
 
+#define EMPTY_MAX 8u /* bytes: an empty object, while it is written */
+
 int ask_get(struct hf *hf, const char *path, struct answer *answer, struct json_t **ret_json)
 {
 	const struct call call = {
@@ -66,6 +68,28 @@ int ask_post(struct hf *hf, const struct post *post, struct answer *answer,
 	if (post->body)
 		call.body = buf_slice(post->body);
 	return call_json(hf, &call, answer, ret_json);
+}
+
+int ask_post_text(struct hf *hf, const struct post *post, char **ret_text)
+{
+	CLEANUP(answer_fini) struct answer answer = ANSWER_INIT;
+	CLEANUP(json_cleanup) struct json_t *json = NULL;
+	int r;
+
+	r = ask_post(hf, post, &answer, &json);
+	if (r < 0 || !ret_text)
+		return r;
+	return call_give_text(hf, buf_slice(&answer.body), ret_text);
+}
+
+int ask_order(struct hf *hf, const char *path, char **ret_text)
+{
+	CLEANUP(buf_fini) struct buf body = BUF_INIT(EMPTY_MAX);
+	const struct post post = {.path = path, .body = &body};
+
+	call_begin(hf);
+	body_begin(&body);
+	return ask_post_text(hf, &post, ret_text);
 }
 
 int ask_bytes(struct hf *hf, const struct post *post, const char *member, void **ret_data,

@@ -30,8 +30,14 @@ struct post {
 int ask_post(struct hf *hf, const struct post *post, struct answer *answer,
 	     struct json_t **ret_json) MUST_CHECK;
 
+/* The same, and the answer's text given to the caller of the library; @ret_text may be NULL. */
+int ask_post_text(struct hf *hf, const struct post *post, char **ret_text) MUST_CHECK;
+
+/* POST of an empty object in that way: a whole public call, call_begin() included. */
+int ask_order(struct hf *hf, const char *path, char **ret_text) MUST_CHECK;
+
 /*
- * The same, and of the answer the bytes of one member, in base64, given to the caller of the
+ * As ask_post(), and of the answer the bytes of one member, in base64, given to the caller of the
  * library: 1 to ASK_BYTES_MAX. The JSON's own copy is wiped.
  */
 #define ASK_BYTES_MAX 1024u

@@ -66,6 +66,16 @@ void body_put_json(struct buf *body, const char *name, const char *json)
 	buf_put_u8(body, ',');
 }
 
+void body_put_request(struct buf *body, const struct hf_certificate_request *request)
+{
+	body_put(body, "subject", request->subject);
+	body_put_texts(body, "dns", request->dns);
+	body_put_texts(body, "ip", request->ip);
+	body_put_texts(body, "email", request->mail);
+	body_put_texts(body, "uri", request->uri);
+	body_put(body, "hash", request->hash);
+}
+
 int body_end(struct hf *hf, struct buf *body)
 {
 	if (!buf_ok(body))

@@ -14,6 +14,7 @@
 #include "base/slice.h"
 
 struct hf;
+struct hf_certificate_request;
 struct json_t;
 
 void body_begin(struct buf *body);
@@ -25,6 +26,10 @@ void body_put_bytes(struct buf *body, const char *name, struct slice bytes);
 void body_put_texts(struct buf *body, const char *name, const char *const *texts);
 /* JSON as it is, not checked. */
 void body_put_json(struct buf *body, const char *name, const char *json);
+
+/* What a request for a certificate says, but for its key. */
+#define BODY_REQUEST_MAX (64u * 1024u) /* bytes of such a body */
+void body_put_request(struct buf *body, const struct hf_certificate_request *request);
 
 /* Closes the object, once. ERR_TOO_LARGE when it did not fit. */
 int body_end(struct hf *hf, struct buf *body) MUST_CHECK;

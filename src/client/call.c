@@ -55,8 +55,7 @@ int call_unexpected(struct hf *hf, const char *what)
 
 bool call_name_is_valid(const char *name)
 {
-	size_t len = strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-				  "0123456789._-");
+	size_t len = strspn(name, CALL_NAME_CHARS);
 
 	return len >= 1 && len <= CALL_NAME_MAX && name[len] == '\0' && name[0] != '.';
 }

@@ -23,6 +23,7 @@ struct json_t;
 #define CALL_JSON	"application/json"
 #define CALL_OCTETS	"application/octet-stream"
 #define CALL_NAME_MAX	128u
+#define CALL_NAME_CHARS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-"
 #define CALL_PATH_MAX	(64u + 2u * CALL_NAME_MAX)
 #define CALL_REMEDY_MAX 256u
 #define CALL_KEPT_MAX	16384u

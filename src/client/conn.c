@@ -128,6 +128,7 @@ int conn_open(struct conn *conn, const char *path, uint64_t deadline, struct err
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	CLEANUP(fd_close_cleanup) int fd = -1;
+	struct stat st;
 	int r;
 
 	if (strlen(path) > CONN_PATH_MAX)
@@ -139,18 +140,27 @@ int conn_open(struct conn *conn, const char *path, uint64_t deadline, struct err
 	r = connect_until(fd, &address, deadline);
 	if (r != 0)
 		return connect_error(path, r, err);
-	if (fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
+	if (fcntl(fd, F_SETFL, O_NONBLOCK) < 0 || fstat(fd, &st) < 0)
 		return err_set_errno(err, ERR_INTERNAL, errno, "cannot set up the socket");
 	conn_close(conn);
-	conn->owner = getpid();
-	conn->fd = fd;
+	*conn = (struct conn){.fd = fd, .device = st.st_dev, .inode = st.st_ino, .owner = getpid()};
 	fd = -1;
 	return 0;
 }
 
+/* A program that closes all descriptors, as daemons do, may have another's under our number. */
+static bool is_ours(const struct conn *conn)
+{
+	struct stat st;
+
+	return conn->fd >= 0 && fstat(conn->fd, &st) == 0 && st.st_dev == conn->device &&
+	       st.st_ino == conn->inode;
+}
+
 void conn_close(struct conn *conn)
 {
-	fd_close_cleanup(&conn->fd);
+	if (is_ours(conn))
+		fd_close_cleanup(&conn->fd);
 	conn->fd = -1;
 }
 
@@ -158,7 +168,7 @@ bool conn_is_ready(const struct conn *conn)
 {
 	struct pollfd pollfd = {.fd = conn->fd, .events = POLLIN};
 
-	return conn->fd >= 0 && conn->owner == getpid() && poll(&pollfd, 1, 0) == 0;
+	return is_ours(conn) && conn->owner == getpid() && poll(&pollfd, 1, 0) == 0;
 }
 
 /* --- exchanging --- */

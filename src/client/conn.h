@@ -16,8 +16,10 @@
 #include "client/http.h"
 
 struct conn {
-	int fd;	     /* -1 = not connected */
-	pid_t owner; /* who connected: a forked child must not write into its parent's stream */
+	int fd;	      /* -1 = not connected */
+	dev_t device; /* which socket @fd was when it was made: .. */
+	ino_t inode;  /* .. the program may have closed it, and opened something else */
+	pid_t owner;  /* who connected: a forked child must not write into its parent's stream */
 };
 
 #define CONN_INIT                                                                                  \
@@ -31,9 +33,12 @@ struct conn {
 /* Errors say what a person can do: ERR_FORBIDDEN, ERR_INTERNAL (not there), ERR_TIMEOUT. */
 int conn_open(struct conn *conn, const char *path, uint64_t deadline, struct err *err) MUST_CHECK;
 
+/* Leaves a descriptor alone that is no longer this connection. */
 void conn_close(struct conn *conn);
 
-/* True when a kept connection is this process's, open, and silent, as it must be between requests.
+/*
+ * True when a kept connection is still there, this process's, and silent, as it must be between
+ * requests.
  */
 bool conn_is_ready(const struct conn *conn);
 

@@ -33,8 +33,7 @@ static bool path_is_valid(const char *path)
 	while (*path == '/') {
 		const char *name = path + 1;
 
-		len = strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-				   "0123456789._-");
+		len = strspn(name, CALL_NAME_CHARS);
 		if (strspn(name, ".") == len) /* nothing, or dots alone */
 			return false;
 		path = name + len;
@@ -105,39 +104,19 @@ int hf_open_admin(const char *socket, struct hf **ret_hf)
 	return 0;
 }
 
-/* POST of an empty object, answered by one that the caller of the library gets. */
-static int ask(struct hf *hf, const char *path, char **ret_json)
-{
-	CLEANUP(answer_fini) struct answer answer = ANSWER_INIT;
-	CLEANUP(json_cleanup) struct json_t *json = NULL;
-	struct call call = {
-		.method = "POST",
-		.path = path,
-		.content_type = CALL_JSON,
-		.body = slice_str("{}"),
-		.accept = CALL_JSON,
-		.answer_max = CALL_ANSWER_SPARE,
-	};
-	int r;
-
-	call_begin(hf);
-	r = call_json(hf, &call, &answer, &json);
-	return r < 0 ? r : call_give_text(hf, buf_slice(&answer.body), ret_json);
-}
-
 int hf_fapi_probe_json(struct hf *hf, char **ret_json)
 {
-	return ask(hf, "/v1/admin/fapi/probe", ret_json);
+	return ask_order(hf, "/v1/admin/fapi/probe", ret_json);
 }
 
 int hf_fapi_provision_json(struct hf *hf, char **ret_json)
 {
-	return ask(hf, "/v1/admin/fapi/provision", ret_json);
+	return ask_order(hf, "/v1/admin/fapi/provision", ret_json);
 }
 
 int hf_tpm_accept_json(struct hf *hf, char **ret_json)
 {
-	return ask(hf, "/v1/admin/tpm/accept", ret_json);
+	return ask_order(hf, "/v1/admin/tpm/accept", ret_json);
 }
 
 int hf_fapi_seal(struct hf *hf, const char *path, const void *data, size_t len)

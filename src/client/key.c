@@ -21,15 +21,9 @@ static const struct list_of KEYS = {.room = "/v1/keys", .member = "keys"};
 /* POST /v1/keys, both forms; the answer describes the key. */
 static int make_key(struct hf *hf, struct buf *body, char **ret_json)
 {
-	CLEANUP(answer_fini) struct answer answer = ANSWER_INIT;
-	CLEANUP(json_cleanup) struct json_t *json = NULL;
 	const struct post post = {.path = KEYS.room, .body = body};
-	int r;
 
-	r = ask_post(hf, &post, &answer, &json);
-	if (r < 0 || !ret_json)
-		return r;
-	return call_give_text(hf, buf_slice(&answer.body), ret_json);
+	return ask_post_text(hf, &post, ret_json);
 }
 
 /* The service knows the name only from the body, where it needs no escape once it is valid. */

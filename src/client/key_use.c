@@ -12,7 +12,6 @@
 #define REQUEST_SPARE  4096u /* of JSON beside the data */
 #define REQUEST_SMALL  (16u * 1024u)
 #define CIPHERTEXT_MAX 1024u
-#define REQUEST_NAMES  (64u * 1024u)
 
 /* Base64 takes 4 bytes for 3. */
 #define REQUEST_MESSAGE (REQUEST_SPARE + HF_MESSAGE_MAX / 3u * 4u + 4u)
@@ -168,7 +167,7 @@ int hf_mac(struct hf *hf, const char *key, const void *data, size_t len, void **
 
 int hf_key_request(struct hf *hf, const struct hf_certificate_request *request, char **ret_pem)
 {
-	CLEANUP(buf_fini) struct buf body = BUF_INIT(REQUEST_NAMES);
+	CLEANUP(buf_fini) struct buf body = BUF_INIT(BODY_REQUEST_MAX);
 	char path[CALL_PATH_MAX];
 	const struct post post = {.path = path, .body = &body, .repeatable = true};
 	int r = begin(hf, path, request->key, "/certificate-request");
@@ -178,11 +177,6 @@ int hf_key_request(struct hf *hf, const struct hf_certificate_request *request, 
 	if (!request->subject)
 		return err_set(&hf->err, ERR_INVALID, "the subject is missing");
 	body_begin(&body);
-	body_put(&body, "subject", request->subject);
-	body_put_texts(&body, "dns", request->dns);
-	body_put_texts(&body, "ip", request->ip);
-	body_put_texts(&body, "email", request->mail);
-	body_put_texts(&body, "uri", request->uri);
-	body_put(&body, "hash", request->hash);
+	body_put_request(&body, request);
 	return ask_member(hf, &post, "request", ret_pem);
 }

@@ -48,8 +48,6 @@ int hf_tenant_add(struct hf *hf, const char *name, const struct hf_tenant_policy
 		  char **ret_json)
 {
 	static const struct hf_tenant_policy DEFAULTS = {.broker = NULL};
-	CLEANUP(answer_fini) struct answer answer = ANSWER_INIT;
-	CLEANUP(json_cleanup) struct json_t *json = NULL;
 	CLEANUP(buf_fini) struct buf body = BUF_INIT(REQUEST_MAX);
 	const struct post post = {.path = TENANTS.room, .body = &body};
 	char unused[CALL_PATH_MAX];
@@ -70,11 +68,7 @@ int hf_tenant_add(struct hf *hf, const char *name, const struct hf_tenant_policy
 	body_put(&body, "broker", policy->broker);
 	body_put(&body, "cgroup", policy->cgroup);
 	r = put_numbers(hf, &body, policy);
-	if (r == 0)
-		r = ask_post(hf, &post, &answer, &json);
-	if (r < 0 || !ret_json)
-		return r;
-	return call_give_text(hf, buf_slice(&answer.body), ret_json);
+	return r < 0 ? r : ask_post_text(hf, &post, ret_json);
 }
 
 int hf_tenant_describe(struct hf *hf, const char *name, char **ret_json)

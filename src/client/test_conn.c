@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -242,6 +243,35 @@ static void test_fork(void **state)
 	fake_served_all(fake);
 }
 
+/* A daemon closes what it did not open itself: what it opens then is not the library's. */
+static void test_descriptors_of_others(void **state)
+{
+	struct fake *fake = *state;
+	const struct step steps[] = {{SEALED, .then = CLOSE}, {SEALED, .then = CLOSE}};
+	int pair[2], old, i;
+	char byte;
+
+	fake_serve(fake, steps, ARRAY_LEN(steps));
+	for (i = 0; i < 2; i++) {
+		assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+		if (i == 0)
+			assert_int_equal(seal_once(fake->hf), 0);
+		old = fake->hf->conn.fd;
+		assert_true(old >= 0);
+		assert_int_equal(dup3(pair[0], old, O_CLOEXEC), old);
+		if (i == 0)
+			assert_int_equal(seal_once(fake->hf), 0);
+		else
+			hf_close(TAKE(fake->hf));
+		assert_int_equal(recv(pair[1], &byte, 1, MSG_DONTWAIT), -1);
+		assert_int_equal(send(old, "x", 1, MSG_NOSIGNAL), 1);
+		close(old);
+		close(pair[0]);
+		close(pair[1]);
+	}
+	fake_served_all(fake);
+}
+
 /* --- hostile answers --- */
 
 static const struct step HOSTILE[] = {
@@ -356,6 +386,7 @@ int main(void)
 		WITH_FAKE(test_early_answer),
 		WITH_FAKE(test_connection_close_is_obeyed),
 		WITH_FAKE(test_fork),
+		WITH_FAKE(test_descriptors_of_others),
 		WITH_FAKE(test_hostile),
 		WITH_FAKE(test_hostile_sizes),
 		WITH_FAKE(test_deadline),

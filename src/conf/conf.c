@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -96,15 +97,21 @@ static int read_file(const char *path, struct buf *bytes, struct err *err)
 	return buf_ok(bytes) ? 0 : err_set(err, ERR_INTERNAL, "memory is short");
 }
 
+/* The parser is one for the whole process, and a reload may be at it. */
 int conf_load(const char *path, struct conf **ret_conf, struct err *err)
 {
+	static atomic_flag at_work = ATOMIC_FLAG_INIT;
 	CLEANUP(buf_fini) struct buf bytes = BUF_INIT(FILE_MAX + 1);
 	int r;
 
 	r = read_file(path, &bytes, err);
 	if (r < 0)
 		return r;
-	return conf_parse((const char *)bytes.data, bytes.len, path, ret_conf, err);
+	if (atomic_flag_test_and_set(&at_work))
+		return err_set(err, ERR_CONFLICT, "the configuration is being read just now");
+	r = conf_parse((const char *)bytes.data, bytes.len, path, ret_conf, err);
+	atomic_flag_clear(&at_work);
+	return r;
 }
 
 void conf_free(struct conf *conf)

@@ -66,6 +66,8 @@ struct conf_device {
 	uint32_t handle;
 	enum conf_provision provision;
 	enum conf_restore restore;
+	char *subject; /* of the certificate, RFC 4514; "" = made from the key */
+	unsigned days; /* that a self-signed certificate is good for, 1..36500 */
 };
 
 struct conf_tenant {
@@ -132,7 +134,7 @@ int conf_default(struct conf **ret_conf, struct err *err) MUST_CHECK;
 
 /*
  * Reads and checks @path. ERR_NOT_FOUND when it is absent, ERR_UNREADABLE, or ERR_INVALID with
- * the text "FILE:LINE: what, and what is allowed".
+ * the text "FILE:LINE: what, and what is allowed". ERR_CONFLICT: another thread is at it.
  */
 int conf_load(const char *path, struct conf **ret_conf, struct err *err) MUST_CHECK;
 

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/tpm_range.h"
 #include "broker/commands.h"
 #include "conf/conf.h"
 
@@ -19,16 +20,15 @@
 #define FILE_NAME_MAX 64u
 #define TENANT_MAX    63u
 #define CGROUP_MAX    255u
+#define SUBJECT_MAX   1024u
 #define UID_LAST      4294967294u /* 4294967295 means "no user" to the kernel */
 #define PCR_LAST      23u
-#define HANDLE_MIN    0x81000000u /* the owner's half of the persistent handles */
-#define HANDLE_MAX    0x817fffffu
 
 const struct schema_section SCHEMA_SECTIONS[SCHEMA_SECTION_COUNT] = {
 	[SCHEMA_ROOT] = {.name = "the top level", .parent = SCHEMA_ROOT},
 	[SCHEMA_TPM] = {.name = "tpm", .parent = SCHEMA_ROOT},
 	[SCHEMA_PATHS] = {.name = "paths", .parent = SCHEMA_ROOT},
-	[SCHEMA_DEVICE] = {.name = "device", .parent = SCHEMA_ROOT, .unused = true},
+	[SCHEMA_DEVICE] = {.name = "device", .parent = SCHEMA_ROOT},
 	[SCHEMA_FAPI] = {.name = "fapi", .parent = SCHEMA_ROOT},
 	[SCHEMA_TENANT] = {.name = "tenant", .parent = SCHEMA_ROOT, .titled = true},
 	[SCHEMA_TPM2] = {.name = "tpm2", .parent = SCHEMA_ROOT, .unused = true},
@@ -136,6 +136,12 @@ static bool is_cgroup(const char *text)
 	return *at == '\0' && strlen(text) <= CGROUP_MAX && is_absolute_or_empty(text);
 }
 
+/* That its attributes are known ones is checked by who makes certificates. */
+static bool is_subject(const char *text)
+{
+	return text[0] == '\0' || (strlen(text) <= SUBJECT_MAX && strchr(text, '='));
+}
+
 static bool is_tenant_name(const char *text)
 {
 	return made_of(text, LOWER DIGITS "-", TENANT_MAX);
@@ -159,6 +165,8 @@ static const struct schema_rule NOT_EMPTY = {is_not_empty, "a text that is not e
 #define COMMAND_NAME "the name of a TPM command that holdfast-broker(7) lists as one to be "
 static const struct schema_rule ALLOWABLE = {is_allowable, COMMAND_NAME "given, such as NV_Write"};
 static const struct schema_rule COMMAND = {is_command, COMMAND_NAME "given, such as NV_Read"};
+static const struct schema_rule SUBJECT = {
+	is_subject, "\"\" or a distinguished name (RFC 4514), such as CN=gw-1,O=Example"};
 static const struct schema_rule PEER = {is_peer, "uid:N, N from 0 to 4294967294"};
 static const struct schema_rule PCR = {is_pcr, "a decimal number from 0 to 23"};
 
@@ -224,7 +232,7 @@ static const struct schema_word INTERFACES[] = {
 
 #define CONF(member)   offsetof(struct conf, member)
 #define TENANT(member) offsetof(struct conf_tenant, member)
-#define HANDLES	       .min = HANDLE_MIN, .max = HANDLE_MAX
+#define HANDLES	       .min = TPM_OWNER_FIRST, .max = TPM_OWNER_LAST
 
 static const struct schema_field FIELDS[] = {
 	{SCHEMA_ROOT, "provider", SCHEMA_ENUM, CONF(provider), .def = "auto",
@@ -261,6 +269,9 @@ static const struct schema_field FIELDS[] = {
 	 .words = PROVISIONS},
 	{SCHEMA_DEVICE, "restore", SCHEMA_ENUM, CONF(device.restore), .def = "auto",
 	 .words = RESTORES},
+	{SCHEMA_DEVICE, "subject", SCHEMA_TEXT, CONF(device.subject), .def = "", .rule = &SUBJECT},
+	{SCHEMA_DEVICE, "days", SCHEMA_UINT, CONF(device.days), .def = "7300", .min = 1,
+	 .max = 36500},
 
 	{SCHEMA_FAPI, "probe", SCHEMA_BOOL, CONF(fapi_probe), .def = "true"},
 

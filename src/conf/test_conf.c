@@ -68,7 +68,7 @@ static const char FULL[] =
 	"      lockout_auth_file = /l }\n"
 	"paths { state = /var//s run = '/r' }\n"
 	"device { config_dir = /c persist_dir = /p tpm = require handle = 2164260880\n"
-	"         provision = manual restore = ask }\n"
+	"         provision = manual restore = ask subject = \"CN=a\" days = 30 }\n"
 	"fapi { probe = false }\n"
 	"tenant web {\n"
 	"  operations = {device-raw, \"seal\"} broker = full allow = {\"NV_Write\", pcr_extend,}\n"
@@ -105,6 +105,8 @@ static void assert_full_tpm(const struct conf *conf)
 	assert_int_equal(conf->device.handle, 0x81000010);
 	assert_int_equal(conf->device.provision, CONF_PROVISION_MANUAL);
 	assert_int_equal(conf->device.restore, CONF_RESTORE_ASK);
+	assert_string_equal(conf->device.subject, "CN=a");
+	assert_int_equal(conf->device.days, 30);
 	assert_false(conf->fapi_probe);
 }
 
@@ -309,7 +311,7 @@ static void test_unused_sections(void **state)
 		{"tenant host {}", ""},
 		{"tenant host {} tenant web {} tenant db {}", ""},
 		{"fapi { probe = false }", ""},
-		{"tpm2 { fapi {} } fapi {} device {}", "device tpm2 "},
+		{"tpm2 { fapi {} } fapi {} device {}", "tpm2 "},
 	};
 	size_t i;
 

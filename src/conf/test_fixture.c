@@ -125,6 +125,8 @@ void assert_all_defaults(const struct conf *conf)
 	assert_int_equal(conf->device.handle, 0x81000100);
 	assert_int_equal(conf->device.provision, CONF_PROVISION_AUTO);
 	assert_int_equal(conf->device.restore, CONF_RESTORE_AUTO);
+	assert_string_equal(conf->device.subject, "");
+	assert_int_equal(conf->device.days, 7300);
 	assert_true(conf->fapi_probe);
 	assert_tpm2_defaults(&conf->tpm2);
 }

@@ -155,6 +155,7 @@ static const struct refusal REFUSALS[] = {
 	/* handles */
 	{"tpm { srk_handle = 0x81000101 }", "t:1: srk_handle and hsk_handle are both 0x81000101",
 	 NULL},
+	{"device { handle = 0x81000002 }", "t:1: handle and srk_handle are both 0x81000002", NULL},
 	{"device {\nhandle = 0x81000007 }\ntpm {\nhsk_handle = 0x81000007 }",
 	 "t:4: handle and hsk_handle are both 0x81000007", NULL},
 };

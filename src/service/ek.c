@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The endorsement key: what it is, and the certificate that its maker put into the chip. */
 #include <jansson.h>
-#include <stdio.h>
 
 #include "base/base64.h"
 #include "base/json.h"
+#include "crypto/certificate.h"
 #include "service/key.h"
 #include "service/routes.h"
 
-#define PEM_LINE     48u /* bytes of each line, 64 characters (RFC 7468) */
-#define PEM_MAX	     (2u * EK_CHAIN_MAX)
-#define EK_MAKE_S    120u /* an RSA key from its seed takes a firmware TPM long */
-#define DER_SEQUENCE 0x30u
+#define PEM_LINE  48u /* bytes of each line, 64 characters (RFC 7468) */
+#define PEM_MAX	  (2u * EK_CHAIN_MAX)
+#define EK_MAKE_S 120u /* an RSA key from its seed takes a firmware TPM long */
 
 struct ek_op {
 	struct op op;
@@ -47,32 +46,13 @@ static json_t *certificate_json(struct slice der)
 	return buf_ok(&pem) ? json_stringn((const char *)pem.data, pem.len) : NULL;
 }
 
-/* How long the SEQUENCE at the start of @der is (X.690, 8.1); 0 when there is none, whole. */
-static size_t sequence_len(struct slice der)
-{
-	size_t head = 2, len, i, count;
-
-	if (der.len < 2 || der.data[0] != DER_SEQUENCE)
-		return 0;
-	len = der.data[1];
-	if (len >= 0x80) {
-		count = len & 0x7f;
-		if (count < 1 || count > 3 || der.len < 2 + count)
-			return 0;
-		for (len = 0, i = 0; i < count; i++)
-			len = len << 8 | der.data[2 + i];
-		head += count;
-	}
-	return len <= der.len - head ? head + len : 0;
-}
-
 /* What is no certificate any more ends the chain: the chip's NV may hold anything. */
 static json_t *chain_json(struct slice chain)
 {
 	json_t *json = json_array();
 	size_t len;
 
-	while (json && (len = sequence_len(chain)) > 0) {
+	while (json && (len = certificate_len(chain)) > 0) {
 		if (json_array_append_new(json, certificate_json(slice_of(chain.data, len))) < 0) {
 			json_free(json);
 			json = NULL;
@@ -98,8 +78,9 @@ static int show(void *arg, struct err *err)
 
 	if (ek->only_certificate && ek->ek.certificate.len == 0)
 		return err_set(err, ERR_NO_CERTIFICATE,
-			       "the TPM holds no certificate of its endorsement key of type %s",
-			       pkey_type_name(ek->ek.type));
+			       "the TPM holds no certificate of its endorsement key of type %s%s%s",
+			       pkey_type_name(ek->ek.type), ek->ek.remark[0] ? ": " : "",
+			       ek->ek.remark);
 	return key_spki_pem(buf_slice(&ek->ek.spki), &ek->pem, err);
 }
 
@@ -124,24 +105,15 @@ static int prepare(struct op *op, struct err *err)
 	return op_needs_chip(op, err);
 }
 
-static json_t *handle_json(uint32_t handle)
-{
-	char text[sizeof("0x81010001")];
-
-	if (handle == 0)
-		return json_null();
-	(void)snprintf(text, sizeof(text), "0x%08x", handle);
-	return json_string(text);
-}
-
 static void answer_ek(struct op *op)
 {
 	const struct ek_op *ek = (const struct ek_op *)op;
 
 	op_answer_json(op, 200,
 		       json_pack("{s:s, s:o, s:s%, s:o, s:o, s:o, s:o, s:s}", "type",
-				 pkey_type_name(ek->ek.type), "handle", handle_json(ek->ek.handle),
-				 "public", (const char *)ek->pem.data, ek->pem.len, "tpm_public",
+				 pkey_type_name(ek->ek.type), "handle",
+				 key_handle_json(ek->ek.handle), "public",
+				 (const char *)ek->pem.data, ek->pem.len, "tpm_public",
 				 op_json_base64(buf_slice(&ek->ek.public)), "tpm_name",
 				 key_hex_json(buf_slice(&ek->ek.name)), "certificate",
 				 certificate_json(buf_slice(&ek->ek.certificate)), "chain",

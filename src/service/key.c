@@ -2,6 +2,7 @@
 #include "service/key.h"
 
 #include <jansson.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/base64.h"
@@ -107,6 +108,23 @@ int key_read_hash(const struct json_t *body, enum hash_alg *ret_hash, struct err
 	return r < 0 ? err_wrap(err, "/hash") : 0;
 }
 
+int key_read_digest(const struct json_t *body, enum hash_alg hash, uint8_t *ret_digest,
+		    struct err *err)
+{
+	CLEANUP(buf_fini) struct buf digest = BUF_INIT(HASH_MAX_SIZE);
+	size_t size = hash_size(hash);
+	int r;
+
+	r = json_get_bytes(body, "digest", true, &digest, err);
+	if (r < 0 && r != ERR_TOO_LARGE)
+		return r;
+	if (r < 0 || digest.len != size)
+		return err_set(err, ERR_INVALID, "/digest: %s has %zu bytes", hash_name(hash),
+			       size);
+	memcpy(ret_digest, digest.data, size);
+	return 0;
+}
+
 static const char *word_of_use(enum key_use use)
 {
 	size_t i;
@@ -156,4 +174,14 @@ struct json_t *key_hex_json(struct slice bytes)
 		return json_null();
 	hex_encode(&text, bytes);
 	return buf_ok(&text) ? json_stringn((const char *)text.data, text.len) : NULL;
+}
+
+struct json_t *key_handle_json(uint32_t handle)
+{
+	char text[sizeof("0x81010001")];
+
+	if (handle == 0)
+		return json_null();
+	(void)snprintf(text, sizeof(text), "0x%08x", handle);
+	return json_string(text);
 }

@@ -19,6 +19,13 @@ struct json_t *key_uses_json(unsigned uses);
 /* The member `hash`, "sha256" when absent. */
 int key_read_hash(const struct json_t *body, enum hash_alg *ret_hash, struct err *err) MUST_CHECK;
 
+/* The member `digest`: exactly hash_size(@hash) bytes. */
+int key_read_digest(const struct json_t *body, enum hash_alg hash, uint8_t *ret_digest,
+		    struct err *err) MUST_CHECK;
+
+/* A message is hashed on the loop up to this size; a trip to the pool costs more. */
+#define KEY_HASH_INLINE_MAX 4096u
+
 /* A step's beginning: the op's record described; ERR_INVALID unless the key has @use. */
 int key_describe_for(const struct op *op, enum key_use use, struct keystore_key *ret_key,
 		     struct err *err) MUST_CHECK;
@@ -33,5 +40,7 @@ int key_spki_pem(struct slice spki, struct buf *ret_pem, struct err *err) MUST_C
 const char *key_protection(const struct blob_header *header);
 /* Hexadecimal; null when empty. */
 struct json_t *key_hex_json(struct slice bytes);
+/* "0x81010001"; null when 0. */
+struct json_t *key_handle_json(uint32_t handle);
 
 #endif

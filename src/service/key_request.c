@@ -3,24 +3,16 @@
 #include <jansson.h>
 
 #include "base/json.h"
-#include "crypto/request.h"
 #include "service/key.h"
+#include "service/request_names.h"
 #include "service/routes.h"
 
 #define SIGNATURE_MAX 1024u
-#define NAME_MAX      1024u
-
-static const char *const MEMBERS[REQUEST_KINDS] = {[REQUEST_DNS] = "dns",
-						   [REQUEST_IP] = "ip",
-						   [REQUEST_EMAIL] = "email",
-						   [REQUEST_URI] = "uri"};
 
 struct request_op {
 	struct op op;
 	struct json_t *body; /* the names borrow from it */
-	struct request_name names[REQUEST_NAMES_MAX];
-	size_t count;
-	struct slice subject;
+	struct request_names names;
 	struct sign_request sign;
 	uint8_t digest[HASH_MAX_SIZE];
 	struct buf info;
@@ -29,26 +21,6 @@ struct request_op {
 };
 
 /* --- steps --- */
-
-/* The text says what is wrong with a name; here, which one it is: the first that fails alone. */
-static int point_at(const struct request_op *request, struct slice spki, struct err *err)
-{
-	size_t of_kind[REQUEST_KINDS] = {0};
-	struct err why = *err;
-	size_t i;
-
-	for (i = 0; i < request->count; i++) {
-		CLEANUP(buf_fini) struct buf info = BUF_INIT(REQUEST_MAX);
-		const struct request_name *name = &request->names[i];
-		const struct request alone = {.spki = spki, .names = name, .count = 1};
-
-		if (request_info(&alone, &info, err) < 0)
-			return err_wrap(err, "/%s/%zu", MEMBERS[name->kind], of_kind[name->kind]);
-		of_kind[name->kind]++;
-	}
-	*err = why;
-	return err_wrap(err, "/subject");
-}
 
 static int make_info(void *arg, struct err *err)
 {
@@ -60,13 +32,13 @@ static int make_info(void *arg, struct err *err)
 	r = key_describe_for(&request->op, KEY_USE_SIGN, &key, err);
 	if (r < 0)
 		return r;
-	r = request_info(&(struct request){.subject = request->subject,
+	r = request_info(&(struct request){.subject = request->names.subject,
 					   .spki = buf_slice(&key.spki),
-					   .names = request->names,
-					   .count = request->count},
+					   .names = request->names.names,
+					   .count = request->names.count},
 			 &request->info, err);
 	if (r == ERR_INVALID)
-		return point_at(request, buf_slice(&key.spki), err);
+		return request_names_point_at(&request->names, buf_slice(&key.spki), err);
 	if (r < 0)
 		return r;
 	request->sign.scheme = pkey_type_is_rsa(key.type) ? PKEY_RSASSA : PKEY_ECDSA;
@@ -96,61 +68,16 @@ static int finish(void *arg, struct err *err)
 
 /* --- the request --- */
 
-/* A string may hold what is no name; crypto/request.h says so. */
-static int read_names(struct request_op *request, const char *member, enum request_name_kind kind,
-		      struct err *err)
-{
-	const json_t *names = json_object_get(request->body, member);
-	size_t i;
-
-	if (!names)
-		return 0;
-	if (!json_is_array(names))
-		return err_set(err, ERR_INVALID, "/%s: must be an array of strings", member);
-	for (i = 0; i < json_array_size(names); i++) {
-		const json_t *name = json_array_get(names, i);
-		size_t len = json_string_length(name);
-
-		if (!json_is_string(name) || len == 0 || len > NAME_MAX)
-			return err_set(err, ERR_INVALID,
-				       "/%s/%zu: must be a string of 1 to %u bytes", member, i,
-				       NAME_MAX);
-		if (request->count == REQUEST_NAMES_MAX)
-			return err_set(err, ERR_INVALID, "/%s/%zu: over %u names in all", member, i,
-				       REQUEST_NAMES_MAX);
-		request->names[request->count++] = (struct request_name){
-			.kind = kind, .text = slice_of(json_string_value(name), len)};
-	}
-	return 0;
-}
-
-static int read_all_names(struct request_op *request, struct err *err)
-{
-	size_t kind;
-	int r = 0;
-
-	for (kind = 0; r == 0 && kind < REQUEST_KINDS; kind++)
-		r = read_names(request, MEMBERS[kind], (enum request_name_kind)kind, err);
-	return r;
-}
-
 static int read_request(struct request_op *request, struct err *err)
 {
 	static const char *const NAMES[] = {"subject", "dns", "ip", "email", "uri", "hash"};
-	const char *subject = "";
 	int r;
 
 	r = op_body(&request->op, NAMES, ARRAY_LEN(NAMES), &request->body, err);
 	if (r < 0)
 		return r;
-	r = json_get_string(request->body, "subject", true, &subject, err);
-	if (r < 0)
-		return r;
-	request->subject = slice_str(subject);
-	if (request->subject.len > REQUEST_SUBJECT_MAX)
-		return err_set(err, ERR_INVALID, "/subject: over %u bytes", REQUEST_SUBJECT_MAX);
 	r = key_read_hash(request->body, &request->sign.hash, err);
-	return r < 0 ? r : read_all_names(request, err);
+	return r < 0 ? r : request_names_read(request->body, true, &request->names, err);
 }
 
 static int prepare(struct op *op, struct err *err)

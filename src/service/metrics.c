@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Seven families; but for tenants, every series exists from the start, so that rates need no first
+/* Eight families; but for tenants, every series exists from the start, so that rates need no first
  * event. */
 #include "service/metrics.h"
 
@@ -44,6 +44,18 @@ static struct metric requests[METRICS_OPERATIONS] = {
 	[METRICS_PCRS] = {.label = "pcrs"},
 	[METRICS_EVENTLOG] = {.label = "eventlog"},
 	[METRICS_USAGE] = {.label = "usage"},
+	[METRICS_DEVICE] = {.label = "device"},
+	[METRICS_DEVICE_SIGN] = {.label = "device.sign"},
+	[METRICS_DEVICE_TLS] = {.label = "device.tls"},
+	[METRICS_DEVICE_RAW] = {.label = "device.raw"},
+	[METRICS_DEVICE_STORAGE_KEY] = {.label = "device.storage-key"},
+	[METRICS_DEVICE_INIT] = {.label = "device.init"},
+	[METRICS_DEVICE_APPROVE] = {.label = "device.approve"},
+	[METRICS_DEVICE_RENEW] = {.label = "device.renew"},
+	[METRICS_DEVICE_CERTIFICATE] = {.label = "device.certificate"},
+	[METRICS_DEVICE_REQUEST] = {.label = "device.certificate-request"},
+	[METRICS_DEVICE_MIGRATE] = {.label = "device.migrate"},
+	[METRICS_DEVICE_RESET] = {.label = "device.reset"},
 	[METRICS_TPM_ACCEPT] = {.label = "tpm.accept"},
 	[METRICS_FAPI_OBJECT] = {.label = "fapi.object"},
 	[METRICS_FAPI_PROBE] = {.label = "fapi.probe"},
@@ -62,6 +74,7 @@ static struct metric requests[METRICS_OPERATIONS] = {
 static struct metric errors[ERRORS_MAX]; /* in the order of err_table() */
 static struct metric info = {.value = 1};
 static struct metric uptime;
+static struct metric device_modes[IDENTITY_MODES];
 
 static struct metric_family requests_family = {
 	.name = "holdfast_requests",
@@ -104,6 +117,12 @@ static struct metric_family uptime_family = {
 	.help = "Seconds since the service started.",
 	.kind = METRIC_GAUGE,
 };
+static struct metric_family device_family = {
+	.name = "holdfast_device_mode",
+	.help = "1 for the mode that the identity of the device is in, 0 for the others.",
+	.label = "mode",
+	.kind = METRIC_GAUGE,
+};
 
 void metrics_setup(const char *version)
 {
@@ -116,11 +135,16 @@ void metrics_setup(const char *version)
 		errors[i].label = table[i].name;
 		metrics_add_series(&errors_family, &errors[i]);
 	}
+	for (i = 0; i < IDENTITY_MODES; i++) {
+		device_modes[i].label = identity_mode_name((enum identity_mode)i);
+		metrics_add_series(&device_family, &device_modes[i]);
+	}
 	info.label = version;
 	metrics_add_series(&info_family, &info);
 	metrics_add_series(&uptime_family, &uptime);
 	metrics_register(&info_family);
 	metrics_register(&uptime_family);
+	metrics_register(&device_family);
 	metrics_register(&requests_family);
 	metrics_register(&errors_family);
 	metrics_register(&tenants_family);
@@ -167,4 +191,12 @@ void metrics_remove_tenant(struct tenant *tenant)
 void metrics_set_uptime(uint64_t seconds)
 {
 	metric_set(&uptime, seconds);
+}
+
+void metrics_set_device_mode(enum identity_mode mode)
+{
+	size_t i;
+
+	for (i = 0; i < IDENTITY_MODES; i++)
+		metric_set(&device_modes[i], i == mode);
 }

@@ -6,6 +6,8 @@
 
 #include <stdint.h>
 
+#include "identity/state.h"
+
 enum metrics_operation {
 	METRICS_STATUS,
 	METRICS_METRICS,
@@ -40,6 +42,18 @@ enum metrics_operation {
 	METRICS_PCRS,
 	METRICS_EVENTLOG,
 	METRICS_USAGE,
+	METRICS_DEVICE,
+	METRICS_DEVICE_SIGN,
+	METRICS_DEVICE_TLS,
+	METRICS_DEVICE_RAW,
+	METRICS_DEVICE_STORAGE_KEY,
+	METRICS_DEVICE_INIT,
+	METRICS_DEVICE_APPROVE,
+	METRICS_DEVICE_RENEW,
+	METRICS_DEVICE_CERTIFICATE,
+	METRICS_DEVICE_REQUEST,
+	METRICS_DEVICE_MIGRATE,
+	METRICS_DEVICE_RESET,
 	METRICS_TPM_ACCEPT,
 	METRICS_FAPI_OBJECT,
 	METRICS_FAPI_PROBE,
@@ -71,5 +85,7 @@ void metrics_add_tenant(struct tenant *tenant);
 void metrics_remove_tenant(struct tenant *tenant);
 
 void metrics_set_uptime(uint64_t seconds);
+/* The mode of the device's identity; IDENTITY_MODES = not known yet. */
+void metrics_set_device_mode(enum identity_mode mode);
 
 #endif

@@ -94,7 +94,7 @@ void op_succeed(struct op *op)
 void op_note_chip(const struct op *op)
 {
 	if (op->used_chip && op->provider == op->service->provider)
-		op->service->provider_status = op->provider_status;
+		service_note_status(op->service, &op->provider_status);
 }
 
 void op_drop_provider(struct op *op)

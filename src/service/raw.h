@@ -30,7 +30,7 @@ struct raw_op;
 struct service;
 struct service_tenant;
 
-#define RAW_RESERVED_MAX 4u
+#define RAW_RESERVED_MAX 16u
 
 /* Of the service. */
 struct raw_state {

@@ -280,7 +280,7 @@ void raw_chip_note(struct service *service, struct raw_chip *chip,
 	chip->raw->status = *status;
 	chip->raw->noted = true;
 	if (service->provider == chip->raw->p)
-		service->provider_status = *status;
+		service_note_status(service, status);
 }
 
 bool raw_status(const struct service *service, struct provider_status *ret_status)

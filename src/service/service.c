@@ -54,6 +54,7 @@ void service_free(struct service *service)
 {
 	if (!service)
 		return;
+	service_set_identity(service, NULL);
 	keystore_cache_free(service->cache);
 	free(service);
 }
@@ -112,6 +113,20 @@ void service_set_refusal(struct service *service, enum service_state state,
 	set_state(service, state, refusal->text);
 	service->refusal = *refusal;
 	raw_resume(service);
+}
+
+static bool same_fault(const char *a, const char *b)
+{
+	return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+void service_note_status(struct service *service, const struct provider_status *status)
+{
+	bool same = same_fault(service->provider_status.fault, status->fault);
+
+	service->provider_status = *status;
+	if (!same && service->admin.fault_changed)
+		service->admin.fault_changed(service->admin.arg);
 }
 
 /* --- taking it away --- */
@@ -187,6 +202,21 @@ void service_set_raw(struct service *service, const struct secret *key, const ui
 	for (i = 0; i < reserved_count && i < RAW_RESERVED_MAX; i++)
 		service->raw.reserved[i] = reserved[i];
 	service->raw.reserved_count = i;
+}
+
+/* Commands at work know how many there were, and read no further. */
+int service_reserve_raw(struct service *service, uint32_t handle, struct err *err)
+{
+	struct raw_state *raw = &service->raw;
+	size_t i;
+
+	for (i = 0; i < raw->reserved_count; i++)
+		if (raw->reserved[i] == handle)
+			return 0;
+	if (raw->reserved_count == RAW_RESERVED_MAX)
+		return err_set(err, ERR_QUOTA, "no more persistent handles can be reserved");
+	raw->reserved[raw->reserved_count++] = handle;
+	return 0;
 }
 
 void service_set_event_log(struct service *service, const char *path)

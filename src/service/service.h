@@ -15,6 +15,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "http/http.h"
+#include "identity/identity.h"
 #include "jobs/jobs.h"
 #include "keystore/keystore.h"
 #include "provider/provider.h"
@@ -40,6 +41,7 @@ enum service_state {
 	SERVICE_LOCKED,	  /* the state itself cannot be used: a precious file is lost */
 };
 
+struct device_shown;
 struct fapi_op;
 struct message_op;
 struct op;
@@ -73,6 +75,12 @@ struct service_accepted {
 	uint64_t commands;
 };
 
+struct service_reset {
+	bool clear_tpm;
+	bool accept_foreign;
+	bool without_tpm; /* the chip is not asked: it is gone, or dead */
+};
+
 /* What only the program that puts the parts together can do. */
 struct service_admin {
 	/*
@@ -83,6 +91,26 @@ struct service_admin {
 		      void (*done)(void *op, const struct service_accepted *accepted,
 				   const struct err *err),
 		      void *op, struct err *err);
+	/*
+	 * What an operator asks of the device's identity; @order and what it points to live until
+	 * done(), which is called once when this returned 0. @pem is borrowed, empty but for
+	 * IDENTITY_REQUEST. Whatever it changed is in force (service_set_identity()) by then.
+	 */
+	int (*device)(void *arg, const struct identity_order *order,
+		      void (*done)(void *op, struct slice pem, const struct err *err), void *op,
+		      struct err *err);
+	/*
+	 * Begins a factory reset: done() when its journal is durable; the service starts anew then,
+	 * and all connections end. Without @accept_foreign and with @clear_tpm it is ERR_CONFLICT
+	 * where the chip holds persistent keys of others; the text names them. With @without_tpm
+	 * also while one is under way, which then no longer waits for the chip.
+	 */
+	int (*reset)(void *arg, const struct service_reset *reset,
+		     void (*done)(void *op, const struct err *err), void *op, struct err *err);
+	/* provider_status.fault is another one now. May be NULL. */
+	void (*fault_changed)(void *arg);
+	/* The identity's key was not where it is to be, as whoever signed was told. May be NULL. */
+	void (*device_missed)(void *arg);
 	void *arg;
 	struct service_tenants tenants;
 };
@@ -108,8 +136,10 @@ struct service {
 	struct err refusal;		 /* what operations answer in NONE and LOCKED */
 	struct service_admin admin;
 	struct service_fapi fapi;
-	struct fapi_op *fapi_ops;     /* fapi.c: the first works */
-	struct service_tenant helper; /* holdfast-fapi; whoever listens for it uses this */
+	struct fapi_op *fapi_ops;	/* fapi.c: the first works */
+	struct service_tenant helper;	/* holdfast-fapi; whoever listens for it uses this */
+	struct identity_view *identity; /* NULL = not settled yet */
+	struct device_shown *shown;	/* what is told of it (device.c); NULL beside it */
 	enum service_probe probe;
 	char probe_detail[SERVICE_DETAIL_MAX]; /* which step failed and how, or "" */
 	const char *event_log;		       /* the firmware's; an absolute path */
@@ -153,6 +183,9 @@ void service_take_provider(struct service *service, const char *reason, void (*i
 			   void *arg);
 void service_give_back(struct service *service);
 
+/* As it was after a call of the provider in use. */
+void service_note_status(struct service *service, const struct provider_status *status);
+
 /* Copied. Without them the routes that need them answer `not_supported`. */
 void service_set_fapi(struct service *service, const struct service_fapi *fapi);
 void service_set_admin(struct service *service, const struct service_admin *admin);
@@ -163,6 +196,15 @@ void service_set_admin(struct service *service, const struct service_admin *admi
  */
 void service_set_raw(struct service *service, const struct secret *key, const uint32_t *reserved,
 		     size_t reserved_count);
+
+/*
+ * One handle more that nobody reaches, by commands that come from now on: to be called before the
+ * key that lies there is used. ERR_QUOTA: no room; nothing changes when it is reserved already.
+ */
+int service_reserve_raw(struct service *service, uint32_t handle, struct err *err) MUST_CHECK;
+
+/* The device's identity as it is from now on; takes @view over. */
+void service_set_identity(struct service *service, struct identity_view *view);
 
 /* Where the firmware's event log is; borrowed. */
 void service_set_event_log(struct service *service, const char *path);

@@ -10,8 +10,6 @@
 #include "service/routes.h"
 
 #define SIGNATURE_MAX 1024u
-/* A message is hashed on the loop up to this size; a trip to the pool costs more. */
-#define HASH_INLINE_MAX 4096u
 
 struct sign_op {
 	struct op op;
@@ -107,22 +105,6 @@ static int read_format(const json_t *body, bool *ret_raw, struct err *err)
 	return 0;
 }
 
-static int read_digest(const json_t *body, struct sign_op *sign, struct err *err)
-{
-	CLEANUP(buf_fini) struct buf digest = BUF_INIT(HASH_MAX_SIZE);
-	size_t size = hash_size(sign->request.hash);
-	int r;
-
-	r = json_get_bytes(body, "digest", true, &digest, err);
-	if (r < 0 && r != ERR_TOO_LARGE)
-		return r;
-	if (r < 0 || digest.len != size)
-		return err_set(err, ERR_INVALID, "/digest: %s has %zu bytes",
-			       hash_name(sign->request.hash), size);
-	memcpy(sign->digest, digest.data, size);
-	return 0;
-}
-
 static int read_message(const json_t *body, struct sign_op *sign, struct err *err)
 {
 	int r;
@@ -130,7 +112,7 @@ static int read_message(const json_t *body, struct sign_op *sign, struct err *er
 	r = json_get_secret(body, "message", true, SERVICE_JSON_MAX, &sign->message, err);
 	if (r < 0)
 		return r;
-	if (secret_size(sign->message) <= HASH_INLINE_MAX)
+	if (secret_size(sign->message) <= KEY_HASH_INLINE_MAX)
 		return hash_message(sign, err);
 	op_step(&sign->op, JOB_POOL, hash_message);
 	return 0;
@@ -143,7 +125,8 @@ static int read_content(const json_t *body, struct sign_op *sign, struct err *er
 	if (has_digest == (json_object_get(body, "message") != NULL))
 		return err_set(err, ERR_INVALID,
 			       "/digest, /message: exactly one of the two must be given");
-	return has_digest ? read_digest(body, sign, err) : read_message(body, sign, err);
+	return has_digest ? key_read_digest(body, sign->request.hash, sign->digest, err)
+			  : read_message(body, sign, err);
 }
 
 static int read_request(struct sign_op *sign, struct err *err)

@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "base/loop.h"
 #include "base/metrics.h"
+#include "service/device.h"
 #include "service/op.h"
 #include "service/routes.h"
 
@@ -89,12 +90,13 @@ void service_status(struct http_request *request, void *app)
 	struct err err;
 
 	metrics_count_request(METRICS_STATUS);
-	json = json_pack(
-		"{s:s, s:s, s:o, s:s, s:I, s:s, s:o, s:o, s:s}", "version", service->version,
-		"provider", provider_word(service), "reason", op_json_text(service->reason),
-		"protection", service->provider ? service->provider->ops->protection : "none",
-		"uptime", (json_int_t)uptime_s(service), "tenant", peer->tenant->name, "tpm",
-		tpm_json(service), "fapi", fapi_json(service), "broker", raw_word(service));
+	json = json_pack("{s:s, s:s, s:o, s:s, s:I, s:s, s:o, s:o, s:s, s:{s:o}}", "version",
+			 service->version, "provider", provider_word(service), "reason",
+			 op_json_text(service->reason), "protection",
+			 service->provider ? service->provider->ops->protection : "none", "uptime",
+			 (json_int_t)uptime_s(service), "tenant", peer->tenant->name, "tpm",
+			 tpm_json(service), "fapi", fapi_json(service), "broker", raw_word(service),
+			 "device", "mode", device_mode_json(service));
 	if (json) {
 		http_answer_json(request, 200, json);
 		return;
@@ -110,6 +112,7 @@ void service_metrics(struct http_request *request, void *app)
 
 	metrics_count_request(METRICS_METRICS);
 	metrics_set_uptime(uptime_s(app));
+	metrics_set_device_mode(device_mode(app, NULL));
 	metrics_render(&text);
 	if (buf_ok(&text)) {
 		http_answer_bytes(request, 200, EXPOSITION_TYPE, buf_slice(&text));

@@ -238,6 +238,7 @@ static void endorsement_key(void **state)
 	answer_has(fixture, "\"certificate\":null,\"chain\":[],\"protection\":\"tpm\"");
 	assert_int_equal(ask(fixture, "GET", "/v1/ek/certificate", NULL), 404);
 	answer_has(fixture, "\"code\":\"no_certificate\"");
+	answer_has(fixture, "key of type ecc-p256: it is of another key");
 	fixture->chip.certificate = "0123456789012345678901234567890123456789012345678";
 	fixture->chip.chain = slice_of(chain, sizeof(chain));
 	assert_int_equal(ask(fixture, "GET", "/v1/ek?type=rsa-2048", NULL), 200);

@@ -2,6 +2,7 @@
 /* The chip that is played. */
 #include "service/test_fixture.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -66,8 +67,10 @@ static void chip_forget(struct provider *p, struct slice object)
 
 static void chip_status(struct provider *p, struct provider_status *ret_status)
 {
-	*ret_status = (struct provider_status){.manufacturer = "TEST",
-					       .commands = ((struct chip *)p)->calls};
+	const struct chip *chip = (const struct chip *)p;
+
+	*ret_status = (struct provider_status){
+		.manufacturer = "TEST", .commands = chip->calls, .fault = chip->fault};
 }
 
 /* --- keys --- */
@@ -152,6 +155,38 @@ static int chip_key_mac(struct provider *p, struct slice header, struct slice ob
 	(void)data;
 	buf_put_str(ret_mac, "whole");
 	return chip_call(p, err);
+}
+
+/* --- keys that stay in the chip --- */
+
+static int chip_resident_sign(struct provider *p, struct slice header,
+			      const struct provider_resident *key,
+			      const struct sign_request *request, struct buf *ret_signature,
+			      struct err *err)
+{
+	static const uint8_t DER[] = {0x30, 6, 2, 1, 1, 2, 1, 1};
+	struct chip *chip = (struct chip *)p;
+
+	(void)header;
+	note(p, 's');
+	while (chip->stands && chip->noted == chip->stands)
+		usleep(100);
+	memcpy(chip->digest, request->digest.data, request->digest.len);
+	chip->digest_len = request->digest.len;
+	chip->signer = key->handle;
+	buf_put(ret_signature, slice_of(DER, sizeof(DER)));
+	return chip_call(p, err);
+}
+
+static int chip_storage_key(struct provider *p, struct key_result *ret_key, struct err *err)
+{
+	struct chip *chip = (struct chip *)p;
+
+	if (chip->fails_with)
+		return err_set(err, chip->fails_with, "as told");
+	ret_key->type = PKEY_ECC_P256;
+	chip_made(ret_key);
+	return chip_public(ret_key->type, ret_key, err);
 }
 
 /* --- pieces --- */
@@ -286,6 +321,8 @@ static int chip_ek(struct provider *p, enum pkey_type type, struct ek_result *re
 	buf_put_str(&ret_ek->name, "name");
 	if (chip->certificate)
 		buf_put_str(&ret_ek->certificate, chip->certificate);
+	else
+		snprintf(ret_ek->remark, sizeof(ret_ek->remark), "it is of another key");
 	buf_put(&ret_ek->chain, chip->chain);
 	if (r == 0)
 		r = chip_public(ret_ek->type, &key, err);
@@ -334,6 +371,8 @@ const struct provider_ops CHIP = {
 	.pcrs = chip_pcrs,
 	.pcr_banks = chip_pcr_banks,
 	.unseal_loadable = chip_unseal_loadable,
+	.resident_sign = chip_resident_sign,
+	.storage_key = chip_storage_key,
 	.forget = chip_forget,
 	.status = chip_status,
 };

@@ -19,7 +19,7 @@
 #include "service/service.h"
 
 #define GIVE_UP_US 10000000u
-#define ANSWER_MAX 8192u
+#define ANSWER_MAX 16384u
 
 struct chip {
 	struct provider provider;
@@ -28,13 +28,18 @@ struct chip {
 	_Atomic uint32_t parent; /* of the last foreign object */
 	_Atomic bool deadline_missing;
 	_Atomic int fails_with; /* enum err_code, 0 = works */
-	/* Calls in their order: 'r' random, '<' or '{' pieces begin for a MAC or an attestation
-	 * key, the first byte of each piece, '>' they end, '!' they are given up. */
+	/* Calls in their order: 'r' random, 's' a signature of the device, '<' or '{' pieces begin
+	 * for a MAC or an attestation key, the first byte of each piece, '>' they end, '!' they are
+	 * given up. */
 	char notes[256];
 	_Atomic size_t noted;
-	_Atomic size_t stands; /* not 0: with so many notes it stands in a piece until this changes
-				*/
+	/* Not 0: with so many notes it stands in a piece or signature until this changes. */
+	_Atomic size_t stands;
 	_Atomic unsigned pieces_alive, pieces_most;
+	uint8_t digest[HASH_MAX_SIZE]; /* that the device's key has signed last */
+	size_t digest_len;
+	uint32_t signer;	 /* .. and that key's handle */
+	const char *fault;	 /* for its status */
 	const char *certificate; /* of its endorsement key; NULL = none */
 	struct slice chain;
 	struct pcr_selection banks;

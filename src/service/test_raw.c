@@ -217,6 +217,30 @@ static void settle(struct world *world)
 
 /* --- what may pass --- */
 
+static void handles_are_reserved(void **state)
+{
+	struct world *world = *state;
+	struct service *service = world->fixture->service;
+	uint8_t command[] = {0x80, 0x01, 0, 0, 0, 14, 0, 0, 0x01, 0x73, 0x81, 0, 0x01, 0};
+	struct err err;
+	uint32_t i;
+
+	world->fixture->tenant.tenant.policy.raw.set = SET_FULL;
+	use_guests(world);
+	assert_int_not_equal(ASK(world, command), 0x18b);
+	assert_int_equal(service_reserve_raw(service, 0x81000100, &err), 0);
+	assert_int_equal(ASK(world, command), 0x18b);
+	command[13] = 1; /* the one from the beginning */
+	assert_int_equal(ASK(world, command), 0x18b);
+	command[13] = 2;
+	assert_int_not_equal(ASK(world, command), 0x18b);
+	for (i = 0; i < RAW_RESERVED_MAX - 2; i++)
+		assert_int_equal(service_reserve_raw(service, 0x81000200 + i, &err), 0);
+	assert_int_equal(service_reserve_raw(service, 0x81000300, &err), ERR_QUOTA);
+	assert_int_equal(service_reserve_raw(service, 0x81000100, &err), 0);
+	assert_int_equal(service->raw.reserved_count, RAW_RESERVED_MAX);
+}
+
 static void commands_are_judged_and_counted(void **state)
 {
 	struct world *world = *state;
@@ -631,6 +655,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		RAW_TEST(commands_are_judged_and_counted),
+		RAW_TEST(handles_are_reserved),
 		RAW_TEST(they_wait_for_the_provider),
 		RAW_TEST(there_may_be_none),
 		RAW_TEST(no_more_than_so_many),

@@ -8,9 +8,8 @@
 
 #include "base/mem.h"
 
-#define LABEL_COLUMN 20
-#define TIMEOUT_MS   300000u
-#define ANSWER_SIZE  16u
+#define TIMEOUT_MS  300000u
+#define ANSWER_SIZE 16u
 
 int admin_open(struct cli *cli)
 {
@@ -27,6 +26,13 @@ int admin_open(struct cli *cli)
 	hf_close(cli->hf);
 	cli->hf = hf;
 	return -1;
+}
+
+int admin_parse(struct cli *cli, const struct opt *opts, size_t count, struct opt_words words)
+{
+	int r = cli_parse(cli, opts, count, words);
+
+	return r < 0 ? admin_open(cli) : r;
 }
 
 int admin_confirm(const struct cli *cli, const char *meaning)
@@ -48,13 +54,7 @@ int admin_confirm(const struct cli *cli, const char *meaning)
 
 void admin_put_text(struct buf *out, const char *label, const json_t *object, const char *member)
 {
-	const char *text = json_string_value(json_object_get(object, member));
-
-	if (!text || !text[0])
-		return;
-	buf_printf(out, "%-*s", LABEL_COLUMN, label);
-	cli_put_text(out, text);
-	buf_put_u8(out, '\n');
+	cli_put_line(out, label, json_string_value(json_object_get(object, member)));
 }
 
 void admin_put_bool(struct buf *out, const char *label, const json_t *object, const char *member)
@@ -62,6 +62,6 @@ void admin_put_bool(struct buf *out, const char *label, const json_t *object, co
 	const json_t *value = json_object_get(object, member);
 
 	if (json_is_boolean(value))
-		buf_printf(out, "%-*s%s\n", LABEL_COLUMN, label,
+		buf_printf(out, "%-*s%s\n", CLI_LABEL_COLUMN, label,
 			   json_is_true(value) ? "yes" : "no");
 }

@@ -15,6 +15,10 @@ struct json_t;
  */
 int admin_open(struct cli *cli) MUST_CHECK;
 
+/* cli_parse() and that. */
+int admin_parse(struct cli *cli, const struct opt *opts, size_t count, struct opt_words words)
+	MUST_CHECK;
+
 /*
  * A person is asked where there is one, after @meaning; a script has to say that it means it by
  * --yes. Returns a negative number to go on, else the exit code.

@@ -8,7 +8,6 @@
 #include "base/base64.h"
 #include "base/json.h"
 #include "base/mem.h"
-#include "base/utf8.h"
 #include "cmd/holdfast/io.h"
 
 #define TEXT_MAX      (64u * 1024u)
@@ -16,20 +15,6 @@
 #define TIMEOUT_S_MAX 86400u
 
 /* --- texts --- */
-
-void cli_put_text(struct buf *out, const char *text)
-{
-	struct slice rest = slice_str(text);
-
-	while (rest.len > 0) {
-		size_t len = io_printable(rest);
-
-		buf_put(out, len > 0 ? slice_of(rest.data, len) : slice_str("?"));
-		if (len == 0)
-			len = utf8_next(rest) > 0 ? utf8_next(rest) : 1;
-		rest = slice_of(rest.data + len, rest.len - len);
-	}
-}
 
 /* To standard error; nothing can be done when that fails. */
 static void complain(const char *before, const char *text)
@@ -119,15 +104,6 @@ int cli_print(const struct cli *cli, const struct buf *text)
 	else
 		r = err_set(&err, ERR_INTERNAL, "memory is short");
 	return cli_end(cli, r, &err);
-}
-
-void cli_put_member(struct buf *out, const struct json_t *object, const char *member,
-		    const char *behind)
-{
-	const char *text = json_string_value(json_object_get(object, member));
-
-	cli_put_text(out, text ? text : "?");
-	buf_put_str(out, behind);
 }
 
 int cli_print_answer(const struct cli *cli, char *take_json,

@@ -102,4 +102,9 @@ void cli_put_text(struct buf *out, const char *text);
 void cli_put_member(struct buf *out, const struct json_t *object, const char *member,
 		    const char *behind);
 
+/* Appends "label     text"; nothing when there is no text. */
+#define CLI_LABEL_COLUMN 20
+void cli_put_label(struct buf *out, const char *label);
+void cli_put_line(struct buf *out, const char *label, const char *text);
+
 #endif

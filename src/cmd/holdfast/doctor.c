@@ -424,8 +424,9 @@ void doctor_judge(const struct doctor_facts *facts, struct doctor_report *ret_re
 {
 	static void (*const JUDGES[])(const struct doctor_facts *facts,
 				      struct doctor_report *report) = {
-		judge_socket,  judge_service, judge_provider, judge_use,    judge_nodes, judge_chip,
-		judge_manager, judge_lockout, judge_fapi,     judge_memory, judge_clock,
+		judge_socket, judge_service,	   judge_provider, judge_use,
+		judge_nodes,  judge_chip,	   judge_manager,  judge_lockout,
+		judge_fapi,   doctor_judge_device, judge_memory,   judge_clock,
 	};
 	size_t i;
 
@@ -438,4 +439,6 @@ void doctor_facts_fini(struct doctor_facts *facts)
 {
 	json_free(facts->status);
 	facts->status = NULL;
+	json_free(facts->device);
+	facts->device = NULL;
 }

@@ -16,7 +16,7 @@
 
 struct json_t;
 
-#define DOCTOR_ROWS_MAX	 16u
+#define DOCTOR_ROWS_MAX	 24u
 #define DOCTOR_NODES	 2u /* /dev/tpm0 and /dev/tpmrm0 */
 #define DOCTOR_NAME_SIZE 64u
 
@@ -76,6 +76,7 @@ struct doctor_facts {
 	struct doctor_socket socket;
 	struct doctor_answer status_call;
 	struct json_t *status;		  /* owned; NULL when there is none */
+	struct json_t *device;		  /* the same of the device's identity */
 	struct doctor_answer random_call; /* the least that uses the provider */
 	const char *version;		  /* of this program */
 	struct doctor_process process;
@@ -90,6 +91,9 @@ void doctor_facts_fini(struct doctor_facts *facts);
 
 /* Pure. */
 void doctor_judge(const struct doctor_facts *facts, struct doctor_report *ret_report);
+
+/* The rows of the device's identity, for doctor_judge(). */
+void doctor_judge_device(const struct doctor_facts *facts, struct doctor_report *report);
 
 /* Is a chip in use? */
 bool doctor_on_chip(const struct doctor_facts *facts);

@@ -25,6 +25,7 @@
 #define GROUPS_MAX    256
 #define PROC_TEXT_MAX 8192u
 #define LOOKUP_ROOM   16384u
+#define HASTY_MS      1000u
 
 static void copy_text(char *out, size_t size, const char *text)
 {
@@ -245,22 +246,44 @@ static void keep_answer(const struct hf *hf, struct doctor_answer *answer)
 	copy_text(answer->remedy, sizeof(answer->remedy), hf_error_remedy(hf));
 }
 
+/* The object of an answer, which is freed; NULL when there is none. */
+static json_t *object_of(int r, char *take_text)
+{
+	struct json_t *object = NULL;
+	struct err ignored;
+
+	if (r < 0)
+		return NULL;
+	if (json_parse(slice_str(take_text), &object, &ignored) < 0)
+		object = NULL;
+	hf_free(take_text);
+	return object;
+}
+
+/* What it cannot do yet is a finding: nobody waits until it can. */
+static void wait_for_nothing(struct hf *hf, const json_t *status)
+{
+	const char *provider = json_string_value(json_object_get(status, "provider"));
+
+	if (provider && strcmp(provider, "deciding") == 0)
+		hf_set_timeout_ms(hf, HASTY_MS);
+}
+
 static void ask_service(struct hf *hf, struct doctor_facts *facts)
 {
-	struct err ignored;
 	uint8_t random[16];
-	char *text;
+	char *text = NULL;
+	int r = hf_status_json(hf, &text);
 
-	if (hf_status_json(hf, &text) == 0) {
-		if (json_parse(slice_str(text), &facts->status, &ignored) < 0)
-			facts->status = NULL;
-		hf_free(text);
-	}
+	facts->status = object_of(r, text);
 	keep_answer(hf, &facts->status_call);
 	if (!facts->status)
 		return;
+	wait_for_nothing(hf, facts->status);
 	(void)hf_random(hf, random, sizeof(random));
 	keep_answer(hf, &facts->random_call);
+	r = hf_device_json(hf, &text);
+	facts->device = object_of(r, text);
 }
 
 static void look_at_clock(struct doctor_facts *facts)

@@ -12,7 +12,7 @@
 #include "cmd/holdfast/verb.h"
 
 #define HELP_MAX    (64u * 1024u)
-#define NAME_COLUMN 16
+#define NAME_COLUMN 20
 
 static int verb_help(struct cli *cli, struct opt_words words);
 static int verb_version(struct cli *cli, struct opt_words words);

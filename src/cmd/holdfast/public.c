@@ -8,16 +8,19 @@
 
 #define PUBLIC_MAX (16u * 1024u)
 
-static int read_public(const struct json_t *object, const char *format, struct buf *out,
-		       struct err *err)
+const struct public_members PUBLIC_MEMBERS = {
+	.pem = "public", .tpm = "tpm_public", .name = "tpm_name"};
+
+static int read_public(const struct json_t *object, const struct public_members *members,
+		       const char *format, struct buf *out, struct err *err)
 {
 	const char *text = NULL;
 	bool is_name = strcmp(format, "name") == 0;
 	int r;
 
 	if (strcmp(format, "tpm") == 0)
-		return json_get_bytes(object, "tpm_public", true, out, err);
-	r = json_get_string(object, is_name ? "tpm_name" : "public", true, &text, err);
+		return json_get_bytes(object, members->tpm, true, out, err);
+	r = json_get_string(object, is_name ? members->name : members->pem, true, &text, err);
 	if (r < 0)
 		return r;
 	buf_put_str(out, text);
@@ -25,7 +28,8 @@ static int read_public(const struct json_t *object, const char *format, struct b
 	return buf_ok(out) ? 0 : err_set(err, ERR_TOO_LARGE, "the public key is too large");
 }
 
-int public_print(const struct cli *cli, char *take_json, const char *format, const char *path)
+int public_print(const struct cli *cli, char *take_json, const struct public_members *members,
+		 const char *format, const char *path)
 {
 	CLEANUP(json_cleanup) struct json_t *object = NULL;
 	CLEANUP(buf_fini) struct buf half = BUF_INIT(PUBLIC_MAX);
@@ -34,7 +38,7 @@ int public_print(const struct cli *cli, char *take_json, const char *format, con
 	int r;
 
 	if (json_parse(slice_str(take_json), &object, &err) < 0 ||
-	    read_public(object, format ? format : "pem", &half, &err) < 0) {
+	    read_public(object, members, format ? format : "pem", &half, &err) < 0) {
 		r = cli_fail(cli, &err);
 	} else {
 		result.bytes = buf_slice(&half);

@@ -22,10 +22,19 @@
 		.text = (target)                                                                   \
 	}
 
+/* What the description calls them. */
+struct public_members {
+	const char *pem;
+	const char *tpm; /* TPM2B_PUBLIC */
+	const char *name;
+};
+extern const struct public_members PUBLIC_MEMBERS; /* of an AIK and of an endorsement key */
+
 /*
  * Ends a verb: of the description @take_json, which is freed, the half in @format (NULL = "pem")
  * goes to @path.
  */
-int public_print(const struct cli *cli, char *take_json, const char *format, const char *path);
+int public_print(const struct cli *cli, char *take_json, const struct public_members *members,
+		 const char *format, const char *path);
 
 #endif

@@ -20,10 +20,16 @@
 #define TPM(fault, manager, lockout)                                                               \
 	"\"tpm\":{\"manufacturer\":\"ACME\",\"firmware\":\"7\",\"tcti\":\"device:/dev/tpm0\","     \
 	"\"fault\":" fault ",\"resource_manager\":\"" manager "\",\"lockout\":" lockout "}"
-#define CALM	     "{\"counter\":0,\"max\":32,\"in_lockout\":false}"
-#define GOOD_TPM     TPM("null", "none", CALM)
-#define WELL	     STATUS("tpm", GOOD_TPM)
-#define FAPI(object) STATUS("tpm", GOOD_TPM ",\"fapi\":" object)
+#define CALM	 "{\"counter\":0,\"max\":32,\"in_lockout\":false}"
+#define GOOD_TPM TPM("null", "none", CALM)
+#define WELL	 STATUS("tpm", GOOD_TPM)
+#define KEY	 "\"key\":{\"type\":\"ecc-p256\"}"
+#define CERTIFICATE(problem, not_after, own)                                                       \
+	"\"certificate\":{\"problem\":" problem ",\"not_after\":" not_after                        \
+	",\"self_signed\":" own "}"
+#define DEVICE(mode, more) "{\"mode\":\"" mode "\",\"reason\":\"because\"," KEY "," more "}"
+#define GOOD_CERTIFICATE   CERTIFICATE("null", "1800000000", "true")
+#define FAPI(object)	   STATUS("tpm", GOOD_TPM ",\"fapi\":" object)
 
 static void well(struct doctor_facts *facts, const char *status)
 {
@@ -169,6 +175,59 @@ static void adrift(struct doctor_facts *f)
 	f->synchronised = false;
 }
 
+/* The identity: what is wrong is the answer that tells of it. */
+static const struct {
+	const char *device;
+	const char *row; /* NULL = none but good ones */
+	enum doctor_state state;
+	const char *found;
+	const char *remedy; /* NULL = there is none */
+} DEVICES[] = {
+	{DEVICE("enabled", GOOD_CERTIFICATE), NULL, DOCTOR_OK, NULL, NULL},
+	{DEVICE("software", GOOD_CERTIFICATE), "identity", DOCTOR_INFO, "in a file", NULL},
+	{"{\"mode\":\"unprovisioned\",\"key\":null,\"certificate\":null}", "identity", DOCTOR_WARN,
+	 "no identity", "device init"},
+	{DEVICE("degraded", GOOD_CERTIFICATE), "identity", DOCTOR_FAIL, "serve now; because",
+	 "TPM"},
+	{DEVICE("conflict", GOOD_CERTIFICATE), "identity", DOCTOR_FAIL,
+	 "conflict:", "device approve"},
+	{DEVICE("resetting", GOOD_CERTIFICATE), "identity", DOCTOR_WARN, "erasing", "again"},
+	{DEVICE("later", GOOD_CERTIFICATE), "identity", DOCTOR_INFO, "does not know", NULL},
+	{DEVICE("enabled", GOOD_CERTIFICATE ",\"alarm\":\"a soft key appeared\""), "identity alarm",
+	 DOCTOR_WARN, "a soft key appeared", "log"},
+	{DEVICE("enabled", GOOD_CERTIFICATE ",\"tpm_available\":true"), "soft key", DOCTOR_WARN,
+	 "though there is a TPM", "device migrate"},
+	{DEVICE("enabled", GOOD_CERTIFICATE ",\"tpm_available\":true,\"confirming\":true"),
+	 "migration", DOCTOR_INFO, "not confirmed", "--rollback"},
+	{DEVICE("enabled", GOOD_CERTIFICATE ",\"marker_lost\":true"), "tpm_in_use", DOCTOR_INFO,
+	 "deleted or edited", NULL},
+	{DEVICE("enabled", "\"certificate\":null"), "certificate", DOCTOR_WARN, "none",
+	 "device renew"},
+	{DEVICE("enabled", CERTIFICATE("\"not_yet_valid\"", "1800000000", "true")), "certificate",
+	 DOCTOR_FAIL, "not yet valid", "clock"},
+	{DEVICE("enabled", CERTIFICATE("\"expired\"", "1700000000", "true")), "certificate",
+	 DOCTOR_FAIL, "expired", "device renew"},
+	{DEVICE("enabled", CERTIFICATE("\"expired\"", "1700000000", "false")), "certificate",
+	 DOCTOR_FAIL, "expired", "install-cert"},
+	{DEVICE("enabled", CERTIFICATE("null", "1792592000", "true")), NULL, DOCTOR_OK, NULL, NULL},
+	{DEVICE("enabled", CERTIFICATE("null", "1792591999", "true")), "certificate", DOCTOR_WARN,
+	 "in 29 days, on 2026-10-21", "device renew"},
+	{DEVICE("enabled", CERTIFICATE("null", "1792591999", "false")), "certificate", DOCTOR_WARN,
+	 "in 29 days", "device csr"},
+	{DEVICE("enabled", CERTIFICATE("null", "1700000000", "true")), "certificate", DOCTOR_FAIL,
+	 "it ended on 2023-", "device renew"},
+	{DEVICE("enabled", CERTIFICATE("null", "-9223372036854775807", "true")), "certificate",
+	 DOCTOR_FAIL, "an unknown time", "device renew"},
+	{DEVICE("enabled", CERTIFICATE("null", "9223372036854775807", "true")), NULL, DOCTOR_OK,
+	 NULL, NULL},
+	/* What is no such object says nothing, or little. */
+	{"{}", "identity", DOCTOR_INFO, "does not know", NULL},
+	{"{\"mode\":[],\"certificate\":7,\"key\":\"x\",\"alarm\":1}", "identity", DOCTOR_INFO,
+	 "does not know", NULL},
+	{DEVICE("enabled", "\"certificate\":{\"problem\":7,\"not_after\":\"x\"}"), NULL, DOCTOR_OK,
+	 NULL, NULL},
+};
+
 /* One row is looked for; the others must be those of a machine that is well, unless @more. */
 static const struct {
 	const char *status; /* NULL = none */
@@ -291,6 +350,42 @@ static void check_case(size_t i)
 	doctor_facts_fini(&facts);
 }
 
+static void check_device(size_t i)
+{
+	struct doctor_facts facts;
+	struct doctor_report report;
+	const struct doctor_row *row;
+	struct err err;
+
+	well(&facts, WELL);
+	assert_int_equal(json_parse(slice_str(DEVICES[i].device), &facts.device, &err), 0);
+	doctor_judge(&facts, &report);
+	assert_non_null(find(&report, "identity"));
+	assert_int_equal(not_ok(&report), DEVICES[i].row ? 1 : 0);
+	row = DEVICES[i].row ? find(&report, DEVICES[i].row) : NULL;
+	if (DEVICES[i].row &&
+	    (!row || row->state != DEVICES[i].state || !strstr(row->found, DEVICES[i].found)))
+		print_error("device %zu: %s\n", i, row ? row->found : "no row");
+	if (row) {
+		assert_int_equal(row->state, DEVICES[i].state);
+		assert_non_null(strstr(row->found, DEVICES[i].found));
+		assert_non_null(strstr(row->remedy, DEVICES[i].remedy ? DEVICES[i].remedy : ""));
+		assert_int_equal(row->remedy[0] != '\0', DEVICES[i].remedy != NULL);
+	} else {
+		assert_null(DEVICES[i].row);
+	}
+	doctor_facts_fini(&facts);
+}
+
+static void test_devices(void **state)
+{
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_LEN(DEVICES); i++)
+		check_device(i);
+}
+
 static void test_faults(void **state)
 {
 	size_t i;
@@ -369,6 +464,7 @@ int main(void)
 	static const struct CMUnitTest TESTS[] = {
 		cmocka_unit_test(test_well),
 		cmocka_unit_test(test_faults),
+		cmocka_unit_test(test_devices),
 		cmocka_unit_test(test_strange_status),
 		cmocka_unit_test(test_unknown_process),
 	};

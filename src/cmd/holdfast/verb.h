@@ -33,6 +33,22 @@ extern const struct verb_set VERBS_HOST;
 		.help = "where " what " goes; default: standard output", .text = (target)          \
 	}
 
+#define VERB_OPT_PURPOSE(target)                                                                   \
+	{                                                                                          \
+		.kind = OPT_TEXT, .name = "purpose", .value = "WORD",                              \
+		.help = "what the signature is for, 1 to 64 of A-Z a-z 0-9 . _ -: it is part of "  \
+			"what is signed",                                                          \
+		.required = true, .text = (target)                                                 \
+	}
+
+/*
+ * Of verbs that verify, in verb_verify.c. Only one of their inputs can be standard input; @key may
+ * be NULL: there is none. An exit code, CLI_DONE to go on.
+ */
+int verb_check_inputs(const struct cli *cli, const char *in, const char *signature,
+		      const char *key);
+int verb_print_good(const struct cli *cli);
+
 int verb_status(struct cli *cli, struct opt_words words);
 int verb_usage(struct cli *cli, struct opt_words words);
 
@@ -49,6 +65,8 @@ int verb_key_delete(struct cli *cli, struct opt_words words);
 int verb_key_import(struct cli *cli, struct opt_words words);
 int verb_key_export(struct cli *cli, struct opt_words words);
 int verb_key_csr(struct cli *cli, struct opt_words words);
+int verb_key_file(struct cli *cli, struct opt_words words);
+int verb_device_key_file(struct cli *cli, struct opt_words words);
 
 int verb_decrypt(struct cli *cli, struct opt_words words);
 int verb_agree(struct cli *cli, struct opt_words words);
@@ -62,6 +80,19 @@ int verb_aik_quote(struct cli *cli, struct opt_words words);
 int verb_aik_certify(struct cli *cli, struct opt_words words);
 int verb_aik_sign(struct cli *cli, struct opt_words words);
 int verb_aik_activate(struct cli *cli, struct opt_words words);
+
+int verb_device_status(struct cli *cli, struct opt_words words);
+int verb_device_sign(struct cli *cli, struct opt_words words);
+int verb_device_certificate(struct cli *cli, struct opt_words words);
+int verb_device_storage_key(struct cli *cli, struct opt_words words);
+int verb_device_verify(struct cli *cli, struct opt_words words);
+int verb_device_init(struct cli *cli, struct opt_words words);
+int verb_device_csr(struct cli *cli, struct opt_words words);
+int verb_device_install(struct cli *cli, struct opt_words words);
+int verb_device_renew(struct cli *cli, struct opt_words words);
+int verb_device_approve(struct cli *cli, struct opt_words words);
+int verb_device_migrate(struct cli *cli, struct opt_words words);
+int verb_device_reset(struct cli *cli, struct opt_words words);
 
 int verb_ek(struct cli *cli, struct opt_words words);
 int verb_pcr(struct cli *cli, struct opt_words words);

@@ -138,7 +138,7 @@ int verb_aik_public(struct cli *cli, struct opt_words words)
 		return r;
 	if (hf_aik_describe(cli->hf, name, &json) < 0)
 		return cli_fail_hf(cli);
-	return public_print(cli, json, format, path);
+	return public_print(cli, json, &PUBLIC_MEMBERS, format, path);
 }
 
 int verb_aik_delete(struct cli *cli, struct opt_words words)

@@ -11,6 +11,7 @@
 #include "base/base64.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "cmd/holdfast/errand.h"
 #include "cmd/holdfast/io.h"
 #include "cmd/holdfast/quoted.h"
 #include "cmd/holdfast/sign.h"
@@ -331,48 +332,53 @@ int verb_aik_certify(struct cli *cli, struct opt_words words)
 
 /* --- sign --- */
 
+static int ask_sign(struct hf *hf, void *arg, struct slice input, void **ret_data, size_t *ret_len)
+{
+	return hf_aik_sign(hf, arg, input.data, input.len, ret_data, ret_len);
+}
+
 int verb_aik_sign(struct cli *cli, struct opt_words words)
 {
-	CLEANUP(buf_fini) struct buf message = BUF_INIT(HF_MESSAGE_MAX);
-	const char *in = NULL;
-	struct sign_options options = {0};
 	struct hf_sign request = {0};
+	struct errand errand = {
+		.in_max = HF_MESSAGE_MAX, .member = "signature", .ask = ask_sign, .arg = &request};
 	const struct opt opts[] = {
 		OPT_NAME(&request.key),
-		VERB_OPT_IN("what is signed, up to 1 MiB", &in),
+		VERB_OPT_IN("what is signed, up to 1 MiB", &errand.in),
 		{.kind = OPT_TEXT,
 		 .name = "out",
 		 .value = "FILE",
 		 .help = "where the signature goes, as OpenSSL takes it; default: standard output",
-		 .text = &options.out},
+		 .text = &errand.out},
 		{.kind = OPT_CHOICE,
 		 .name = "hash",
 		 .value = SIGN_HASHES,
 		 .help = "must be the key's own; default: that one",
 		 .text = &request.hash},
 	};
-	struct err err;
-	void *signature;
-	size_t len;
-	int r;
 
-	r = cli_parse(cli, opts, ARRAY_LEN(opts), words);
-	if (r >= 0)
-		return r;
-	if (io_read(in, &message, &err) < 0)
-		return cli_fail(cli, &err);
-	if (hf_aik_sign(cli->hf, &request, message.data, message.len, &signature, &len) < 0)
-		return cli_fail_hf(cli);
-	return sign_print(cli, &options, signature, len);
+	return errand_run(cli, opts, ARRAY_LEN(opts), words, &errand);
 }
 
 /* --- activate --- */
 
+static int ask_activate(struct hf *hf, void *arg, struct slice input, void **ret_data,
+			size_t *ret_len)
+{
+	struct hf_credential *credential = arg;
+
+	credential->data = input.data;
+	credential->len = input.len;
+	return hf_aik_activate(hf, credential, ret_data, ret_len);
+}
+
 int verb_aik_activate(struct cli *cli, struct opt_words words)
 {
-	CLEANUP(buf_fini) struct buf bytes = BUF_INIT(CREDENTIAL_MAX);
 	struct hf_credential credential = {0};
-	const char *in = NULL, *out = NULL;
+	struct errand errand = {.in_max = CREDENTIAL_MAX,
+				.member = "secret",
+				.ask = ask_activate,
+				.arg = &credential};
 	const struct opt opts[] = {
 		OPT_NAME(&credential.aik),
 		{.kind = OPT_TEXT,
@@ -380,27 +386,14 @@ int verb_aik_activate(struct cli *cli, struct opt_words words)
 		 .value = "FILE",
 		 .help = "a challenge, as tpm2_makecredential writes it",
 		 .required = true,
-		 .text = &in},
+		 .text = &errand.in},
 		{.kind = OPT_CHOICE,
 		 .name = "ek",
 		 .value = "ecc-p256|ecc-p384|rsa-2048|rsa-3072",
 		 .help = "the endorsement key that it was made for; default: that of 'holdfast ek'",
 		 .text = &credential.ek},
-		VERB_OPT_OUT("the secret", &out),
+		VERB_OPT_OUT("the secret", &errand.out),
 	};
-	struct err err;
-	void *secret;
-	size_t len;
-	int r;
 
-	r = cli_parse(cli, opts, ARRAY_LEN(opts), words);
-	if (r >= 0)
-		return r;
-	if (io_read(in, &bytes, &err) < 0)
-		return cli_fail(cli, &err);
-	credential.data = bytes.data;
-	credential.len = bytes.len;
-	if (hf_aik_activate(cli->hf, &credential, &secret, &len) < 0)
-		return cli_fail_hf(cli);
-	return cli_put_taken(cli, out, "secret", secret, len);
+	return errand_run(cli, opts, ARRAY_LEN(opts), words, &errand);
 }

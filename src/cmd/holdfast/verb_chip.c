@@ -55,7 +55,7 @@ int verb_ek(struct cli *cli, struct opt_words words)
 		return print_certificate(cli, type, path);
 	if (hf_ek_json(cli->hf, type, &json) < 0)
 		return cli_fail_hf(cli);
-	return public_print(cli, json, format, path);
+	return public_print(cli, json, &PUBLIC_MEMBERS, format, path);
 }
 
 /* --- PCRs --- */

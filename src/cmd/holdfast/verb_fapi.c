@@ -41,9 +41,7 @@ int verb_fapi_probe(struct cli *cli, struct opt_words words)
 	char *json;
 	int r;
 
-	r = cli_parse(cli, NULL, 0, words);
-	if (r < 0)
-		r = admin_open(cli);
+	r = admin_parse(cli, NULL, 0, words);
 	if (r >= 0)
 		return r;
 	if (hf_fapi_probe_json(cli->hf, &json) < 0)
@@ -63,9 +61,7 @@ int verb_fapi_provision(struct cli *cli, struct opt_words words)
 	char *json;
 	int r;
 
-	r = cli_parse(cli, NULL, 0, words);
-	if (r < 0)
-		r = admin_open(cli);
+	r = admin_parse(cli, NULL, 0, words);
 	if (r >= 0)
 		return r;
 	if (hf_fapi_provision_json(cli->hf, &json) < 0)
@@ -105,9 +101,7 @@ int verb_fapi_seal(struct cli *cli, struct opt_words words)
 	};
 	int r;
 
-	r = cli_parse(cli, opts, ARRAY_LEN(opts), words);
-	if (r < 0)
-		r = admin_open(cli);
+	r = admin_parse(cli, opts, ARRAY_LEN(opts), words);
 	return r >= 0 ? r : seal(cli, path, in);
 }
 
@@ -115,9 +109,7 @@ int verb_fapi_list(struct cli *cli, struct opt_words words)
 {
 	int r;
 
-	r = cli_parse(cli, NULL, 0, words);
-	if (r < 0)
-		r = admin_open(cli);
+	r = admin_parse(cli, NULL, 0, words);
 	return r >= 0 ? r : names_print(cli, "objects", hf_fapi_list);
 }
 
@@ -127,9 +119,7 @@ int verb_fapi_delete(struct cli *cli, struct opt_words words)
 	const struct opt opts[] = {OPT_PATH(&path)};
 	int r;
 
-	r = cli_parse(cli, opts, ARRAY_LEN(opts), words);
-	if (r < 0)
-		r = admin_open(cli);
+	r = admin_parse(cli, opts, ARRAY_LEN(opts), words);
 	if (r >= 0)
 		return r;
 	return hf_fapi_delete(cli->hf, path) < 0 ? cli_fail_hf(cli) : cli_deleted(cli, path);

@@ -8,8 +8,7 @@
 #include "base/mem.h"
 #include "cmd/holdfast/verb.h"
 
-#define TEXT_MAX     (64u * 1024u)
-#define LABEL_COLUMN 20
+#define TEXT_MAX (64u * 1024u)
 
 static const char *text_of(const json_t *object, const char *name, const char *otherwise)
 {
@@ -18,27 +17,17 @@ static const char *text_of(const json_t *object, const char *name, const char *o
 	return text ? text : otherwise;
 }
 
-/* Two spaces in front of a label show that it belongs to the block above. */
-static void put_line(struct buf *out, const char *label, const char *value)
-{
-	if (!value || !value[0])
-		return;
-	buf_printf(out, "%-*s", LABEL_COLUMN, label);
-	cli_put_text(out, value);
-	buf_put_u8(out, '\n');
-}
-
 /* Large counters come as strings, since JSON numbers end at 2^53. */
 static void put_count(struct buf *out, const char *label, const json_t *value)
 {
 	char number[32];
 
 	if (json_is_string(value))
-		put_line(out, label, json_string_value(value));
+		cli_put_line(out, label, json_string_value(value));
 	if (!json_is_integer(value))
 		return;
 	(void)snprintf(number, sizeof(number), "%" JSON_INTEGER_FORMAT, json_integer_value(value));
-	put_line(out, label, number);
+	cli_put_line(out, label, number);
 }
 
 /* The two largest units that say something: "3 d 4 h", "1 min 30 s", "12 s". */
@@ -62,9 +51,10 @@ static void put_uptime(struct buf *out, const json_t *value)
 		(void)snprintf(text, sizeof(text), "%" PRId64 " %s %" PRId64 " %s",
 			       left / UNITS[i].seconds, UNITS[i].name,
 			       left % UNITS[i].seconds / UNITS[i + 1].seconds, UNITS[i + 1].name);
-	put_line(out, "uptime", text);
+	cli_put_line(out, "uptime", text);
 }
 
+/* Two spaces in front of a label show that it belongs to the block above. */
 static void put_lockout(struct buf *out, const json_t *lockout)
 {
 	const json_t *counter = json_object_get(lockout, "counter");
@@ -77,17 +67,17 @@ static void put_lockout(struct buf *out, const json_t *lockout)
 		       "%s, %" JSON_INTEGER_FORMAT " of %" JSON_INTEGER_FORMAT " failed attempts",
 		       json_is_true(json_object_get(lockout, "in_lockout")) ? "yes" : "no",
 		       json_integer_value(counter), json_integer_value(max));
-	put_line(out, "  lockout", text);
+	cli_put_line(out, "  lockout", text);
 }
 
 static void put_tpm(struct buf *out, const json_t *tpm)
 {
 	if (!json_is_object(tpm))
 		return;
-	put_line(out, "  TPM maker", text_of(tpm, "manufacturer", NULL));
-	put_line(out, "  firmware", text_of(tpm, "firmware", NULL));
-	put_line(out, "  TCTI", text_of(tpm, "tcti", NULL));
-	put_line(out, "  resource manager", text_of(tpm, "resource_manager", NULL));
+	cli_put_line(out, "  TPM maker", text_of(tpm, "manufacturer", NULL));
+	cli_put_line(out, "  firmware", text_of(tpm, "firmware", NULL));
+	cli_put_line(out, "  TCTI", text_of(tpm, "tcti", NULL));
+	cli_put_line(out, "  resource manager", text_of(tpm, "resource_manager", NULL));
 	put_count(out, "  TPM commands", json_object_get(tpm, "commands"));
 	put_lockout(out, json_object_get(tpm, "lockout"));
 }
@@ -103,7 +93,7 @@ static void put_fapi(struct buf *out, const json_t *fapi)
 	buf_printf(&text, "%s%s%s", probe, detail ? ", " : "", detail ? detail : "");
 	buf_put_u8(&text, '\0');
 	if (buf_ok(&text))
-		put_line(out, "FAPI probe", (const char *)text.data);
+		cli_put_line(out, "FAPI probe", (const char *)text.data);
 }
 
 static int print_status(const struct cli *cli, const char *text)
@@ -116,14 +106,14 @@ static int print_status(const struct cli *cli, const char *text)
 	r = json_parse(slice_str(text), &status, &err);
 	if (r < 0)
 		return cli_fail(cli, &err);
-	put_line(&out, "provider", text_of(status, "provider", "unknown"));
-	put_line(&out, "reason", text_of(status, "reason", NULL));
-	put_line(&out, "protection", text_of(status, "protection", "unknown"));
+	cli_put_line(&out, "provider", text_of(status, "provider", "unknown"));
+	cli_put_line(&out, "reason", text_of(status, "reason", NULL));
+	cli_put_line(&out, "protection", text_of(status, "protection", "unknown"));
 	put_tpm(&out, json_object_get(status, "tpm"));
 	put_fapi(&out, json_object_get(status, "fapi"));
-	put_line(&out, "broker", text_of(status, "broker", NULL));
-	put_line(&out, "tenant", text_of(status, "tenant", NULL));
-	put_line(&out, "version", text_of(status, "version", NULL));
+	cli_put_line(&out, "broker", text_of(status, "broker", NULL));
+	cli_put_line(&out, "tenant", text_of(status, "tenant", NULL));
+	cli_put_line(&out, "version", text_of(status, "version", NULL));
 	put_uptime(&out, json_object_get(status, "uptime"));
 	return cli_print(cli, &out);
 }

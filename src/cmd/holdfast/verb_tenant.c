@@ -11,7 +11,6 @@
 #define LIST_MAX      (4u * 1024u * 1024u)
 #define NAME_COLUMN   24
 #define SOURCE_COLUMN 14
-#define LABEL_COLUMN  20
 #define WORD_COLUMN   14
 
 static const char MEANING[] =
@@ -51,11 +50,6 @@ static const struct {
 
 /* --- what one may do --- */
 
-static void put_label(struct buf *out, const char *label)
-{
-	buf_printf(out, "%-*s", LABEL_COLUMN, label);
-}
-
 static const char *opens(const char *word)
 {
 	size_t i;
@@ -70,7 +64,7 @@ static void put_operations(struct buf *out, const json_t *words)
 {
 	size_t i;
 
-	put_label(out, "may");
+	cli_put_label(out, "may");
 	if (json_array_size(words) == 0)
 		buf_put_str(out, "do nothing\n");
 	for (i = 0; i < json_array_size(words); i++) {
@@ -79,7 +73,7 @@ static void put_operations(struct buf *out, const json_t *words)
 		if (!word)
 			continue;
 		if (i > 0)
-			put_label(out, "");
+			cli_put_label(out, "");
 		cli_put_text(out, word);
 		buf_printf(out, "%*s%s\n",
 			   strlen(word) < WORD_COLUMN ? (int)(WORD_COLUMN - strlen(word)) : 1, "",
@@ -94,7 +88,7 @@ static void put_list(struct buf *out, const char *label, const json_t *list)
 
 	if (json_array_size(list) == 0)
 		return;
-	put_label(out, label);
+	cli_put_label(out, label);
 	for (i = 0; i < json_array_size(list); i++) {
 		const char *text = json_string_value(json_array_get(list, i));
 
@@ -114,7 +108,7 @@ static void put_number(struct buf *out, const json_t *number, const char *none)
 
 static void put_usage(struct buf *out, const char *label, const json_t *of, const char *used)
 {
-	put_label(out, label);
+	cli_put_label(out, label);
 	put_number(out, json_object_get(of, used), NULL);
 	buf_put_str(out, ", at most ");
 	put_number(out, json_object_get(of, "limit"), "as many as there is room for");
@@ -124,7 +118,7 @@ static void put_usage(struct buf *out, const char *label, const json_t *of, cons
 static void put_one(struct buf *out, const char *label, const json_t *object, const char *member,
 		    const char *none)
 {
-	put_label(out, label);
+	cli_put_label(out, label);
 	put_number(out, json_object_get(object, member), none);
 	buf_put_u8(out, '\n');
 }
@@ -156,9 +150,7 @@ int verb_tenant_show(struct cli *cli, struct opt_words words)
 	char *json;
 	int r;
 
-	r = cli_parse(cli, opts, ARRAY_LEN(opts), words);
-	if (r < 0)
-		r = admin_open(cli);
+	r = admin_parse(cli, opts, ARRAY_LEN(opts), words);
 	if (r >= 0)
 		return r;
 	if (hf_tenant_describe(cli->hf, name, &json) < 0)
@@ -238,9 +230,7 @@ int verb_tenant_add(struct cli *cli, struct opt_words words)
 	};
 	int r;
 
-	r = cli_parse(cli, opts, ARRAY_LEN(opts), words);
-	if (r < 0)
-		r = admin_open(cli);
+	r = admin_parse(cli, opts, ARRAY_LEN(opts), words);
 	if (r >= 0)
 		return r;
 	if (operations.count > 0 || nothing)
@@ -310,9 +300,7 @@ int verb_tenant_list(struct cli *cli, struct opt_words words)
 	struct rows rows = {.out = BUF_INIT(LIST_MAX)};
 	int r;
 
-	r = cli_parse(cli, NULL, 0, words);
-	if (r < 0)
-		r = admin_open(cli);
+	r = admin_parse(cli, NULL, 0, words);
 	if (r >= 0)
 		return r;
 	rows.json = cli->json;

@@ -2,12 +2,13 @@
 /* What keys do beside signing. Data come from files and go to files, as everywhere. */
 #include "base/base64.h"
 #include "base/mem.h"
+#include "cmd/holdfast/csr.h"
+#include "cmd/holdfast/errand.h"
 #include "cmd/holdfast/io.h"
 #include "cmd/holdfast/verb.h"
 
 #define CIPHERTEXT_MAX 1024u
 #define PEM_MAX	       16384u
-#define HASHES	       "sha256|sha384|sha512"
 
 #define OPT_KEY(target)                                                                            \
 	{                                                                                          \
@@ -17,18 +18,28 @@
 
 /* --- decrypt --- */
 
+static int ask_decrypt(struct hf *hf, void *arg, struct slice input, void **ret_data,
+		       size_t *ret_len)
+{
+	struct hf_decrypt *request = arg;
+
+	request->ciphertext = input.data;
+	request->len = input.len;
+	return hf_key_decrypt(hf, request, ret_data, ret_len);
+}
+
 int verb_decrypt(struct cli *cli, struct opt_words words)
 {
-	CLEANUP(buf_fini) struct buf ciphertext = BUF_INIT(CIPHERTEXT_MAX);
-	const char *in = NULL, *out = NULL;
 	struct hf_decrypt request = {0};
+	struct errand errand = {
+		.in_max = CIPHERTEXT_MAX, .member = "data", .ask = ask_decrypt, .arg = &request};
 	const struct opt opts[] = {
 		OPT_KEY(&request.key),
-		VERB_OPT_IN("what was encrypted to it by RSA-OAEP", &in),
-		VERB_OPT_OUT("the plaintext", &out),
+		VERB_OPT_IN("what was encrypted to it by RSA-OAEP", &errand.in),
+		VERB_OPT_OUT("the plaintext", &errand.out),
 		{.kind = OPT_CHOICE,
 		 .name = "hash",
-		 .value = HASHES,
+		 .value = SIGN_HASHES,
 		 .help = "of OAEP and of its MGF1; default: sha256",
 		 .text = &request.hash},
 		{.kind = OPT_TEXT,
@@ -37,29 +48,27 @@ int verb_decrypt(struct cli *cli, struct opt_words words)
 		 .help = "the label of OAEP, to which a NUL byte is added; default: none",
 		 .text = &request.label},
 	};
-	struct err err;
-	void *data;
-	size_t len;
-	int r;
 
-	r = cli_parse(cli, opts, ARRAY_LEN(opts), words);
-	if (r >= 0)
-		return r;
-	if (io_read(in, &ciphertext, &err) < 0)
-		return cli_fail(cli, &err);
-	request.ciphertext = ciphertext.data;
-	request.len = ciphertext.len;
-	if (hf_key_decrypt(cli->hf, &request, &data, &len) < 0)
-		return cli_fail_hf(cli);
-	return cli_put_taken(cli, out, "data", data, len);
+	return errand_run(cli, opts, ARRAY_LEN(opts), words, &errand);
 }
 
 /* --- agree --- */
 
+static int ask_agree(struct hf *hf, void *arg, struct slice input, void **ret_data, size_t *ret_len)
+{
+	const char *const *key = arg;
+
+	return hf_key_agree(hf, *key, (const char *)input.data, ret_data, ret_len);
+}
+
 int verb_agree(struct cli *cli, struct opt_words words)
 {
-	CLEANUP(buf_fini) struct buf pem = BUF_INIT(PEM_MAX);
-	const char *key = NULL, *peer = NULL, *out = NULL;
+	const char *key = NULL;
+	struct errand errand = {.in_max = PEM_MAX,
+				.text = "peer",
+				.member = "secret",
+				.ask = ask_agree,
+				.arg = &key};
 	const struct opt opts[] = {
 		OPT_KEY(&key),
 		{.kind = OPT_TEXT,
@@ -67,25 +76,26 @@ int verb_agree(struct cli *cli, struct opt_words words)
 		 .value = "FILE",
 		 .help = "the other side's public key, as PEM, on the same curve",
 		 .required = true,
-		 .text = &peer},
-		VERB_OPT_OUT("the shared secret", &out),
+		 .text = &errand.in},
+		VERB_OPT_OUT("the shared secret", &errand.out),
 	};
-	struct err err;
-	void *secret;
-	size_t len;
-	int r;
 
-	r = cli_parse(cli, opts, ARRAY_LEN(opts), words);
-	if (r >= 0)
-		return r;
-	if (io_read_text(peer, "peer", &pem, &err) < 0)
-		return cli_fail(cli, &err);
-	if (hf_key_agree(cli->hf, key, (const char *)pem.data, &secret, &len) < 0)
-		return cli_fail_hf(cli);
-	return cli_put_taken(cli, out, "secret", secret, len);
+	return errand_run(cli, opts, ARRAY_LEN(opts), words, &errand);
 }
 
 /* --- mac --- */
+
+struct mac {
+	const char *key;
+	bool hex;
+};
+
+static int ask_mac(struct hf *hf, void *arg, struct slice input, void **ret_data, size_t *ret_len)
+{
+	const struct mac *mac = arg;
+
+	return hf_mac(hf, mac->key, input.data, input.len, ret_data, ret_len);
+}
 
 static int print_hex(const struct cli *cli, const char *path, void *take_mac, size_t len)
 {
@@ -103,89 +113,73 @@ static int print_hex(const struct cli *cli, const char *path, void *take_mac, si
 	return cli_end(cli, r, &err);
 }
 
+static int put_mac(const struct cli *cli, const struct errand *errand, void *take_data, size_t len)
+{
+	const struct mac *mac = errand->arg;
+
+	if (!cli->json && (mac->hex || io_is_terminal(errand->out)))
+		return print_hex(cli, errand->out, take_data, len);
+	return errand_put(cli, errand, take_data, len);
+}
+
 int verb_mac(struct cli *cli, struct opt_words words)
 {
-	CLEANUP(buf_fini) struct buf data = BUF_INIT(HF_MESSAGE_MAX);
-	const char *key = NULL, *in = NULL, *out = NULL;
-	bool hex = false;
+	struct mac mac = {.key = NULL};
+	struct errand errand = {.in_max = HF_MESSAGE_MAX,
+				.member = "mac",
+				.ask = ask_mac,
+				.arg = &mac,
+				.put = put_mac};
 	const struct opt opts[] = {
-		OPT_KEY(&key),
-		VERB_OPT_IN("what is authenticated, up to 1 MiB", &in),
-		VERB_OPT_OUT("the MAC", &out),
+		OPT_KEY(&mac.key),
+		VERB_OPT_IN("what is authenticated, up to 1 MiB", &errand.in),
+		VERB_OPT_OUT("the MAC", &errand.out),
 		{.kind = OPT_FLAG,
 		 .name = "hex",
 		 .help = "write hexadecimal, as a terminal gets it always; default: raw bytes",
-		 .flag = &hex},
+		 .flag = &mac.hex},
 	};
-	struct err err;
-	void *mac;
-	size_t len;
-	int r;
 
-	r = cli_parse(cli, opts, ARRAY_LEN(opts), words);
-	if (r >= 0)
-		return r;
-	if (io_read(in, &data, &err) < 0)
-		return cli_fail(cli, &err);
-	if (hf_mac(cli->hf, key, data.data, data.len, &mac, &len) < 0)
-		return cli_fail_hf(cli);
-	if (!cli->json && (hex || io_is_terminal(out)))
-		return print_hex(cli, out, mac, len);
-	return cli_put_taken(cli, out, "mac", mac, len);
+	return errand_run(cli, opts, ARRAY_LEN(opts), words, &errand);
 }
 
 /* --- certificate requests --- */
 
+static int ask_csr(struct hf *hf, void *arg, struct slice input, void **ret_data, size_t *ret_len)
+{
+	char *pem = NULL;
+	int r;
+
+	(void)input;
+	r = hf_key_request(hf, arg, &pem);
+	return errand_text(r, pem, ret_data, ret_len);
+}
+
 int verb_key_csr(struct cli *cli, struct opt_words words)
 {
-	struct opt_list dns = {.count = 0}, ip = {.count = 0}, mail = {.count = 0};
-	struct opt_list uri = {.count = 0};
-	struct hf_certificate_request request = {
-		.dns = dns.items, .ip = ip.items, .mail = mail.items, .uri = uri.items};
-	const char *out = NULL;
+	struct csr csr = CSR_INIT(csr);
+	struct errand errand = {
+		.member = "request", .answer_is_text = true, .ask = ask_csr, .arg = &csr.request};
 	const struct opt opts[] = {
 		{.kind = OPT_ARGUMENT,
 		 .name = "NAME",
 		 .help = "the key's name",
 		 .required = true,
-		 .text = &request.key,
+		 .text = &csr.request.key,
 		 .is_name = true},
 		{.kind = OPT_TEXT,
 		 .name = "subject",
 		 .value = "NAMES",
 		 .help = "as RFC 4514 writes it: CN=gw-1,O=Example",
 		 .required = true,
-		 .text = &request.subject},
-		{.kind = OPT_LIST,
-		 .name = "dns",
-		 .value = "HOST",
-		 .help = "a name for hosts that the certificate shall hold",
-		 .list = &dns},
-		{.kind = OPT_LIST,
-		 .name = "ip",
-		 .value = "ADDRESS",
-		 .help = "an address of IPv4 or IPv6",
-		 .list = &ip},
-		{.kind = OPT_LIST,
-		 .name = "email",
-		 .value = "ADDRESS",
-		 .help = "an address of mail",
-		 .list = &mail},
-		{.kind = OPT_LIST, .name = "uri", .value = "URI", .help = "a URI", .list = &uri},
+		 .text = &csr.request.subject},
+		CSR_OPTS(csr, errand),
 		{.kind = OPT_CHOICE,
 		 .name = "hash",
-		 .value = HASHES,
+		 .value = SIGN_HASHES,
 		 .help = "default: sha256",
-		 .text = &request.hash},
-		VERB_OPT_OUT("the request, as PEM,", &out),
+		 .text = &csr.request.hash},
 	};
-	char *pem;
-	int r;
 
-	r = cli_parse(cli, opts, ARRAY_LEN(opts), words);
-	if (r >= 0)
-		return r;
-	if (hf_key_request(cli->hf, &request, &pem) < 0)
-		return cli_fail_hf(cli);
-	return cli_put_taken_text(cli, out, "request", pem);
+	return errand_run(cli, opts, ARRAY_LEN(opts), words, &errand);
 }

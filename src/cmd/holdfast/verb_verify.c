@@ -80,7 +80,7 @@ static int check_signature(const struct sign_options *options, struct slice pem,
 	return r == ERR_DAMAGED ? err_add_remedy(err, REMEDY_BAD) : r;
 }
 
-static int print_good(const struct cli *cli)
+int verb_print_good(const struct cli *cli)
 {
 	CLEANUP(buf_fini) struct buf out = BUF_INIT(64);
 
@@ -88,11 +88,10 @@ static int print_good(const struct cli *cli)
 	return cli_print(cli, &out);
 }
 
-static int check_verify(const struct cli *cli, const struct sign_options *options)
+int verb_check_inputs(const struct cli *cli, const char *in, const char *signature, const char *key)
 {
 	struct err err;
-	int inputs = io_is_standard(options->in) + io_is_standard(options->signature) +
-		     (options->public_file && io_is_standard(options->public_file));
+	int inputs = io_is_standard(in) + io_is_standard(signature) + (key && io_is_standard(key));
 
 	if (inputs <= 1)
 		return CLI_DONE;
@@ -131,12 +130,12 @@ int verb_verify(struct cli *cli, struct opt_words words)
 	r = cli_parse(cli, opts, ARRAY_LEN(opts), words);
 	if (r >= 0)
 		return r;
-	r = check_verify(cli, &options);
+	r = verb_check_inputs(cli, options.in, options.signature, options.public_file);
 	if (r == CLI_DONE)
 		r = get_public(cli, &options, &pem);
 	if (r != CLI_DONE)
 		return r;
 	if (check_signature(&options, buf_slice(&pem), &err) < 0)
 		return cli_fail(cli, &err);
-	return print_good(cli);
+	return verb_print_good(cli);
 }

@@ -14,6 +14,13 @@ static const struct verb VERBS[] = {
 	{"tenant list", verb_tenant_list, "List the tenants"},
 	{"tenant show", verb_tenant_show, "Show what a tenant may do, and what it has"},
 	{"tenant remove", verb_tenant_remove, "Remove a tenant with its keys and secrets"},
+	{"device init", verb_device_init, "Give the device its identity now"},
+	{"device csr", verb_device_csr, "Make a request for the device's certificate"},
+	{"device install-cert", verb_device_install, "Install the certificate that a CA has made"},
+	{"device renew", verb_device_renew, "Make a new self-signed certificate of the same key"},
+	{"device approve", verb_device_approve, "Accept what the device has come to, and go on"},
+	{"device migrate", verb_device_migrate, "Move a software identity into the TPM"},
+	{"device reset", verb_device_reset, "Erase the identity and all keys: a factory reset"},
 	{"doctor", verb_doctor, "Look for what is wrong, and say what to do about it"},
 };
 

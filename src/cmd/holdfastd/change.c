@@ -23,7 +23,6 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "cmd/holdfastd/policy.h"
-#include "cmd/holdfastd/share.h"
 #include "cmd/holdfastd/tenants_impl.h"
 
 /* A chip may look for the primes of an RSA key for so long. */
@@ -424,22 +423,11 @@ static int store_tenant(struct change *change, struct err *err)
 	return r;
 }
 
-/*
- * Whoever has the folder of an earlier tenant mounted must not find the socket of a later one in
- * it: the folder goes before the name is free, and once more before the name is taken.
- */
-static int forget_folder(struct tenants *tenants, const char *name, struct err *err)
-{
-	share_forget(tenants, name);
-	return server_remove_folder(tenants->daemon->server, tenants->daemon->conf->run_dir, name,
-				    err);
-}
-
 static void forget_refused(struct tenants *tenants, const char *name)
 {
 	struct err err;
 
-	if (forget_folder(tenants, name, &err) < 0)
+	if (tenants_forget_folder(tenants, name, &err) < 0)
 		log_err(LOG_LEVEL_WARNING, &err, "tenant %s", name);
 }
 
@@ -490,7 +478,7 @@ static void add_now(struct change *change, const struct err *failure)
 		return;
 	}
 	change->policy = NULL;
-	r = forget_folder(tenants, change->name, &err);
+	r = tenants_forget_folder(tenants, change->name, &err);
 	if (r == 0)
 		r = tenants_add_entry(tenants, change->name, &err);
 	entry = r == 0 ? tenants_find(tenants, change->name) : NULL;
@@ -588,7 +576,7 @@ static void take_away(struct change *change, const struct err *failure)
 
 	if (failure)
 		moved(change, failure);
-	else if (forget_folder(change->tenants, change->name, &err) < 0)
+	else if (tenants_forget_folder(change->tenants, change->name, &err) < 0)
 		moved(change, &err);
 	else
 		run(change, move_away, moved);

@@ -8,14 +8,13 @@
 #include "cmd/holdfastd/choice.h"
 
 #include <assert.h>
-#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "base/log.h"
+#include "cmd/holdfastd/device.h"
+#include "cmd/holdfastd/machine.h"
 #include "cmd/holdfastd/opening.h"
 #include "cmd/holdfastd/probe.h"
 #include "cmd/holdfastd/tenants.h"
@@ -26,6 +25,7 @@
 #define RETRY_US 10000000u
 
 #define CLOSE_S	    10u
+#define IS_BACK	    "the TPM is back"
 #define PATIENCE_US 10000000u /* for operations at work, before another TPM is accepted */
 
 struct choice {
@@ -40,6 +40,8 @@ struct choice {
 	bool probing;		     /* a probe's job is not ended */
 	struct opening_result found; /* what is being probed */
 	struct provider *leaving;    /* is closed once its virtual chips are; else NULL */
+	bool fell_back;		     /* software is in use since the TPM did not open */
+	struct opening_result back;  /* that TPM, open, while software gives way to it */
 	struct {
 		/* NULL = nobody asks for it */
 		void (*done)(void *op, const struct service_accepted *accepted,
@@ -71,6 +73,7 @@ void choice_free(struct choice *choice)
 		return;
 	choice_stop(choice);
 	provider_free(choice->leaving);
+	provider_free(choice->back.p);
 	free(choice);
 }
 
@@ -82,41 +85,10 @@ void choice_stop(struct choice *choice)
 		out_of_patience(choice);
 }
 
-/* --- facts of the machine --- */
-
-static uint64_t seconds_since_boot(void)
-{
-	struct timespec now = {0};
-
-	(void)clock_gettime(CLOCK_BOOTTIME, &now);
-	return (uint64_t)now.tv_sec;
-}
-
-static bool folder_has_entries(const char *path)
-{
-	struct dirent *entry;
-	bool any = false;
-	DIR *dir = opendir(path);
-
-	while (dir && !any && (entry = readdir(dir)))
-		any = entry->d_name[0] != '.';
-	if (dir)
-		closedir(dir);
-	return any;
-}
-
-/* Does the firmware say that there is one, though its driver is not ready? */
-static bool firmware_announces(void)
-{
-	return access("/sys/firmware/acpi/tables/TPM2", F_OK) == 0 ||
-	       access("/proc/device-tree/firmware/optee", F_OK) == 0 ||
-	       folder_has_entries("/sys/class/tpm");
-}
-
 static bool may_still_come(const struct daemon *daemon)
 {
-	return seconds_since_boot() < daemon->conf->tpm.wait &&
-	       (tpm_device_present(daemon->conf->tpm.tcti) || firmware_announces());
+	return machine_waits(daemon->conf) &&
+	       (tpm_device_present(daemon->conf->tpm.tcti) || machine_announces_tpm());
 }
 
 /* --- the decision --- */
@@ -136,6 +108,7 @@ static void use_provider(struct choice *choice, struct provider *p,
 	struct daemon *daemon = choice->daemon;
 
 	daemon->provider = p;
+	choice->fell_back = false;
 	service_set_provider(daemon->service, p, status, decision->reason);
 	tenants_listen_raw(daemon->tenants);
 	if (decision->warn)
@@ -144,6 +117,7 @@ static void use_provider(struct choice *choice, struct provider *p,
 	else
 		log_notice("security provider %s (protection: %s): %s", p->ops->name,
 			   p->ops->protection, decision->reason);
+	device_changed(daemon->device);
 }
 
 static void use_none(struct choice *choice, const struct err *refusal)
@@ -151,6 +125,7 @@ static void use_none(struct choice *choice, const struct err *refusal)
 	service_set_refusal(choice->daemon->service, SERVICE_NONE, refusal);
 	if (!choice->retrying)
 		log_err(LOG_LEVEL_WARNING, refusal, "security provider none");
+	device_changed(choice->daemon->device);
 }
 
 /* For want of a file of ours. Clients are not told where it should be, the log is. */
@@ -170,7 +145,8 @@ static void try_again(struct choice *choice)
 	look_again(choice, RETRY_US);
 }
 
-static void use_legacy(struct choice *choice, const struct select_decision *decision)
+static void use_legacy(struct choice *choice, const struct select_decision *decision,
+		       bool fell_back)
 {
 	const struct state *state = &choice->daemon->state;
 	struct provider *p = NULL;
@@ -187,6 +163,7 @@ static void use_legacy(struct choice *choice, const struct select_decision *deci
 	}
 	provider_status(p, &status);
 	use_provider(choice, p, &status, decision);
+	choice->fell_back = fell_back;
 }
 
 static const char *tcti_name(const struct choice *choice)
@@ -257,7 +234,7 @@ static void decide(struct choice *choice, bool present, const struct opening_res
 		choice->leaving = opened ? opened->p : NULL;
 		if (opened)
 			raw_close(daemon->service, close_leaving, choice);
-		use_legacy(choice, &decision);
+		use_legacy(choice, &decision, !opened && daemon->wish == SELECT_AUTO);
 		return;
 	case SELECT_USE_NONE:
 		(void)err_set(&refusal, ERR_TPM_REQUIRED, "%s", decision.reason);
@@ -422,6 +399,66 @@ static void look(void *arg)
 		decide(choice, false, NULL, NOT_ASKED);
 }
 
+/* --- coming back --- */
+
+/* Nobody uses the software provider any more. */
+static void come_back(void *arg)
+{
+	struct choice *choice = arg;
+	struct daemon *daemon = choice->daemon;
+	const struct opening_result back = choice->back;
+
+	if (choice->stopped)
+		return;
+	choice->back.p = NULL;
+	opening_close(daemon->jobs, TAKE(daemon->provider), CLOSE_S, NULL, NULL);
+	service_set_deciding(daemon->service, IS_BACK); /* nothing is taken away any more */
+	found(choice, &back);
+}
+
+/* That it is not back is no news; why may be another reason now. */
+static void sought(void *arg, const struct opening_result *result, const struct err *err)
+{
+	struct choice *choice = arg;
+
+	if (err) {
+		keep_failure(choice, err);
+		return;
+	}
+	choice->back = *result;
+	if (choice->stopped) {
+		opening_close(choice->daemon->jobs, TAKE(choice->back.p), CLOSE_S, NULL, NULL);
+		return;
+	}
+	choice->failure[0] = '\0';
+	log_notice(IS_BACK);
+	service_take_provider(choice->daemon->service, IS_BACK, come_back, choice);
+}
+
+void choice_seek(struct choice *choice)
+{
+	struct opening opening = {.done = sought};
+	struct daemon *daemon = choice->daemon;
+	struct err err;
+
+	if (!choice->fell_back || choice->stopped || choice->opening || choice->probing ||
+	    choice->accepting.done || daemon->service->state != SERVICE_READY ||
+	    !tpm_device_present(daemon->conf->tpm.tcti))
+		return;
+	if (start_opening(choice, &opening, &err) < 0)
+		log_err(LOG_LEVEL_WARNING, &err, "looking for the TPM");
+}
+
+bool choice_fell_back(const struct choice *choice)
+{
+	return choice->fell_back;
+}
+
+const char *choice_failure(const struct choice *choice)
+{
+	return choice->failure;
+}
+
 /* --- accepting --- */
 
 static void end_accepting(struct choice *choice, const struct service_accepted *accepted,
@@ -477,6 +514,12 @@ static void accept_opened(void *arg, const struct opening_result *result, const 
 	end_accepting(choice, err ? NULL : &result->accepted, err);
 }
 
+static void give_back(struct choice *choice)
+{
+	service_give_back(choice->daemon->service);
+	device_changed(choice->daemon->device);
+}
+
 /* Nobody uses the provider that is to be closed. */
 static void begin_accepting(void *arg)
 {
@@ -491,7 +534,7 @@ static void begin_accepting(void *arg)
 		return;
 	}
 	if (daemon->provider)
-		service_give_back(daemon->service);
+		give_back(choice);
 	else
 		look_again(choice, LOOK_US);
 	end_accepting(choice, NULL, &err);
@@ -503,7 +546,7 @@ static void out_of_patience(void *arg)
 	struct choice *choice = arg;
 	struct err err;
 
-	service_give_back(choice->daemon->service);
+	give_back(choice);
 	(void)err_set(&err, ERR_TPM_BUSY, "the TPM is at work for others");
 	end_accepting(choice, NULL, &err);
 }

@@ -32,6 +32,16 @@ int choice_accept(void *arg,
 			       const struct err *err),
 		  void *op, struct err *err) MUST_CHECK;
 
+/*
+ * Looks for the TPM once more, in the background, when software is in use because it did not open
+ * (choice_fell_back()). When it opens now, it takes the place of software without a restart; what
+ * is at work ends before.
+ */
+void choice_seek(struct choice *choice);
+bool choice_fell_back(const struct choice *choice);
+/* Why no TPM is in use, while software is; "" = there was none to open. */
+const char *choice_failure(const struct choice *choice);
+
 /* Waits and retries no more. */
 void choice_stop(struct choice *choice);
 

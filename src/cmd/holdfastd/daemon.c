@@ -9,6 +9,9 @@
  */
 #include "cmd/holdfastd/daemon.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,7 +20,9 @@
 
 #include "base/log.h"
 #include "cmd/holdfastd/choice.h"
+#include "cmd/holdfastd/device.h"
 #include "cmd/holdfastd/opening.h"
+#include "cmd/holdfastd/reset.h"
 #include "cmd/holdfastd/share.h"
 #include "cmd/holdfastd/tenants.h"
 #include "host/listen_fds.h"
@@ -183,16 +188,28 @@ static void drained(void *arg)
 		close_provider(daemon);
 }
 
-static void stop(void *arg, uint32_t signo)
+/* sd_notify(3): a reload tells when it began. */
+static void tell_end(const struct daemon *daemon)
 {
-	struct daemon *daemon = arg;
+	char state[96];
 
-	(void)signo;
-	if (daemon->stopping)
+	if (!daemon->again) {
+		log_notice("stopping");
+		tell_manager("STOPPING=1");
 		return;
+	}
+	log_notice("beginning anew");
+	(void)snprintf(state, sizeof(state), "RELOADING=1\nMONOTONIC_USEC=%" PRIu64,
+		       clock_monotonic_us());
+	tell_manager(state);
+}
+
+static void end(struct daemon *daemon)
+{
 	daemon->stopping = true;
-	log_notice("stopping");
-	tell_manager("STOPPING=1");
+	tell_end(daemon);
+	reset_stop(daemon->reset);
+	device_stop(daemon->device);
 	choice_stop(daemon->choice);
 	tenants_stop(daemon->tenants);
 	fapi_setup_stop(&daemon->fapi);
@@ -204,12 +221,34 @@ static void stop(void *arg, uint32_t signo)
 	drained(daemon);
 }
 
+/* Also for a daemon that is about to begin anew: then it does not. */
+static void stop(void *arg, uint32_t signo)
+{
+	struct daemon *daemon = arg;
+
+	(void)signo;
+	if (daemon->stopping && daemon->again)
+		log_notice("stopping");
+	daemon->again = false;
+	if (!daemon->stopping)
+		end(daemon);
+}
+
+void daemon_begin_anew(struct daemon *daemon)
+{
+	if (daemon->stopping)
+		return;
+	daemon->again = true;
+	end(daemon);
+}
+
+/* After a reset it is read anew anyway. */
 static void reload(void *arg, uint32_t signo)
 {
 	struct daemon *daemon = arg;
 
 	(void)signo;
-	if (daemon->tenants && !daemon->stopping)
+	if (daemon->tenants && !daemon->stopping && !daemon->reset)
 		tenants_reload(daemon->tenants);
 }
 
@@ -278,14 +317,24 @@ static int listen_for_admin(struct daemon *daemon, struct err *err)
 				   err);
 }
 
-/* A service manager that gives us the host's socket need not let us make others beside it. */
-static int adopt(struct daemon *daemon, int fd, struct err *err)
+/*
+ * A service manager that gives us the host's socket need not let us make others beside it. Its
+ * descriptor stays, for a daemon that begins anew.
+ */
+static int adopt(struct daemon *daemon, int given, struct err *err)
 {
-	int r = server_adopt(daemon->server, fd, tenants_host(daemon->tenants), err);
+	CLEANUP(fd_close_cleanup) int fd = fcntl(given, F_DUPFD_CLOEXEC, 0);
+	int r;
 
-	if (r == 0 && listen_for_admin(daemon, err) < 0)
+	if (fd < 0)
+		return err_set_errno(err, ERR_INTERNAL, errno, "cannot use the manager's socket");
+	r = server_adopt(daemon->server, fd, tenants_host(daemon->tenants), err);
+	if (r < 0)
+		return r;
+	fd = -1;
+	if (listen_for_admin(daemon, err) < 0)
 		log_err(LOG_LEVEL_WARNING, err, "no admin socket");
-	return r;
+	return 0;
 }
 
 static int listen_for_all(struct daemon *daemon, struct err *err)
@@ -303,11 +352,27 @@ static int listen_for_all(struct daemon *daemon, struct err *err)
 	return r < 0 ? r : listen_for_admin(daemon, err);
 }
 
-static int build(struct daemon *daemon, struct err *err)
+/* A journal that cannot be read may be a reset's: then nothing is made that might outlive it. */
+static int open_state(struct daemon *daemon, struct err *err)
 {
-	int r;
+	struct err fault;
+	int r = state_open_folder(daemon->conf->state_dir, &daemon->state, err);
 
-	r = loop_new(&daemon->loop, err);
+	if (r < 0)
+		return r;
+	r = reset_new(daemon, &daemon->reset, &fault);
+	if (r < 0)
+		log_err(LOG_LEVEL_WARNING, &fault, "device identity");
+	if (!daemon->reset)
+		return state_open_keys(&daemon->state, r < 0 ? &fault : NULL, err);
+	(void)err_set(&daemon->state.fault, ERR_STARTING, "a factory reset is being carried out");
+	return 0;
+}
+
+static int build_base(struct daemon *daemon, struct err *err)
+{
+	int r = loop_new(&daemon->loop, err);
+
 	if (r < 0)
 		return r;
 	audit_set_loop(daemon->loop);
@@ -316,14 +381,104 @@ static int build(struct daemon *daemon, struct err *err)
 		return r;
 	loop_timer_init(&daemon->drain, daemon->loop, drained, daemon);
 	loop_timer_init(&daemon->watchdog, daemon->loop, feed_watchdog, daemon);
-	r = state_open(daemon->conf->state_dir, &daemon->state, err);
+	r = open_state(daemon, err);
 	if (r < 0)
 		return r;
 	metrics_setup(daemon->version);
 	r = jobs_new(daemon->loop, &daemon->jobs, err);
+	return r < 0 ? r
+		     : service_new(daemon->jobs, daemon->state.store, daemon->version,
+				   &daemon->service, err);
+}
+
+static int accept_tpm(void *arg,
+		      void (*done)(void *op, const struct service_accepted *accepted,
+				   const struct err *err),
+		      void *op, struct err *err)
+{
+	return choice_accept(((struct daemon *)arg)->choice, done, op, err);
+}
+
+static int order_device(void *arg, const struct identity_order *order,
+			void (*done)(void *op, struct slice pem, const struct err *err), void *op,
+			struct err *err)
+{
+	return device_order(((struct daemon *)arg)->device, order, done, op, err);
+}
+
+static void change_fault(void *arg)
+{
+	device_fault_changed(((struct daemon *)arg)->device);
+}
+
+static void miss_device(void *arg)
+{
+	device_missed(((struct daemon *)arg)->device);
+}
+
+/* --- whoever administers waits until a reset is done, or ends its waiting --- */
+
+static int refuse_in_reset(struct err *err)
+{
+	return err_set(err, ERR_STARTING, "a factory reset is being carried out");
+}
+
+static int accept_in_reset(void *arg,
+			   void (*done)(void *op, const struct service_accepted *accepted,
+					const struct err *err),
+			   void *op, struct err *err)
+{
+	(void)arg;
+	(void)done;
+	(void)op;
+	return refuse_in_reset(err);
+}
+
+static int order_in_reset(void *arg, const struct identity_order *order,
+			  void (*done)(void *op, struct slice pem, const struct err *err), void *op,
+			  struct err *err)
+{
+	(void)arg;
+	(void)order;
+	(void)done;
+	(void)op;
+	return refuse_in_reset(err);
+}
+
+static void build_admin_in_reset(struct daemon *daemon)
+{
+	service_set_admin(daemon->service, &(struct service_admin){.accept = accept_in_reset,
+								   .device = order_in_reset,
+								   .reset = reset_ask,
+								   .arg = daemon});
+}
+
+static int build_admin(struct daemon *daemon, struct err *err)
+{
+	int r;
+
+	if (daemon->reset) {
+		build_admin_in_reset(daemon);
+		return 0;
+	}
+	r = device_new(daemon, &daemon->device, err);
 	if (r < 0)
 		return r;
-	r = service_new(daemon->jobs, daemon->state.store, daemon->version, &daemon->service, err);
+	service_set_admin(daemon->service,
+			  &(struct service_admin){.accept = accept_tpm,
+						  .device = order_device,
+						  .reset = reset_ask,
+						  .fault_changed = change_fault,
+						  .device_missed = miss_device,
+						  .arg = daemon,
+						  .tenants = tenants_admin(daemon->tenants)});
+	return 0;
+}
+
+static int build(struct daemon *daemon, struct err *err)
+{
+	int r = build_base(daemon, err);
+
 	if (r < 0)
 		return r;
 	r = tenants_new(daemon, &daemon->tenants, err);
@@ -336,17 +491,13 @@ static int build(struct daemon *daemon, struct err *err)
 	init_helper(daemon);
 	service_set_event_log(daemon->service, daemon->conf->tpm2.fapi.firmware_log_file);
 	r = start_http(daemon, err);
-	if (r < 0)
-		return r;
-	r = choice_new(daemon, &daemon->choice, err);
-	if (r < 0)
-		return r;
-	service_set_admin(daemon->service,
-			  &(struct service_admin){.accept = choice_accept,
-						  .arg = daemon->choice,
-						  .tenants = tenants_admin(daemon->tenants)});
-	r = listen_for_all(daemon, err);
-	return r < 0 ? r : tenants_listen(daemon->tenants, err);
+	if (r == 0)
+		r = choice_new(daemon, &daemon->choice, err);
+	if (r == 0)
+		r = build_admin(daemon, err);
+	if (r == 0)
+		r = listen_for_all(daemon, err);
+	return r < 0 || daemon->reset ? r : tenants_listen(daemon->tenants, err);
 }
 
 /* A state that cannot be used is told to every client until somebody mends it and restarts us. */
@@ -361,6 +512,17 @@ static void choose(struct daemon *daemon)
 	log_err(LOG_LEVEL_ERROR, fault, "security provider none");
 	log_notice("state folder %s: %s", daemon->conf->state_dir, err_remedy(fault));
 	service_set_refusal(daemon->service, SERVICE_LOCKED, fault);
+	device_changed(daemon->device);
+}
+
+static void begin(struct daemon *daemon)
+{
+	if (daemon->reset) {
+		reset_start(daemon->reset);
+		return;
+	}
+	choose(daemon);
+	tenants_start(daemon->tenants);
 }
 
 static int serve(struct daemon *daemon, struct err *err)
@@ -373,8 +535,7 @@ static int serve(struct daemon *daemon, struct err *err)
 	tell_manager("READY=1");
 	if (notify_watchdog_us() > 0)
 		feed_watchdog(daemon);
-	choose(daemon);
-	tenants_start(daemon->tenants);
+	begin(daemon);
 	return loop_run(daemon->loop, err);
 }
 
@@ -385,7 +546,7 @@ static void leave(const struct daemon *daemon, int status)
 		log_error("a request did not end; leaving without it");
 	else
 		log_warning("the TPM or the disk does not answer; leaving without it");
-	_exit(daemon->cut_off ? 1 : status);
+	_exit(daemon->cut_off || daemon->again ? 1 : status);
 }
 
 static void release(struct daemon *daemon, int status)
@@ -404,11 +565,14 @@ static void release(struct daemon *daemon, int status)
 	http_free(daemon->http);
 	server_free(daemon->server);
 	tenants_free(daemon->tenants);
+	reset_free(daemon->reset);
+	device_free(daemon->device);
 	choice_free(daemon->choice);
 	service_free(daemon->service);
 	fapi_setup_fini(&daemon->fapi);
 	state_fini(&daemon->state);
 	audit_set_loop(NULL);
+	audit_forget();
 	loop_free(daemon->loop);
 }
 

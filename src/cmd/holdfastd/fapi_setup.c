@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "cmd/holdfastd/opening.h"
+#include "cmd/holdfastd/access.h"
 
 #define HELPER	     "holdfast-fapi"
 #define MACHINE_CONF "/etc/tpm2-tss/fapi-config.json"
@@ -83,8 +83,8 @@ int fapi_setup_init(struct fapi_setup *setup, const struct conf *conf, struct er
 		.program = setup->program, .folder = setup->folder, .run = setup->run};
 	/* The profile of the SRK that we make: so FAPI shares it. */
 	fapi->wish = (struct fapi_wish){
-		.profile_name = opening_srk_type(conf) == PKEY_RSA_2048 ? "P_RSA2048SHA256"
-									: "P_ECCP256SHA256",
+		.profile_name = access_srk_type(conf) == PKEY_RSA_2048 ? "P_RSA2048SHA256"
+								       : "P_ECCP256SHA256",
 		.ek_cert_less = conf->tpm2.fapi.ek_cert_less,
 		.machine = MACHINE_CONF,
 	};

@@ -4,7 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "cmd/holdfastd/policy.h"
+#include "cmd/holdfastd/share.h"
 #include "cmd/holdfastd/tenants_impl.h"
 
 #define NAMES_MAX (4u * 1024u * 1024u)
@@ -112,6 +114,23 @@ int kept_read_all(struct tenants *tenants, struct err *err)
 	for (; r == 0 && name < end; name += strlen(name) + 1)
 		r = read_kept(tenants, name, err);
 	return r;
+}
+
+int tenants_forget_folder(struct tenants *tenants, const char *name, struct err *err)
+{
+	share_forget(tenants, name);
+	return server_remove_folder(tenants->daemon->server, tenants->daemon->conf->run_dir, name,
+				    err);
+}
+
+void tenants_forget_folders(struct tenants *tenants)
+{
+	struct err err;
+	size_t i;
+
+	for (i = 0; i < tenants->kept_count; i++)
+		if (tenants_forget_folder(tenants, tenants->kept[i]->name, &err) < 0)
+			log_err(LOG_LEVEL_WARNING, &err, "tenant %s", tenants->kept[i]->name);
 }
 
 void kept_forget_all(struct tenants *tenants)

@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "cmd/holdfastd/daemon.h"
+#include "cmd/holdfastd/device.h"
 #include "host/limits.h"
 
 #define DEFAULT_CONFIG "/etc/holdfast/holdfast.conf"
@@ -82,7 +83,7 @@ static int read_config(struct options *options, struct conf **ret_conf, struct e
 /* The environment, else the configuration. */
 static int read_wish(const struct conf *conf, struct daemon *daemon, struct err *err)
 {
-	static const enum select_wish WISHES[] = {
+	static const enum select_wish OF_WORD[] = {
 		[CONF_PROVIDER_AUTO] = SELECT_AUTO,
 		[CONF_PROVIDER_TPM] = SELECT_TPM,
 		[CONF_PROVIDER_LEGACY] = SELECT_LEGACY,
@@ -96,7 +97,7 @@ static int read_wish(const struct conf *conf, struct daemon *daemon, struct err 
 		if (r < 0)
 			return err_wrap(err, "SECURITY_PROVIDER");
 	}
-	daemon->wish = WISHES[provider];
+	daemon->wish = OF_WORD[provider];
 	daemon->wish_from_env = word != NULL;
 	return 0;
 }
@@ -151,24 +152,60 @@ static int print_check(const struct conf *conf, const struct options *options)
 	return 0;
 }
 
-static int run(struct daemon *daemon)
+/* What a daemon needs of options, file and environment. */
+static int set_up(struct options *options, struct conf **conf, struct daemon *daemon)
 {
 	struct err err;
+
+	*daemon = (struct daemon){.version = HOLDFAST_VERSION};
+	if (read_config(options, conf, &err) < 0 || read_wish(*conf, daemon, &err) < 0 ||
+	    device_check(*conf, &err) < 0) {
+		(void)fprintf(stderr, "holdfastd: %s\n", err.text);
+		return EXIT_USAGE;
+	}
+	daemon->conf = *conf;
+	daemon->conf_optional = !options->config;
+	daemon->conf_path = options->config ? options->config : DEFAULT_CONFIG;
+	return 0;
+}
+
+/* All but what the one before has left to be told. */
+static int set_up_again(struct options *options, struct conf **conf, struct daemon *daemon)
+{
+	char erased[sizeof(daemon->erased)];
+	int r;
+
+	memcpy(erased, daemon->erased, sizeof(erased));
+	conf_free(TAKE(*conf));
+	r = set_up(options, conf, daemon);
+	memcpy(daemon->erased, erased, sizeof(erased));
+	return r;
+}
+
+static int run(struct options *options, struct conf **conf, struct daemon *daemon)
+{
+	struct err err;
+	int status;
 
 	if (limits_apply(&err) < 0) {
 		log_err(LOG_LEVEL_ERROR, &err, "cannot start");
 		return 1;
 	}
-	tell_unused(daemon->conf, true);
-	return daemon_run(daemon);
+	tell_unused(*conf, true);
+	status = daemon_run(daemon);
+	while (status == 0 && daemon->again) {
+		status = set_up_again(options, conf, daemon);
+		if (status == 0)
+			status = daemon_run(daemon);
+	}
+	return status;
 }
 
 int main(int argc, char **argv)
 {
 	struct options options = {.config = NULL};
-	struct daemon daemon = {.version = HOLDFAST_VERSION};
 	CLEANUP(conf_cleanup) struct conf *conf = NULL;
-	struct err err;
+	struct daemon daemon;
 	int r;
 
 	/* The raw lines of libtss2 would mix with ours, which carry its codes. No thread runs yet.
@@ -179,13 +216,10 @@ int main(int argc, char **argv)
 	r = read_options(argc, argv, &options);
 	if (r >= 0)
 		return r;
-	if (read_config(&options, &conf, &err) < 0 || read_wish(conf, &daemon, &err) < 0) {
-		(void)fprintf(stderr, "holdfastd: %s\n", err.text);
-		return EXIT_USAGE;
-	}
+	r = set_up(&options, &conf, &daemon);
+	if (r != 0)
+		return r;
 	if (options.check)
 		return print_check(conf, &options);
-	daemon.conf = conf;
-	daemon.conf_path = options.config ? options.config : DEFAULT_CONFIG;
-	return run(&daemon);
+	return run(&options, &conf, &daemon);
 }

@@ -1,91 +1,48 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A TPM may take its time, or hang. Time is what it has as long as it answers: slow chips make an
- * RSA key in a dozen seconds, but no command takes longer than OPENING_SILENCE_S. The deadline
+ * RSA key in a dozen seconds, but no command takes longer than PATIENCE_SILENCE_S. The deadline
  * answers for a chip that is silent; the step that hangs keeps its job, and a provider that arrives
  * after all is closed again.
  */
 #include "cmd/holdfastd/opening.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/file.h"
 #include "base/json.h"
 #include "base/loop.h"
 #include "base/secret.h"
+#include "cmd/holdfastd/access.h"
+#include "cmd/holdfastd/patience.h"
 #include "cmd/holdfastd/state.h"
 #include "provider/tpm/tpm.h"
 #include "tpm/transport.h"
 
-#define SECOND_US    1000000u
-#define OPEN_S	     60u
-#define CLOSE_S	     10u
-#define PASSWORD_MAX 256u
-#define PATH_MAX_LEN 4096u
+#define SECOND_US 1000000u
+#define OPEN_S	  60u
+#define CLOSE_S	  10u
 
 struct open_job {
 	struct opening in;
-	struct secret *owner_auth;
-	struct secret *endorsement_auth;
-	struct secret *lockout_auth;
+	struct access access;
 	struct secret *recorded; /* tpm.state; NULL when nothing ever was */
 	struct buf to_record;
 	struct opening_result result;
-	_Atomic bool at_files; /* the step that runs, also when the deadline passes */
-	struct job *handle;    /* NULL once it was answered */
-	struct loop_timer look;
-	uint64_t commands; /* sent, when it was looked at last */
-	uint64_t heard_us; /* when that had changed last */
+	struct patience patience; /* off the chip: the step that runs is at files of ours */
+	struct job *handle;	  /* NULL once it was answered */
 };
 
-/* --- what is read beforehand --- */
-
-/* What an editor puts at the end of the file is no part of it. NULL is none. */
-static struct slice password(const struct secret *text)
-{
-	struct slice bytes = text ? secret_slice(text) : slice_of(NULL, 0);
-
-	if (bytes.len > 0 && bytes.data[bytes.len - 1] == '\n')
-		bytes.len--;
-	return bytes;
-}
-
-/* "" is no password. */
-static int read_password(const char *path, const char *option, struct secret **ret_secret,
-			 struct err *err)
-{
-	CLEANUP(fd_close_cleanup) int dir = -1;
-	const char *name = strrchr(path, '/');
-	char folder[PATH_MAX_LEN];
-	int r;
-
-	if (path[0] == '\0')
-		return 0;
-	name = name ? name + 1 : path;
-	(void)snprintf(folder, sizeof(folder), "%.*s", (int)(name - path), path);
-	r = file_open_dir(AT_FDCWD, name == path ? "." : folder, false, 0, &dir, err);
-	if (r == 0)
-		r = file_read_secret(dir, name, PASSWORD_MAX, ret_secret, err);
-	return r < 0 ? err_wrap(err, "reading the file of tpm { %s }", option) : 0;
-}
+/* --- the steps --- */
 
 static int read_inputs(void *arg, struct err *err)
 {
 	struct open_job *job = arg;
-	const struct conf_tpm *conf = &job->in.conf->tpm;
 	int r;
 
-	job->at_files = true;
-	r = read_password(conf->owner_auth_file, "owner_auth_file", &job->owner_auth, err);
-	if (r == 0)
-		r = read_password(conf->endorsement_auth_file, "endorsement_auth_file",
-				  &job->endorsement_auth, err);
-	if (r == 0)
-		r = read_password(conf->lockout_auth_file, "lockout_auth_file", &job->lockout_auth,
-				  err);
+	job->patience.off_chip = true;
+	r = access_read(&job->access, job->in.conf, err);
 	if (r < 0)
 		return r;
 	r = state_tpm_read(job->in.store, &job->recorded, err);
@@ -93,32 +50,9 @@ static int read_inputs(void *arg, struct err *err)
 	return r == ERR_UNREADABLE && job->in.accept ? 0 : r;
 }
 
-enum pkey_type opening_srk_type(const struct conf *conf)
-{
-	const char *profile = conf->tpm2.fapi.profile_name;
-
-	if (conf->tpm.srk == CONF_SRK_RSA_2048)
-		return PKEY_RSA_2048;
-	if (conf->tpm.srk == CONF_SRK_DEFAULT && profile && strncmp(profile, "P_RSA2048", 9) == 0)
-		return PKEY_RSA_2048;
-	return PKEY_ECC_P256;
-}
-
-/* --- the other steps --- */
-
 static int open_with(struct open_job *job, const struct secret *recorded, struct err *err)
 {
-	const struct conf_tpm *conf = &job->in.conf->tpm;
-	const struct tpm_options options = {
-		.tcti = conf->tcti,
-		.srk_type = opening_srk_type(job->in.conf),
-		.srk_handle = conf->srk_handle,
-		.hsk_handle = conf->hsk_handle,
-		.encrypt = conf->encrypt,
-		.owner_auth = password(job->owner_auth),
-		.endorsement_auth = password(job->endorsement_auth),
-		.lockout_auth = password(job->lockout_auth),
-	};
+	const struct tpm_options options = access_options(&job->access, job->in.conf);
 
 	return tpm_provider_open(&options, job->in.auth_key,
 				 recorded ? secret_slice(recorded) : slice_of(NULL, 0),
@@ -130,11 +64,11 @@ static int open_chip(void *arg, struct err *err)
 	struct open_job *job = arg;
 	int r;
 
-	job->at_files = false;
+	job->patience.off_chip = false;
 	r = open_with(job, job->recorded, err);
 	/* Without a record there was none to make no sense, so that is the chip's. */
 	if (r == ERR_DAMAGED && job->recorded)
-		job->at_files = true;
+		job->patience.off_chip = true;
 	return r;
 }
 
@@ -142,7 +76,7 @@ static int record(void *arg, struct err *err)
 {
 	struct open_job *job = arg;
 
-	job->at_files = true;
+	job->patience.off_chip = true;
 	return state_tpm_write(job->in.store, buf_slice(&job->to_record), err);
 }
 
@@ -192,7 +126,7 @@ static int accept_chip(void *arg, struct err *err)
 	uint64_t before = transport_command_count();
 	int r;
 
-	job->at_files = false;
+	job->patience.off_chip = false;
 	provider_free(TAKE(job->in.old));
 	r = compare_chip(job, err);
 	if (r < 0 || job->result.is_recorded)
@@ -210,7 +144,7 @@ static int replace_record(void *arg, struct err *err)
 
 	if (job->result.is_recorded)
 		return 0;
-	job->at_files = true;
+	job->patience.off_chip = true;
 	names_of(record, accepted->srk, accepted->hsk);
 	return state_tpm_replace(job->in.store, record, accepted->kept_as, err);
 }
@@ -222,7 +156,7 @@ static int commit(void *arg, struct err *err)
 	struct open_job *job = arg;
 	int r;
 
-	job->at_files = false;
+	job->patience.off_chip = false;
 	r = tpm_provider_commit(job->result.p, err);
 	if (r < 0)
 		return r;
@@ -239,9 +173,9 @@ static void open_done(void *arg, const struct err *err)
 	struct opening_result result;
 
 	job->handle = NULL;
-	loop_timer_clear(&job->look);
+	patience_end(&job->patience);
 	if (err) {
-		result = (struct opening_result){.own_files = job->at_files};
+		result = (struct opening_result){.own_files = job->patience.off_chip};
 		job->in.done(job->in.arg, &result, err);
 		return;
 	}
@@ -259,27 +193,15 @@ static void open_release(void *arg)
 	if (job->result.p)
 		opening_close(job->in.jobs, job->result.p, CLOSE_S, NULL, NULL);
 	job->in.ended(job->in.arg);
-	secret_free(job->owner_auth);
-	secret_free(job->endorsement_auth);
-	secret_free(job->lockout_auth);
+	access_fini(&job->access);
 	secret_free(job->recorded);
 	buf_fini(&job->to_record);
 	free(job);
 }
 
-/* While it is at our files the chip has nothing to say. */
-static void look(void *arg)
+static void out_of_patience(void *arg)
 {
-	struct open_job *job = arg;
-	uint64_t commands = transport_command_count(), now = clock_monotonic_us();
-	struct err err;
-
-	if (commands != job->commands || job->at_files)
-		job->heard_us = now;
-	job->commands = commands;
-	if (now - job->heard_us >= OPENING_SILENCE_S * SECOND_US ||
-	    loop_timer_set(&job->look, SECOND_US, &err) < 0)
-		jobs_cancel(job->handle);
+	jobs_cancel(((struct open_job *)arg)->handle);
 }
 
 int opening_start(const struct opening *opening, struct err *err)
@@ -291,9 +213,7 @@ int opening_start(const struct opening *opening, struct err *err)
 		return err_set(err, ERR_INTERNAL, "memory is short");
 	job->in = *opening;
 	job->to_record = (struct buf)BUF_INIT(TPM_STATE_MAX);
-	job->heard_us = clock_monotonic_us();
-	loop_timer_init(&job->look, opening->loop, look, job);
-	r = loop_timer_set(&job->look, SECOND_US, err);
+	r = patience_start(&job->patience, opening->loop, out_of_patience, job, err);
 	if (r < 0) {
 		free(job);
 		return r;
@@ -308,11 +228,11 @@ int opening_start(const struct opening *opening, struct err *err)
 				.done = open_done,
 				.release = open_release,
 				.arg = job,
-				.deadline_us = job->heard_us + OPEN_S * SECOND_US,
+				.deadline_us = clock_monotonic_us() + OPEN_S * SECOND_US,
 			},
 			&job->handle, err);
 	if (r < 0) {
-		loop_timer_clear(&job->look);
+		patience_end(&job->patience);
 		free(job);
 	}
 	return r;

@@ -46,14 +46,10 @@ struct opening {
 	void *arg;
 };
 
-/* The algorithm of a storage root key that we make: FAPI's profile names it, so both share one. */
-enum pkey_type opening_srk_type(const struct conf *conf);
-
 /*
- * It fails with ERR_TIMEOUT when a command is not answered for OPENING_SILENCE_S, though the step
+ * It fails with ERR_TIMEOUT when a command is not answered for PATIENCE_SILENCE_S, though the step
  * that sent it still hangs, or when all takes longer than a chip with slow keys does.
  */
-#define OPENING_SILENCE_S 20u
 
 /* Everything in @opening but @old is borrowed until ended() was called. */
 int opening_start(const struct opening *opening, struct err *err) MUST_CHECK;

@@ -157,7 +157,7 @@ static void open_host_key(struct state *state)
 }
 
 /* Reads both keys; leaves faults behind and fails only when new ones cannot be written. */
-static int open_keys(struct state *state, struct err *err)
+static int open_keys(struct state *state, const struct err *reason, struct err *err)
 {
 	bool pristine = false;
 	struct err fault;
@@ -167,8 +167,12 @@ static int open_keys(struct state *state, struct err *err)
 	r = read_key(state->store, STATE_AUTH_KEY, &state->auth_key, &fault);
 	if (r == ERR_NOT_FOUND) {
 		r = is_pristine(state->store, &pristine, &fault);
-		if (r == 0 && pristine)
+		if (r == 0 && pristine && !reason)
 			return make_keys(state, err);
+		if (r == 0 && pristine) {
+			state->fault = *reason;
+			return 0;
+		}
 		if (r == 0)
 			r = err_set(&fault, ERR_AUTH_FAILED,
 				    "auth.key is lost, and there are objects made with it");
@@ -331,21 +335,36 @@ static void check_tpm(struct state *state)
 		state->tpm_fault = fault;
 }
 
+int state_open_folder(const char *path, struct state *ret_state, struct err *err)
+{
+	struct store *store = NULL;
+	int r = store_open(path, &store, err);
+
+	if (r == 0)
+		*ret_state = (struct state){.store = store};
+	return r;
+}
+
+int state_open_keys(struct state *state, const struct err *reason, struct err *err)
+{
+	int r = open_keys(state, reason, err);
+
+	if (r == 0)
+		r = open_tenant(state, err);
+	if (r == 0)
+		check_tpm(state);
+	return r;
+}
+
 int state_open(const char *path, struct state *ret_state, struct err *err)
 {
 	CLEANUP(state_fini) struct state state = {.store = NULL};
-	int r;
+	int r = state_open_folder(path, &state, err);
 
-	r = store_open(path, &state.store, err);
+	if (r == 0)
+		r = state_open_keys(&state, NULL, err);
 	if (r < 0)
 		return r;
-	r = open_keys(&state, err);
-	if (r < 0)
-		return r;
-	r = open_tenant(&state, err);
-	if (r < 0)
-		return r;
-	check_tpm(&state);
 	*ret_state = state;
 	state = (struct state){.store = NULL};
 	return 0;

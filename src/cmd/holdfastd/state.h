@@ -38,6 +38,12 @@ struct state {
  * be used at all; what is lost or unreadable inside is told by the faults.
  */
 int state_open(const char *path, struct state *ret_state, struct err *err) MUST_CHECK;
+/*
+ * The same in two halves: the folder with its lock, in which no key was read; then all else. Where
+ * no key was made, none is made now for @reason, which is the fault; NULL = there is no such.
+ */
+int state_open_folder(const char *path, struct state *ret_state, struct err *err) MUST_CHECK;
+int state_open_keys(struct state *state, const struct err *reason, struct err *err) MUST_CHECK;
 void state_fini(struct state *state);
 
 /*

@@ -37,6 +37,9 @@ int tenants_listen(struct tenants *tenants, struct err *err) MUST_CHECK;
 /* Makes and removes the sockets for raw commands, as the policies and the provider say. */
 void tenants_listen_raw(struct tenants *tenants);
 
+/* Removes the folders of all that were added by command; they have no sockets. */
+void tenants_forget_folders(struct tenants *tenants);
+
 /* Reads their ids, and ends removals that were cut off, in the background. */
 void tenants_start(struct tenants *tenants);
 

@@ -107,6 +107,11 @@ int kept_add(struct tenants *tenants, const char *name, struct conf_tenant *poli
 /* An unknown one is none. */
 void kept_remove(struct tenants *tenants, const char *name);
 void kept_forget_all(struct tenants *tenants);
+/*
+ * Whoever has the folder of an earlier tenant mounted must not find the socket of a later one in
+ * it: the folder goes before the name is free, and once more before the name is taken.
+ */
+int tenants_forget_folder(struct tenants *tenants, const char *name, struct err *err) MUST_CHECK;
 
 /* --- change.c --- */
 
