@@ -16,7 +16,8 @@ usage() {
 usage: ./do VERB
 
   run [--keep]   show the main job on a TPM emulator and in software; --keep leaves it running
-  test           install, build and run every test; the last line counts them
+  test [--twice] install, build and run every test; the last line counts them. --twice: those of
+                 programs on both builds, plain and with sanitizers, not each on one
   fuzz [SECONDS] [TARGET..]
                  feed hostile bytes to every parser (60 s each) and tell how much they reach
   bench [ROW..]  measure the rows of docs/BENCH.md against their peers (--help)

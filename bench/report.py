@@ -14,7 +14,7 @@ from kit import median
 
 PACKAGES = [
     "libtss2-esys-3.0.2-0", "libtss2-fapi1", "swtpm", "libtpms0", "libssl3", "libmicrohttpd12",
-    "tpm2-tools", "tpm2-abrmd", "python3-tpm2-pytss", "libtpm2-pkcs11-1", "opensc",
+    "tpm2-tools", "tpm2-abrmd", "python3-tpm2-pytss", "libtpm2-pkcs11-1", "opensc", "tpm2-openssl",
 ]
 COLUMNS = ["row", "what", "ours", "peer", "ratio", "goal", "met"]
 BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"

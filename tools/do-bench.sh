@@ -6,7 +6,7 @@
 # The peers, beside what building takes. tpm2-abrmd is not among them: where there is a TPM its
 # package starts a service that takes it. Its rows are measured where it is installed.
 BENCH_PACKAGES=(tpm2-tools python3 python3-tpm2-pytss dbus-daemon dbus-bin binutils
-	libtpm2-pkcs11-1 opensc)
+	libtpm2-pkcs11-1 opensc tpm2-openssl)
 
 do_bench() {
 	need_packages "${BUILD_PACKAGES[@]}" "${BENCH_PACKAGES[@]}"

@@ -11,10 +11,11 @@ BUILD_PACKAGES=(
 	swtpm openssl curl jq
 )
 TEST_PACKAGES=(
-	bats swtpm-tools tpm2-tools tpm2-openssl python3-tpm2-pytss strace socat procps python3 python3-yaml
+	bats swtpm-tools tpm2-tools tpm2-openssl python3-tpm2-pytss strace socat procps xxd python3 python3-yaml
 	python3-jsonschema git
 	bubblewrap runc busybox-static
 	libtpm2-pkcs11-1 libtpm2-pkcs11-tools opensc dbus-daemon dbus-bin
+	nginx-light libcurl4-openssl-dev binutils
 	clang-format clang-tidy
 )
 # Where there is a TPM, its package starts a service that takes it; those tests are skipped there.

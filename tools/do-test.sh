@@ -11,13 +11,23 @@ CHECKS=(check-layers check-headers check-banned check-format check-man check-doc
 # How the programs that notice are built.
 SANITIZED=("-Db_sanitize=address,undefined" -Db_lundef=false)
 
-# What stands in other suites too as far as our own code goes, here run by others' programs.
-UNSANITIZED=(client-static containers examples interop)
+# Integration tests that run on those; all others run on the programs as they are installed. Each
+# runs once, and on both with "./do test --twice": these show the most of what hostile input meets.
+ON_SANITIZED=(
+	api attest bad-input broker-attacks cli-aik cli-keys device device-attacks device-orders fapi keys
+	raw stream tenants-change
+)
+
+# Never on those: our code stands in other suites too, and what runs it here are others' programs.
+UNSANITIZED=(client-static containers examples interop tls tls-device tls-nginx)
+
+twice=false
 
 results= # a folder for outputs; the totals are in its file "totals"
 
 do_test() {
-	[ $# -eq 0 ] || die "test takes no argument"
+	[ "$*" = --twice ] && twice=true && shift
+	[ $# -eq 0 ] || die "test takes no argument but --twice"
 	exec </dev/null
 	if ! (do_deps); then
 		say "0 passed, 1 failed"
@@ -70,12 +80,14 @@ tally_build() { # title, build folder, options of meson setup..
 }
 
 test_plain() {
+	local names
 	part "build"
 	tally_build "build" "$build" || return 0
 	part "unit and contract tests"
 	unit_tests "$build"
 	part "integration tests"
-	integration_tests "$build"
+	mapfile -t names < <($twice && integration_names || integration_names_but "${ON_SANITIZED[@]}")
+	integration_tests "$build" "${names[@]}"
 }
 
 test_checks() {
@@ -97,16 +109,18 @@ test_sanitized() {
 	part "unit and contract tests, sanitized"
 	unit_tests "$asan"
 	part "integration tests, sanitized"
-	mapfile -t names < <(integration_names | grep -vxF -f <(printf '%s\n' "${UNSANITIZED[@]}"))
+	names=("${ON_SANITIZED[@]}")
+	! $twice || mapfile -t names < <(integration_names_but "${UNSANITIZED[@]}")
 	integration_tests "$asan" "${names[@]}"
 }
 
 # The short forms of what ./do soak runs; the seeds of faults are among the unit tests.
 test_soak() {
-	part "kill test, random test and raw commands, short"
+	part "kill test, random test, raw commands and power cuts, short"
 	HOLDFAST_BUILD=$build tally_one "kill test" tests/soak/kill.sh 10
 	HOLDFAST_BUILD=$build tally_one "random test" tests/soak/random.sh 10
 	HOLDFAST_BUILD=$build tally_one "raw commands" tests/soak/broker.sh 48
+	HOLDFAST_BUILD=$build tally_one "power cuts" tests/fault/powercut.py --every "$SHORT_CUTS"
 }
 
 unit_tests() { # build folder [options of meson test..]
@@ -125,6 +139,10 @@ unit_tests() { # build folder [options of meson test..]
 
 integration_names() {
 	find tests/integration -name '*.bats' -printf '%f\n' | sed 's/\.bats$//' | sort
+}
+
+integration_names_but() { # names
+	integration_names | grep -vxF -f <(printf '%s\n' "$@")
 }
 
 # Two files at a time: each test has its own folder, its own emulator and its own daemon.
@@ -155,6 +173,8 @@ SOAK_KILLS=200
 SOAK_SECONDS=600
 SOAK_SEEDS=10000
 SOAK_RAW=1000
+SHORT_CUTS=199 # each so many-th point; ./do soak cuts at all of them
+SOAK_TLS=60
 
 all_numbers() {
 	local word
@@ -173,6 +193,9 @@ do_soak() {
 	do_fault 1 "$SOAK_SEEDS"
 	HOLDFAST_BUILD=$build tests/soak/random.sh "$seconds"
 	HOLDFAST_BUILD=$build tests/soak/broker.sh "$SOAK_RAW"
+	HOLDFAST_BUILD=$build tests/fault/powercut.py
+	HOLDFAST_BUILD=$build HOLDFAST_TLS_SECONDS=$SOAK_TLS \
+		bats --filter '8 clients' tests/integration/tls-nginx.bats
 }
 
 # A seed that failed, alone, or so many from it on: a chip remembers what earlier seeds did to it.

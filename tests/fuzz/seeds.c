@@ -4,12 +4,16 @@
 
 #include <string.h>
 
+#include "artifact/v1.h"
+#include "artifact/v1_key.h"
 #include "base/base64.h"
+#include "base/json.h"
 #include "broker/commands.h"
 #include "crypto/keyfile.h"
 #include "provider/blob.h"
 #include "service/service.h"
 #include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/seeds.h"
 #include "tpm/public.h"
 
 static const char *folder;
@@ -613,10 +617,56 @@ static void vchip_seeds(void)
 		}
 }
 
+static void identity_seeds(void)
+{
+	seeds_identity(put_seed);
+}
+
+/* A name, and the same as a key file holds it. */
+static void uri_seeds(void)
+{
+	static const char *const names[] = {
+		"holdfast:device",
+		"holdfast:key/a-name_1.2",
+		"holdfast:device?socket=/run/holdfast/holdfast.sock",
+		"holdfast:key/k?socket=/s",
+	};
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(names); i++) {
+		CLEANUP(buf_fini) struct buf text = BUF_INIT(1024);
+
+		base64_encode(&text, slice_str(names[i]));
+		put_seed(slice_str(names[i]));
+		put_seed(buf_slice(&text));
+	}
+}
+
+/* Blobs under the key of fuzz_v1.c, of a few sizes, in steps of 17. */
+static void v1_seeds(void)
+{
+	static const uint8_t plain[3000];
+	static const size_t sizes[] = {0, 1, 16, 100, sizeof(plain)};
+	struct secret *key = NULL;
+	struct err err;
+	size_t i;
+
+	FUZZ_REQUIRE(v1_key_archive(slice_str("fuzz"), &key, &err) == 0);
+	for (i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		CLEANUP(buf_fini) struct buf seed = BUF_INIT(4096);
+
+		buf_put(&seed, slice_of("\2\20", 2));
+		FUZZ_REQUIRE(v1_seal_bytes(key, slice_of(plain, sizes[i]), &seed, &err) == 0);
+		put_seed(buf_slice(&seed));
+	}
+	secret_free(key);
+}
+
 static const struct {
 	const char *target;
 	void (*make)(void);
 } targets[] = {
+	{"uri", uri_seeds},
 	{"names", name_seeds},
 	{"keyfile", keyfile_seeds},
 	{"keyfile", keyfile_optional_seeds},
@@ -628,6 +678,8 @@ static const struct {
 	{"command", command_seeds},
 	{"connections", connection_seeds},
 	{"vchip", vchip_seeds},
+	{"identity", identity_seeds},
+	{"v1", v1_seeds},
 };
 
 int main(int argc, char **argv)

@@ -126,6 +126,10 @@ large() {
 
 # --- a TPM that was changed ---
 
+identity_is() {
+	[[ $(hf --json device status | jq -r .mode) == "$1" ]]
+}
+
 @test "tpm accept: nothing to accept" {
 	on tpm
 	ends 1 tpm accept --yes
@@ -149,6 +153,12 @@ large() {
 	ends 0 tpm accept --yes
 	grep -q "^The TPM is accepted." "$T/out"
 	grep -Eq '^old state kept as +tpm\.state\.' "$T/out"
+	# The device's identity was in the other one, and is a decision of its own.
+	wait_until 20 identity_is conflict
+	ends 1 doctor
+	[[ $(grep -c '^fail ' "$T/out") == 1 ]]
+	grep -q '^fail  *identity  *conflict: ' "$T/out"
+	ends 0 device approve
 	ends 0 doctor
 	ends 0 seal --in "$T/plain" --out "$T/new"
 	hf unseal --in "$T/new" | cmp - "$T/plain"

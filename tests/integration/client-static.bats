@@ -87,7 +87,8 @@ needs_bwrap() {
 	for verb in status seal unseal 'secret list' 'secret delete' 'key create' 'key list' \
 		'key public' 'key delete' 'key import' 'key export' 'key csr' sign decrypt agree mac \
 		random usage 'aik create' 'aik list' 'aik public' 'aik delete' 'aik quote' 'aik certify' \
-		'aik sign' 'aik activate' ek pcr eventlog version help; do
+		'aik sign' 'aik activate' 'device status' 'device sign' 'device certificate' \
+		'device storage-key' ek pcr eventlog version help; do
 		"$CLIENT" help | grep -qE "^  $verb( |\$)" || {
 			echo "missing: $verb"
 			return 1
@@ -95,4 +96,6 @@ needs_bwrap() {
 	done
 	refute "$CLIENT" doctor 2>/dev/null
 	refute "$CLIENT" tenant list 2>/dev/null
+	refute "$CLIENT" device verify --help 2>/dev/null
+	refute "$CLIENT" device init --help 2>/dev/null
 }

@@ -472,11 +472,11 @@ full_disk() {
 }
 
 @test "what has no effect is named by --check and in the log" {
-	local line="section 'device' is accepted and has no effect"
-	write_config 'provider = "legacy"' 'device { provision = manual }' 'fapi { probe = false }'
+	local line="section 'tpm2' is accepted and has no effect"
+	write_config 'provider = "legacy"' 'tpm2 { enable = true }' 'fapi { probe = false }'
 	run "$HOLDFASTD" --check --config "$T/conf"
 	[[ $status == 0 ]]
-	[[ $output == *"$line"* && $output != *'fapi'* ]]
+	[[ $output == *"$line"* && $output != *'fapi'* && $output != *'device'* ]]
 	start_daemon
 	grep -qF "$line" "$T/log"
 }

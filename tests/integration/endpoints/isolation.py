@@ -184,7 +184,7 @@ class Rights:
                 ("forbidden",))
 
     def refuse_admin(self, what, operation, described, case):
-        if operation not in ("GET /v1/status", "GET /metrics"):
+        if operation not in ("GET /v1/status", "GET /v1/device", "GET /metrics"):
             self.refuse(what, operation, described, case, self.world.admin)
 
     def permit(self, what, operation, case, name):

@@ -124,6 +124,14 @@ def own_credential(world, tenant, name, answer):
     return "" if raw(member(answer, "secret")) == b"credential" else "is another secret"
 
 
+def own_device_signature(world, tenant, name, answer):
+    """Says who asked: it is no other tenant's."""
+    public = tenant.call("GET", "/v1/device")["key"]["public"]
+    whole = [b"holdfast device signature v1", tenant.name.encode(), b"report", world.message]
+    good = tools.verifies(public, b"\0".join(whole), raw(member(answer, "signature")))
+    return "" if good else "does not verify as this tenant's by the device's key"
+
+
 # --- bodies that depend on whom they are for ---
 
 
@@ -169,12 +177,22 @@ def imported_key(world, tenant, name):
     return {"name": name, "pem": tools.key_pair()[0]}
 
 
+def device_message(world, tenant, name):
+    return {"purpose": "report", "message": b64(world.message)}
+
+
+def handshake(world, tenant, name):
+    """What TLS 1.3 signs (RFC 8446, 4.4.3)."""
+    return {"content": b64(bytes([32] * 64) + b"TLS 1.3, client CertificateVerify\0" + bytes(32))}
+
+
 def new_tenant(world, tenant, name):
     return {"name": name.replace(".", "-"), "operations": ["random"], "rate": 5}
 
 
 CREATED = (200, 201)
 DATA = {"data": b64(b"data of a test")}
+NO_IDENTITY = ("not_found",)
 OCTET_ANSWER = {"Accept": OCTETS}
 
 RECIPES = {
@@ -251,6 +269,13 @@ RECIPES = {
     "GET /v1/pcrs": [Case("aik", tpm=True)],
     "GET /v1/eventlog": [Case("aik", tpm=True, absent=("not_found",))],
     "GET /v1/usage": [Case("usage")],
+    "GET /v1/device": [Case()],
+    "POST /v1/device/sign": [
+        Case("device-sign", device_message, own=own_device_signature, absent=NO_IDENTITY),
+    ],
+    "POST /v1/device/tls": [Case("device-tls", handshake, absent=NO_IDENTITY)],
+    "POST /v1/device/raw": [Case("device-raw", {"digest": b64(bytes(32))}, absent=NO_IDENTITY)],
+    "GET /v1/device/storage-key": [Case("unwrap", tpm=True)],
     "GET /v1/fapi/object": [Case("host", query="?path=/HS/SRK/none", absent=("not_found",), tpm=True)],
     "GET /v1/admin/tenants": [Case("admin", lists="tenant")],
     "POST /v1/admin/tenants": [Case("admin", new_tenant, creates="tenant", status=(201,))],
@@ -265,6 +290,15 @@ RECIPES = {
     ],
     "GET /v1/admin/fapi/objects": [Case("admin", safe=False)],
     "DELETE /v1/admin/fapi/object": [Case("admin", query="?path=/HS/SRK/none", safe=False)],
+    "POST /v1/admin/device/init": [Case("admin", {"software": False}, safe=False)],
+    "POST /v1/admin/device/approve": [Case("admin", {}, safe=False)],
+    "POST /v1/admin/device/renew": [Case("admin", {}, safe=False)],
+    "POST /v1/admin/device/certificate": [Case("admin", {"pem": "-----BEGIN"}, safe=False)],
+    "POST /v1/admin/device/certificate-request": [
+        Case("admin", {"subject": "CN=gw-1", "dns": ["gw-1.example"]}, absent=NO_IDENTITY),
+    ],
+    "POST /v1/admin/device/migrate": [Case("admin", {"step": "begin"}, safe=False)],
+    "POST /v1/admin/device/reset": [Case("admin", {"clear_tpm": False}, status=(202,), safe=False)],
     "POST /v1/admin/tpm/accept": [Case("admin", {}, safe=False)],
 }
 

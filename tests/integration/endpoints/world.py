@@ -19,7 +19,8 @@ KEYS = {
 }
 AIKS = {"aik": {"type": "ecc-p256"}}
 STARTING_S = 20
-WORDS = ("random", "seal", "key", "sign", "aik", "usage", "decrypt", "import", "export")
+WORDS = ("random", "seal", "key", "sign", "aik", "usage", "decrypt", "import", "export", "unwrap",
+         "device-sign", "device-tls", "device-raw")
 
 
 class Missing(Exception):

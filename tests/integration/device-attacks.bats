@@ -1,0 +1,83 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# Who can write config_dir, and no more, does not take an identity in the TPM away.
+
+load helpers
+load device
+
+# forge FILE JSON: a copy of a record with a right checksum and the last generation.
+forge() {
+	local generation=9999999999999999999 sum
+	sum=$(printf '%s\n%s' "$generation" "$2" | sha256sum | cut -d ' ' -f 1)
+	printf 'holdfast-twin 1 %s %s\n%s' "$generation" "$sum" "$2" >"$1"
+}
+
+BLANK='{"version":1,"enabled":false,"present":false,"generation":2,"since":"2026-01-01T00:00:00Z"}'
+
+# drop JSON: both copies of config_dir say that.
+drop() {
+	forge "$T/config/device.identity.json" "$1"
+	forge "$T/config/device.identity.json.copy" "$1"
+}
+
+# as_before: the first key, its certificate, and whole records without an alarm at the next start.
+as_before() {
+	same_key first
+	proves
+	cmp "$T/config/$CERT" "$T/first.crt"
+	cmp "$T/config/device.identity.json" "$T/persist/holdfast/identity.json"
+	reboot
+	is_mode enabled
+	[[ $(device .alarm) == null ]]
+	same_key first
+}
+
+@test "attack: config_dir of a device in software, while the TPM fails" {
+	enabled
+	stop_daemon
+	stop_swtpm
+	rm -rf "$T/config"
+	mkdir "$T/config"
+	drop "$BLANK"
+	soft_pair
+	cp "$T/soft.key" "$T/config/device.key.pem"
+	cp "$T/soft.crt" "$T/config/$CERT"
+	cp "$T/persist/holdfast/identity.json" "$T/record"
+	boot
+	is_mode degraded
+	[[ $(device .alarm) == *'named another identity, or none'* ]]
+	signs_not tpm_failed
+	cmp "$T/persist/holdfast/identity.json" "$T/record"
+	reboot
+	is_mode enabled
+	quarantined
+	as_before
+}
+
+@test "attack: a blank record in config_dir makes no new identity" {
+	enabled
+	stop_daemon
+	drop "$BLANK"
+	reboot
+	is_mode enabled
+	[[ $(device .alarm) == *'named another identity, or none'* ]]
+	[[ $(device .generation) == 1 ]]
+	as_before
+}
+
+@test "attack: an altered record in config_dir is no conflict" {
+	local record
+	enabled
+	stop_daemon
+	record=$(tail -n +2 "$T/persist/holdfast/identity.json")
+	# Another Name, and a handle that is none of the owner's.
+	drop "$(jq -c '.name = .name[:8] + "00000000" + .name[16:]' <<<"$record")"
+	reboot
+	is_mode enabled
+	as_before
+	stop_daemon
+	drop "$(jq -c '.handle = 2172649472' <<<"$record")"
+	reboot
+	is_mode enabled
+	as_before
+}
