@@ -11,8 +11,8 @@
 #include <openssl/rsa.h>
 
 #include "base/mem.h"
+#include "base/tls.h"
 #include "openssl/key.h"
-#include "openssl/tls.h"
 
 /* The connection is free again, and what the service gave goes to OpenSSL's buffer. */
 static int finish(const struct key *key, struct hf *hf, int r, void *bytes, size_t len,

@@ -18,8 +18,8 @@
 
 #include "base/mem.h"
 #include "base/secret.h"
+#include "base/tls.h"
 #include "openssl/key.h"
-#include "openssl/tls.h"
 
 #define NAME_MAX_LEN 50u /* of a digest, as OpenSSL has it */
 

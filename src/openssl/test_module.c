@@ -25,9 +25,9 @@
 
 #include "base/base64.h"
 #include "base/json.h"
+#include "base/tls.h"
 #include "holdfast/error.h"
 #include "openssl/module.h"
-#include "openssl/tls.h"
 
 #define ASKED_MAX	4096u
 #define CONNECTIONS_MAX 512u

@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 #include "base/base64.h"
-#include "openssl/tls.h"
+#include "base/tls.h"
 #include "openssl/uri.h"
 
 #define LONG_NAME "0123456789012345678901234567890123456789012345678901234567890123"

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "base/tls.h"
 #include "crypto/hash.h"
 #include "service/device.h"
 #include "service/key.h"
@@ -104,30 +105,6 @@ static int read_message(struct device_op *device, struct err *err)
 	return 0;
 }
 
-/* RFC 8446, 4.4.3: 64 spaces, the context, a zero, and the hash of the handshake. */
-#define TLS_SPACES   64u
-#define TLS_HASH_MAX 48u /* SHA-384 of the cipher suite; the other ones have SHA-256 */
-static const char *const TLS_CONTEXTS[] = {"TLS 1.3, client CertificateVerify",
-					   "TLS 1.3, server CertificateVerify"};
-#define TLS_CONTEXT_SIZE sizeof("TLS 1.3, client CertificateVerify")
-#define TLS_CONTENT_MAX	 (TLS_SPACES + TLS_CONTEXT_SIZE + TLS_HASH_MAX)
-
-static bool is_tls_content(struct slice content)
-{
-	size_t i;
-
-	if (content.len != TLS_CONTENT_MAX && content.len != TLS_CONTENT_MAX - 16)
-		return false;
-	for (i = 0; i < TLS_SPACES; i++)
-		if (content.data[i] != 0x20)
-			return false;
-	for (i = 0; i < ARRAY_LEN(TLS_CONTEXTS); i++)
-		if (slice_equal(slice_of(content.data + TLS_SPACES, TLS_CONTEXT_SIZE),
-				slice_of(TLS_CONTEXTS[i], TLS_CONTEXT_SIZE)))
-			return true;
-	return false;
-}
-
 /* The key is a P-256 one, for which TLS 1.3 has one scheme (RFC 8446, 4.2.3). */
 static int read_tls_hash(const json_t *body, enum hash_alg *ret_hash, struct err *err)
 {
@@ -162,7 +139,7 @@ static int read_tls(struct device_op *device, struct err *err)
 	if (r < 0 && r != ERR_TOO_LARGE)
 		return r;
 	part = buf_slice(&content);
-	if (r < 0 || !is_tls_content(part))
+	if (r < 0 || !tls_is_content(part))
 		return err_set(err, ERR_INVALID,
 			       "/content: is not what TLS 1.3 signs (RFC 8446, 4.4.3)");
 	return hash_digest(device->hash, &part, 1, device->digest, err);

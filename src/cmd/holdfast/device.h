@@ -18,6 +18,9 @@ void device_put(struct buf *out, const struct json_t *device);
 const char *device_mode_meaning(const char *mode);
 const char *device_mode_remedy(const char *mode);
 
+/* A member's text; "" for null, what is no text, and what is not there. */
+const char *device_text(const struct json_t *object, const char *member);
+
 /* Seconds since 1970 as "2026-01-31 12:00:00 UTC"; false when there is no such date. */
 #define DEVICE_DATE_SIZE 40u
 bool device_date(int64_t seconds, char out[DEVICE_DATE_SIZE]);

@@ -75,7 +75,7 @@ bool device_date(int64_t seconds, char out[DEVICE_DATE_SIZE])
 
 /* --- lines --- */
 
-static const char *text_of(const json_t *object, const char *member)
+const char *device_text(const json_t *object, const char *member)
 {
 	const char *text = json_string_value(json_object_get(object, member));
 
@@ -84,7 +84,7 @@ static const char *text_of(const json_t *object, const char *member)
 
 static void put_member(struct buf *out, const char *label, const json_t *object, const char *member)
 {
-	cli_put_line(out, label, text_of(object, member));
+	cli_put_line(out, label, device_text(object, member));
 }
 
 static void put_mode(struct buf *out, const char *mode)
@@ -134,15 +134,15 @@ static void put_date(struct buf *out, const char *label, const json_t *seconds)
 
 static void put_certificate(struct buf *out, const char *label, const json_t *certificate)
 {
-	const char *subject = text_of(certificate, "subject");
+	const char *subject = device_text(certificate, "subject");
 	bool own = json_is_true(json_object_get(certificate, "self_signed"));
 
 	cli_put_line(out, label, subject[0] ? subject : "without a subject");
-	cli_put_line(out, "  issuer", own ? "itself" : text_of(certificate, "issuer"));
+	cli_put_line(out, "  issuer", own ? "itself" : device_text(certificate, "issuer"));
 	put_member(out, "  serial", certificate, "serial");
 	put_date(out, "  valid from", json_object_get(certificate, "not_before"));
 	put_date(out, "  valid until", json_object_get(certificate, "not_after"));
-	cli_put_line(out, "  problem", problem_in_words(text_of(certificate, "problem")));
+	cli_put_line(out, "  problem", problem_in_words(device_text(certificate, "problem")));
 }
 
 static void put_certificates(struct buf *out, const json_t *device)
@@ -176,7 +176,7 @@ static void put_to_do(struct buf *out, const json_t *device)
 {
 	if (json_is_true(json_object_get(device, "marker_lost")))
 		cli_put_line(out, "tpm_in_use", "had been deleted or edited; it was written anew");
-	cli_put_line(out, "to go on", device_mode_remedy(text_of(device, "mode")));
+	cli_put_line(out, "to go on", device_mode_remedy(device_text(device, "mode")));
 	if (json_is_true(json_object_get(device, "confirming")))
 		cli_put_line(out, "migration",
 			     "waits for holdfast device migrate --confirm, or --rollback");
@@ -186,7 +186,7 @@ static void put_to_do(struct buf *out, const json_t *device)
 
 void device_put(struct buf *out, const json_t *device)
 {
-	put_mode(out, text_of(device, "mode"));
+	put_mode(out, device_text(device, "mode"));
 	put_member(out, "since", device, "since");
 	put_member(out, "reason", device, "reason");
 	put_member(out, "ALARM", device, "alarm");

@@ -14,13 +14,6 @@
 #define CHANGED                                                                                    \
 	"Put the TPM back that holds the key; or begin anew, as root: holdfast device approve"
 
-static const char *text_of(const json_t *object, const char *member)
-{
-	const char *text = json_string_value(json_object_get(object, member));
-
-	return text ? text : "";
-}
-
 static bool is_set(const json_t *device, const char *member)
 {
 	return json_is_true(json_object_get(device, member));
@@ -42,7 +35,7 @@ static void judge_mode(const json_t *device, struct doctor_report *report)
 		{"degraded", DOCTOR_FAIL, "Make the TPM serve: the rows above say what it lacks."},
 		{"conflict", DOCTOR_FAIL, CHANGED},
 	};
-	const char *mode = text_of(device, "mode"), *reason = text_of(device, "reason");
+	const char *mode = device_text(device, "mode"), *reason = device_text(device, "reason");
 	const char *meaning = device_mode_meaning(mode);
 	struct doctor_row *row;
 	size_t i;
@@ -61,7 +54,7 @@ static void judge_mode(const json_t *device, struct doctor_report *report)
 
 static void judge_alarm(const json_t *device, struct doctor_report *report)
 {
-	const char *alarm = text_of(device, "alarm");
+	const char *alarm = device_text(device, "alarm");
 	struct doctor_row *row;
 
 	if (!alarm[0])
@@ -129,7 +122,7 @@ static void judge_end(const json_t *certificate, int64_t now, struct doctor_repo
 static void judge_certificate(const json_t *device, int64_t now, struct doctor_report *report)
 {
 	const json_t *certificate = json_object_get(device, "certificate");
-	const char *problem = text_of(certificate, "problem");
+	const char *problem = device_text(certificate, "problem");
 	struct doctor_row *row;
 
 	if (!json_is_object(certificate)) {

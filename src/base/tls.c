@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "openssl/tls.h"
+#include "base/tls.h"
 
 #include <stddef.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef OPENSSL_TLS_H
-#define OPENSSL_TLS_H
+#ifndef BASE_TLS_H
+#define BASE_TLS_H
 
 /* Tls: is this what TLS 1.3 signs in a CertificateVerify (RFC 8446, 4.4.3)? Pure. */
 
