@@ -100,8 +100,7 @@ refused() {
 	cat "$T/big" "$T/none" <(printf x) >"$T/longer"
 	# The byte before the last block's makes the padding.
 	cp "$T/big" "$T/padding"
-	printf '\xff' | dd of="$T/padding" bs=1 seek=$(($(stat -c %s "$T/big") - 17)) conv=notrunc \
-		status=none
+	flip "$T/padding" -17
 	refute cmp -s "$T/big" "$T/padding"
 	for big in cut behead longer padding none; do
 		refused "$T/small" "$T/$big"

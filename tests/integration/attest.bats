@@ -393,7 +393,7 @@ challenge() {
 	expect 422 damaged
 	api_json POST /v1/aiks/q/activate "{\"credential\":\"$(b64 "$T/rsa")\",\"ek\":\"ecc-p256\"}"
 	[[ $CODE == 400 || $CODE == 422 ]]
-	printf '\377' | dd of="$T/usual" bs=1 seek=20 conv=notrunc status=none
+	flip "$T/usual" 20
 	api_json POST /v1/aiks/q/activate "{\"credential\":\"$(b64 "$T/usual")\"}"
 	[[ $CODE == 400 || $CODE == 422 ]]
 	truncate -s -1 "$T/usual"

@@ -11,17 +11,6 @@ still_fine() {
 	[[ $(cat "$T/body") == kept ]]
 }
 
-# flip FILE OFFSET: inverts one byte; a negative offset counts from the end.
-flip() {
-	local at=$2 byte
-	if ((at < 0)); then
-		at=$(($(stat -c %s "$1") + at))
-	fi
-	byte=$(od -An -tu1 -j "$at" -N 1 "$1")
-	printf "$(printf '\\x%02x' $((byte ^ 255)))" |
-		dd of="$1" bs=1 seek="$at" conv=notrunc status=none
-}
-
 record() {
 	echo "$T/state/tenants/host/$1/$2"
 }

@@ -54,7 +54,7 @@ large() {
 	on legacy
 	head -c 20000000 /dev/urandom >"$T/plain"
 	hf seal --in "$T/plain" --out "$T/blob"
-	printf '\xff\x00\xff\x00' | dd of="$T/blob" bs=1 seek=19000000 conv=notrunc status=none
+	flip "$T/blob" 19000000
 	printf 'old' >"$T/back"
 	ends 1 unseal --in "$T/blob" --out "$T/back"
 	[[ $(cat "$T/back") == old ]]

@@ -68,7 +68,7 @@ quoting() { # type, hash, PCRs, what is said of them
 	openssl dgst "-$2" -verify "$T/pem" -signature "$T/plain" "$T/att"
 	refute check_quote "$2" 0a0b0d
 	# The first value begins behind the selections, two counts and its size.
-	printf 'x' | dd of="$T/pcrs" bs=1 seek=150 conv=notrunc status=none
+	flip "$T/pcrs" 150
 	refute check_quote "$2" 0a0b0c
 }
 
@@ -182,7 +182,7 @@ activating() { # type of the endorsement key
 	jq -r .secret "$T/out" | base64 -d | cmp - "$T/secret"
 	ends 1 aik activate other --ek "$1" --credential "$T/credential"
 	grep -q '^holdfast: damaged: ' "$T/err"
-	printf 'x' | dd of="$T/credential" bs=1 seek=30 conv=notrunc status=none
+	flip "$T/credential" 30
 	ends 1 aik activate gw --ek "$1" --credential "$T/credential"
 	ends 1 aik activate gw --credential "$T/nothing"
 	ends 2 aik activate gw

@@ -59,7 +59,7 @@ round_trips() {
 	printf 'old' >"$T/back"
 	for at in 3 100 150000; do
 		cp "$T/blob" "$T/bad"
-		printf '\xff\x00\xff\x00' | dd of="$T/bad" bs=1 seek="$at" conv=notrunc status=none
+		flip "$T/bad" "$at"
 		ends 1 unseal --in "$T/bad" --out "$T/back"
 		[[ $(cat "$T/back") == old ]]
 		ends 1 unseal --in "$T/bad"

@@ -67,6 +67,18 @@ refute() {
 	fi
 }
 
+# flip FILE OFFSET [MASK]: changes bits of one byte, all of them unless a mask is given; a negative
+# offset counts from the end. A value written over it would be no change once in 256 times.
+flip() {
+	local at=$2 byte
+	if ((at < 0)); then
+		at=$(($(stat -c %s "$1") + at))
+	fi
+	byte=$(od -An -tu1 -j "$at" -N 1 "$1")
+	printf "$(printf '\\x%02x' $((byte ^ ${3:-255})))" |
+		dd of="$1" bs=1 seek="$at" conv=notrunc status=none
+}
+
 # helper COMMAND..: runs in the background until the test ends.
 helper() {
 	"$@" >/dev/null 2>&1 3>&- &

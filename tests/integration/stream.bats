@@ -125,14 +125,6 @@ sizes() {
 	nothing_left
 }
 
-# flip FILE OFFSET: one bit.
-flip() {
-	local byte
-	byte=$(od -An -tu1 -j "$2" -N 1 "$1")
-	printf "\\x$(printf %02x $((byte ^ 1)))" |
-		dd of="$1" bs=1 seek="$2" conv=notrunc status=none
-}
-
 # damaged CODE: what is in $T/broken, by both ways of sending it.
 damaged() {
 	api_file POST /v1/unseal "$T/broken"
@@ -151,7 +143,7 @@ damage() {
 	# In the first, a middle and the last chunk, in a tag, and in the header.
 	for at in "$start" $((start + 65536)) $((size / 2)) $((size - 17)) $((size - 1)) 20; do
 		cp "$T/blob" "$T/broken"
-		flip "$T/broken" "$at"
+		flip "$T/broken" "$at" 1
 		damaged
 	done
 	# Cut within a chunk, between two, within a tag; a byte and a chunk too many.
@@ -210,7 +202,7 @@ damage() {
 	before=$(commands_sent)
 	unseal_blob
 	[[ $(($(commands_sent) - before)) == 1 ]]
-	flip "$T/blob" 4000000
+	flip "$T/blob" 4000000 1
 	api_file POST /v1/unseal "$T/blob"
 	expect 422
 	[[ $(grep -c '"operation":"seal".*"result":"ok"' "$T/log") == 2 ]]

@@ -197,8 +197,7 @@ sign() {
 @test "a damaged blob costs no command at all" {
 	on tpm
 	seal_text x "$T/blob"
-	size=$(stat -c %s "$T/blob")
-	printf '\377' | dd of="$T/blob" bs=1 seek=$((size - 40)) conv=notrunc status=none
+	flip "$T/blob" -40
 	cost api_file POST /v1/unseal "$T/blob"
 	expect 422 damaged
 	[[ $COST == 0 ]]
