@@ -7,15 +7,15 @@
 BUILD_PACKAGES=(
 	gcc libc6-dev meson ninja-build pkg-config scdoc libcmocka-dev
 	libtss2-dev libtss2-tcti-swtpm0 libtss2-tcti-device0
-	libmicrohttpd-dev libjansson-dev libconfuse-dev libssl-dev
+	libmicrohttpd-dev libjansson-dev libconfuse-dev libyaml-dev libssl-dev libcurl4-openssl-dev
 	swtpm openssl curl jq
 )
 TEST_PACKAGES=(
 	bats swtpm-tools tpm2-tools tpm2-openssl python3-tpm2-pytss strace socat procps xxd python3 python3-yaml
-	python3-jsonschema git
-	bubblewrap runc busybox-static
+	python3-jsonschema git python3-swift
+	bubblewrap runc podman busybox-static
 	libtpm2-pkcs11-1 libtpm2-pkcs11-tools opensc dbus-daemon dbus-bin
-	nginx-light libcurl4-openssl-dev binutils
+	nginx-light python3-botocore binutils
 	clang-format clang-tidy
 )
 # Where there is a TPM, its package starts a service that takes it; those tests are skipped there.
@@ -59,7 +59,7 @@ do_deps() {
 # Meson puts a program where its source is; people look for it in the build folder itself.
 link_programs() { # build folder
 	local program path
-	for program in holdfastd holdfast holdfast-client holdfast-fapi; do
+	for program in holdfastd holdfast holdfast-client holdfast-fapi holdfast-loader holdfast-origin; do
 		path=$(find "$1/src/cmd" -type f -name "$program" -perm -u+x | head -n 1)
 		[ -n "$path" ] || die "the build made no $program"
 		ln -sfn "${path#"$1"/}" "$1/$program"
@@ -84,5 +84,5 @@ do_build() {
 	[ $# -eq 0 ] || die "build takes no argument"
 	need_packages "${BUILD_PACKAGES[@]}"
 	compile "$build"
-	say "Built: build/holdfastd, build/holdfast, build/holdfast-client, build/holdfast-fapi"
+	say "Built in build/: holdfastd, holdfast, holdfast-client, holdfast-fapi, holdfast-loader, holdfast-origin"
 }

@@ -98,6 +98,33 @@ static void test_vectors(void **state)
 	assert_key(fleet, VECTOR_RESOURCE_KEY);
 }
 
+/* A server's way: the hash as it was sent, of its length and no other; without salts of hardware.
+ */
+static void test_hardware(void **state)
+{
+	static const char HASH[] =
+		"sdpQlsNOiwuddrrN4FW56cUzwgNjgAw7bGium0zs7Kwh1Q4D04QHmfFdrOHGIH70";
+	const struct v1_salts salts = salts_of("", "", "APISALT", "");
+	struct v1_user user = user_of("a@b.c", "pw", "");
+
+	(void)state;
+	user.hardware = slice_str(HASH);
+	assert_user(V1_HW, &salts, &user,
+		    "DPV6QYU5aOjFEGh+NWRr3AxuZzGK4eo0eiXts48XTDuMcpLsM7MKqsnOB15FwrDr",
+		    "bcbf25ab2d6815dc7296291383309a968ab59cb8da6d32d739503b24f460cc3c");
+	for (size_t len = 1; len < 2 * V1_KEY_TEXT; len++) {
+		uint8_t long_one[2 * V1_KEY_TEXT] = {0};
+		CLEANUP(secret_cleanup) struct secret *key = NULL;
+		struct err err = {0};
+
+		if (len == V1_KEY_TEXT)
+			continue;
+		user.hardware = slice_of(long_one, len);
+		assert_int_equal(v1_key_user(V1_HW, &salts, &user, &key, &err), ERR_INVALID);
+		assert_null(key);
+	}
+}
+
 static void test_archive(void **state)
 {
 	CLEANUP(secret_cleanup) struct secret *key = NULL;
@@ -171,8 +198,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_contract), cmocka_unit_test(test_vectors),
-		cmocka_unit_test(test_archive),	 cmocka_unit_test(test_fields),
-		cmocka_unit_test(test_missing),	 cmocka_unit_test(test_formulas),
+		cmocka_unit_test(test_hardware), cmocka_unit_test(test_archive),
+		cmocka_unit_test(test_fields),	 cmocka_unit_test(test_missing),
+		cmocka_unit_test(test_formulas),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -45,7 +45,8 @@ uint64_t v1_blob_size(uint64_t plain);
 /* --- the publisher --- */
 
 /* Where a blob is cut: 3,072 bytes, or 30 % rounded down if that is less. Readers never ask. */
-#define V1_CUT_MAX 3072u
+#define V1_CUT_MAX   3072u
+#define V1_SMALL_MAX (64u * 1024u) /* what readers take of who cuts elsewhere */
 size_t v1_cut(uint64_t blob);
 
 /* Sealing: plaintext in, blob out. The IV is fresh and random. */

@@ -104,6 +104,19 @@ static int user_text(const struct v1_salts *salts, const struct v1_user *user,
 	return text_of(fields, count, ret_text, err);
 }
 
+/* As the user says it, else of the fingerprint. */
+static int hardware_of(const struct v1_salts *salts, const struct v1_user *user,
+		       char ret_text[V1_KEY_TEXT], struct err *err)
+{
+	if (user->hardware.len == 0)
+		return v1_key_hardware(salts, user->fingerprint, ret_text, err);
+	if (user->hardware.len != V1_KEY_TEXT)
+		return err_set(err, ERR_INVALID, "the hardware's hash is not of %u characters",
+			       V1_KEY_TEXT);
+	memcpy(ret_text, user->hardware.data, V1_KEY_TEXT);
+	return 0;
+}
+
 int v1_key_user_text(enum v1_formula formula, const struct v1_salts *salts,
 		     const struct v1_user *user, struct secret **ret_text, struct err *err)
 {
@@ -113,7 +126,7 @@ int v1_key_user_text(enum v1_formula formula, const struct v1_salts *salts,
 	int r = secret_new(V1_KEY_TEXT, &text, err);
 
 	if (r == 0 && bound)
-		r = v1_key_hardware(salts, user->fingerprint, hardware, err);
+		r = hardware_of(salts, user, hardware, err);
 	if (r == 0)
 		r = user_text(salts, user, slice_of(hardware, bound ? sizeof(hardware) : 0),
 			      (char *)secret_data(text), err);

@@ -28,16 +28,20 @@ struct v1_salts {
 	struct slice resource; /* of the fleet's key */
 };
 
-/* Who asks. Borrowed; V1_NOHW takes no fingerprint. Tokens (JWT) have no part in any key. */
+/*
+ * Who asks. Borrowed; V1_NOHW takes neither fingerprint nor hash. Tokens (JWT) have no part in any
+ * key.
+ */
 struct v1_user {
 	struct slice email;
 	struct slice password;
 	struct slice fingerprint;
+	struct slice hardware; /* for servers, who know the hash only: V1_KEY_TEXT; else empty */
 };
 
 /*
- * Below: ERR_INVALID when a field that is needed is empty or any is over V1_FIELD_MAX; the error
- * names the field, never its content.
+ * Below: ERR_INVALID when a field that is needed is empty or any is over V1_FIELD_MAX, or a hash of
+ * another length; the error names the field, never its content.
  */
 
 /* The hardware hash that servers know a machine by: V1_KEY_TEXT characters, no NUL. */

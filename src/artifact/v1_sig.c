@@ -36,6 +36,13 @@ int v1_sig_verify(struct slice sig, const struct v1_release *release, struct sli
 	return r < 0 ? r : cms_verify(sig, buf_slice(&text), &trust, err);
 }
 
+int v1_sig_verify_signer(struct slice sig, struct slice anchors, int64_t at, struct err *err)
+{
+	const struct cms_trust trust = {.anchors = anchors, .usage = V1_SIG_USAGE, .at = at};
+
+	return cms_verify_signer(sig, &trust, err);
+}
+
 int v1_sig_make(const struct v1_release *release, const struct pkey *key, struct slice chain,
 		struct buf *ret_sig, struct err *err)
 {

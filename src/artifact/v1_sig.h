@@ -28,6 +28,10 @@ int v1_sig_text(const struct v1_release *release, struct buf *ret_text, struct e
 int v1_sig_verify(struct slice sig, const struct v1_release *release, struct slice anchors,
 		  int64_t at, struct err *err) MUST_CHECK;
 
+/* As cms_verify_signer(): what can be said of a signature before its blob is there. */
+int v1_sig_verify_signer(struct slice sig, struct slice anchors, int64_t at, struct err *err)
+	MUST_CHECK;
+
 /* As cms_sign(). */
 int v1_sig_make(const struct v1_release *release, const struct pkey *key, struct slice chain,
 		struct buf *ret_sig, struct err *err) MUST_CHECK;

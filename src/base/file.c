@@ -27,7 +27,7 @@ bool file_is_temp(const char *name)
 }
 
 /* Names of temporary files are refused as well: the next sweep would delete them. */
-static int check_name(const char *name, struct err *err)
+int file_check_name(const char *name, struct err *err)
 {
 	if (name[0] == '\0' || strlen(name) > NAME_MAX || strchr(name, '/') ||
 	    strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || file_is_temp(name))
@@ -69,7 +69,7 @@ static int change_code(int errnum)
 }
 
 /* Makes a content durable, before it has its name. */
-static int sync_content(int fd, const char *name, struct err *err)
+int file_sync_content(int fd, const char *name, struct err *err)
 {
 	if (fsync(fd) < 0)
 		return err_set_errno(err, ERR_INTERNAL, errno, "cannot make %s durable", name);
@@ -106,7 +106,7 @@ static int finish_folder(int parent, const char *name, mode_t mode, struct err *
 
 	if (made < 0 || fchmod(made, mode) < 0)
 		return err_set_errno(err, ERR_INTERNAL, errno, "cannot make folder %s", name);
-	return sync_content(made, name, err);
+	return file_sync_content(made, name, err);
 }
 
 /*
@@ -205,7 +205,7 @@ int file_open_dir(int at, const char *path, bool create, mode_t mode, int *ret_f
 
 int file_make_dir(int parent, const char *name, mode_t mode, int *ret_fd, struct err *err)
 {
-	int r = check_name(name, err);
+	int r = file_check_name(name, err);
 
 	if (r == 0)
 		r = make_folder(parent, name, mode, err);
@@ -214,13 +214,13 @@ int file_make_dir(int parent, const char *name, mode_t mode, int *ret_fd, struct
 
 /* --- reading --- */
 
-static int open_regular(int dir, const char *name, int *ret_fd, size_t *ret_size, struct err *err)
+int file_open(int dir, const char *name, int *ret_fd, uint64_t *ret_size, struct err *err)
 {
 	CLEANUP(fd_close_cleanup) int fd = -1;
 	struct stat st;
 	int r;
 
-	r = check_name(name, err);
+	r = file_check_name(name, err);
 	if (r < 0)
 		return r;
 	fd = openat(dir, name, OPEN_FILE);
@@ -228,7 +228,7 @@ static int open_regular(int dir, const char *name, int *ret_fd, size_t *ret_size
 		return err_set_errno(err, read_code(errno), errno, "cannot open %s", name);
 	if (!S_ISREG(st.st_mode))
 		return err_set(err, ERR_UNREADABLE, "%s is not a regular file", name);
-	*ret_size = (size_t)st.st_size;
+	*ret_size = (uint64_t)st.st_size;
 	*ret_fd = fd;
 	fd = -1;
 	return 0;
@@ -264,15 +264,15 @@ int file_read(int dir, const char *name, struct buf *ret_bytes, struct err *err)
 {
 	CLEANUP(fd_close_cleanup) int fd = -1;
 	size_t before = ret_bytes->len;
-	size_t size;
+	uint64_t size;
 	int r;
 
-	r = open_regular(dir, name, &fd, &size, err);
+	r = file_open(dir, name, &fd, &size, err);
 	if (r < 0)
 		return r;
 	if (!buf_ok(ret_bytes))
 		return err_set(err, ERR_INTERNAL, "no room to read %s", name);
-	r = read_to_end(fd, name, size, ret_bytes, err);
+	r = read_to_end(fd, name, (size_t)size, ret_bytes, err);
 	if (r < 0 && ret_bytes->len > before) {
 		wipe(ret_bytes->data + before, ret_bytes->len - before);
 		ret_bytes->len = before;
@@ -286,15 +286,17 @@ int file_read_secret(int dir, const char *name, size_t max, struct secret **ret_
 	CLEANUP(fd_close_cleanup) int fd = -1;
 	CLEANUP(secret_cleanup) struct secret *secret = NULL;
 	size_t size, done = 0;
+	uint64_t there;
 	uint8_t beyond;
 	ssize_t n;
 	int r;
 
-	r = open_regular(dir, name, &fd, &size, err);
+	r = file_open(dir, name, &fd, &there, err);
 	if (r < 0)
 		return r;
-	if (size > max)
+	if (there > max)
 		return err_set(err, ERR_TOO_LARGE, "%s is too large", name);
+	size = (size_t)there;
 	r = secret_new(size, &secret, err);
 	if (r < 0)
 		return r;
@@ -438,7 +440,7 @@ int file_write(int dir, const char *name, struct slice bytes, mode_t mode, enum 
 	CLEANUP(temp_fini) struct temp temp = {.dir = dir, .fd = -1};
 	int r;
 
-	r = check_name(name, err);
+	r = file_check_name(name, err);
 	if (r < 0)
 		return r;
 	r = temp_open(&temp, name, err);
@@ -446,7 +448,7 @@ int file_write(int dir, const char *name, struct slice bytes, mode_t mode, enum 
 		return r;
 	if (fchmod(temp.fd, mode) < 0 || write_all(temp.fd, bytes) < 0)
 		return err_set_errno(err, ERR_INTERNAL, errno, "cannot write %s", name);
-	r = sync_content(temp.fd, name, err);
+	r = file_sync_content(temp.fd, name, err);
 	if (r < 0)
 		return r;
 	return temp_publish(&temp, name, how, err);
@@ -507,7 +509,7 @@ int file_draft_new(int dir, const char *name, mode_t mode, struct file_draft **r
 		   struct err *err)
 {
 	CLEANUP(file_draft_cleanup) struct file_draft *draft = NULL;
-	int r = check_name(name, err);
+	int r = file_check_name(name, err);
 
 	if (r < 0)
 		return r;
@@ -537,7 +539,7 @@ int file_draft_write(struct file_draft *draft, struct slice bytes, struct err *e
 
 int file_draft_publish(struct file_draft *draft, enum file_write how, struct err *err)
 {
-	int r = sync_content(draft->temp.fd, draft->name, err);
+	int r = file_sync_content(draft->temp.fd, draft->name, err);
 
 	if (r == 0 && draft->temp.name[0] == '\0')
 		r = draft_link(draft, err);
@@ -555,7 +557,7 @@ void file_draft_free(struct file_draft *draft)
 
 int file_remove(int dir, const char *name, struct err *err)
 {
-	int r = check_name(name, err);
+	int r = file_check_name(name, err);
 
 	if (r < 0)
 		return r;
@@ -587,7 +589,7 @@ void file_overwrite(int dir, const char *name)
 
 int file_erase(int dir, const char *name, struct err *err)
 {
-	int r = check_name(name, err);
+	int r = file_check_name(name, err);
 
 	if (r < 0)
 		return r;
@@ -598,23 +600,23 @@ int file_erase(int dir, const char *name, struct err *err)
 int file_sync(int dir, const char *name, struct err *err)
 {
 	CLEANUP(fd_close_cleanup) int fd = -1;
-	size_t size;
+	uint64_t size;
 	int r;
 
 	if (!name)
 		return file_sync_folder(dir, "names in a folder", err);
-	r = open_regular(dir, name, &fd, &size, err);
+	r = file_open(dir, name, &fd, &size, err);
 	if (r == 0)
-		r = sync_content(fd, name, err);
+		r = file_sync_content(fd, name, err);
 	return r < 0 ? r : file_sync_folder(dir, name, err);
 }
 
 int file_move_passing(int from_dir, const char *from, int to_dir, const char *to, struct err *err)
 {
-	int r = check_name(from, err);
+	int r = file_check_name(from, err);
 
 	if (r == 0)
-		r = check_name(to, err);
+		r = file_check_name(to, err);
 	if (r == 0 && rename_new(from_dir, from, to_dir, to) < 0)
 		r = err_set_errno(err, change_code(errno), errno, "cannot move %s", from);
 	return r;
@@ -628,4 +630,15 @@ int file_move(int from_dir, const char *from, int to_dir, const char *to, struct
 	if (r == 0)
 		r = file_sync_folder(to_dir, to, err);
 	return r < 0 ? r : file_sync_folder(from_dir, from, err);
+}
+
+int file_replace(int dir, const char *from, const char *to, struct err *err)
+{
+	int r = file_check_name(from, err);
+
+	if (r == 0)
+		r = file_check_name(to, err);
+	if (r == 0 && renameat(dir, from, dir, to) < 0)
+		r = err_set_errno(err, change_code(errno), errno, "cannot write %s", to);
+	return r < 0 ? r : file_sync_folder(dir, to, err);
 }

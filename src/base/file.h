@@ -38,6 +38,10 @@ int file_open_dir(int at, const char *path, bool create, mode_t mode, int *ret_f
 int file_make_dir(int parent, const char *name, mode_t mode, int *ret_fd, struct err *err)
 	MUST_CHECK;
 
+/* For reading; a link, or what is no regular file, is ERR_UNREADABLE. */
+int file_open(int dir, const char *name, int *ret_fd, uint64_t *ret_size, struct err *err)
+	MUST_CHECK;
+
 /* Appends the whole file to @ret_bytes; ERR_TOO_LARGE when that would exceed its max. */
 int file_read(int dir, const char *name, struct buf *ret_bytes, struct err *err) MUST_CHECK;
 
@@ -70,6 +74,24 @@ int file_draft_write(struct file_draft *draft, struct slice bytes, struct err *e
 int file_draft_publish(struct file_draft *draft, enum file_write how, struct err *err) MUST_CHECK;
 void file_draft_free(struct file_draft *draft); /* NULL is allowed */
 MEM_DEFINE_CLEANUP(file_draft)
+
+/*
+ * Part: a file that grows under one name, also over several runs of the program, and gets another
+ * when it is whole. What was written survives a kill; a power cut only what file_part_sync() made
+ * durable, content and name. Where the file does not exist it is made, with exactly @mode; one that
+ * is no regular file, or has a second name, is ERR_UNREADABLE. The descriptor reads too.
+ */
+int file_part_open(int dir, const char *name, mode_t mode, int *ret_fd, uint64_t *ret_size,
+		   struct err *err) MUST_CHECK;
+int file_part_write(int fd, uint64_t at, struct slice bytes, struct err *err) MUST_CHECK;
+int file_part_cut(int fd, uint64_t size, struct err *err) MUST_CHECK;
+int file_part_sync(int dir, int fd, struct err *err) MUST_CHECK;
+
+/*
+ * Gives the synced file @from the name @to, durably and in one step; what had that name is gone.
+ * ERR_NOT_FOUND, ERR_CONFLICT (a folder has it), ERR_INTERNAL.
+ */
+int file_replace(int dir, const char *from, const char *to, struct err *err) MUST_CHECK;
 
 /* Removes durably; ERR_NOT_FOUND when it was absent. */
 int file_remove(int dir, const char *name, struct err *err) MUST_CHECK;

@@ -17,6 +17,12 @@ bool file_is_temp(const char *name);
 /* Its bytes, as file_erase() does; what cannot be overwritten stays as it is. */
 void file_overwrite(int dir, const char *name);
 
+/* A single component, and none of ours for temporary files. ERR_INVALID. */
+int file_check_name(const char *name, struct err *err) MUST_CHECK;
+
+/* Makes a content durable. */
+int file_sync_content(int fd, const char *name, struct err *err) MUST_CHECK;
+
 /* Makes a change of names durable. Never ERR_DISK_FULL, which promises that nothing changed. */
 int file_sync_folder(int fd, const char *name, struct err *err) MUST_CHECK;
 

@@ -9,11 +9,12 @@
 
 #include <confuse.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "base/secret.h"
 #include "conf/guard.h"
-#include "conf/schema.h"
 #include "conf/value.h"
 
 /* Per `{` of the file the guard adds a few bytes. */
@@ -31,7 +32,7 @@ struct reader;
 
 struct binding {
 	struct reader *reader;
-	enum schema_section_id section;
+	unsigned section;
 	const struct schema_field *field; /* NULL for a mark */
 	unsigned line;			  /* where the key was set, 0 = it was not */
 };
@@ -39,13 +40,14 @@ struct binding {
 struct reader {
 	const char *file;
 	unsigned last_line;
-	struct conf *conf;
-	struct conf_tenant *tenant; /* whose section is open */
+	const struct reader_target *target;
+	const struct schema *schema; /* the target's */
+	void *titled;		     /* the section that is open */
 	struct binding *bindings;
 	size_t binding_count;
 	cfg_opt_t *options; /* all arrays of options, one after another */
 	size_t option_count;
-	cfg_opt_t *of_section[SCHEMA_SECTION_COUNT];
+	cfg_opt_t *of_section[SCHEMA_SECTIONS_MAX];
 	bool failed;   /* err is set */
 	bool complete; /* the mark at the end was met at the top level */
 	struct err *err;
@@ -99,21 +101,21 @@ static struct binding *binding_of(const cfg_opt_t *option)
 }
 
 /* "a, b, c": the keys and sections that @id knows. */
-static void put_known(struct buf *buf, enum schema_section_id id)
+static void put_known(struct buf *buf, const struct schema *schema, unsigned id)
 {
-	size_t count, i;
-	const struct schema_field *fields = schema_fields(&count);
 	const char *comma = "";
+	unsigned child;
+	size_t i;
 
-	for (i = 0; i < count; i++) {
-		if (fields[i].section != id)
+	for (i = 0; i < schema->field_count; i++) {
+		if (schema->fields[i].section != id)
 			continue;
-		buf_printf(buf, "%s%s", comma, fields[i].key);
+		buf_printf(buf, "%s%s", comma, schema->fields[i].key);
 		comma = ", ";
 	}
-	for (i = SCHEMA_ROOT + 1; i < SCHEMA_SECTION_COUNT; i++)
-		if (SCHEMA_SECTIONS[i].parent == id)
-			buf_printf(buf, ", %s", SCHEMA_SECTIONS[i].name);
+	for (child = SCHEMA_ROOT + 1; child < schema->section_count; child++)
+		if (schema->sections[child].parent == id)
+			buf_printf(buf, ", %s", schema->sections[child].name);
 	buf_put_u8(buf, 0);
 }
 
@@ -137,7 +139,7 @@ static const char *advice_for(const char *message)
 	for (i = 0; i < ARRAY_LEN(ADVICE); i++)
 		if (strncmp(message, ADVICE[i].begins, strlen(ADVICE[i].begins)) == 0)
 			return ADVICE[i].advice;
-	return "see holdfast.conf(5)";
+	return NULL;
 }
 
 /* libconfuse's errors. The first option of every section is its mark, which knows the reader. */
@@ -145,59 +147,30 @@ static void on_error(cfg_t *cfg, const char *fmt, va_list ap) PRINTF_LIKE(2, 0);
 static void on_error(cfg_t *cfg, const char *fmt, va_list ap)
 {
 	const struct binding *mark = binding_of(&cfg->opts[0]);
+	const struct schema *schema = mark->reader->schema;
 	CLEANUP(buf_fini) struct buf known = BUF_INIT(KNOWN_MAX);
 	char detail[DETAIL_MAX];
 	char why[DETAIL_MAX + KNOWN_MAX + 16];
+	const char *advice;
 
 	if (past_end(mark->reader, cfg))
 		return;
 	(void)vsnprintf(detail, sizeof(detail), fmt, ap);
+	advice = advice_for(detail);
 	if (strncmp(detail, "no such option", strlen("no such option")) == 0)
-		put_known(&known, mark->section);
-	(void)snprintf(why, sizeof(why), "%s; %s%s", detail, known.len > 0 ? "allowed: " : "",
-		       known.len > 0 && buf_ok(&known) ? (const char *)known.data
-						       : advice_for(detail));
+		put_known(&known, schema, mark->section);
+	if (known.len > 0 && buf_ok(&known))
+		(void)snprintf(why, sizeof(why), "%s; allowed: %s",
+			       schema->secret ? "no such key" : detail, (const char *)known.data);
+	else
+		(void)snprintf(why, sizeof(why), "%s; %s%s",
+			       schema->secret ? "this cannot be read" : detail,
+			       advice ? "" : "see ", advice ? advice : schema->manual);
+	wipe(detail, sizeof(detail));
 	fail(mark->reader, (unsigned)cfg->line, why);
 }
 
 /* --- what the file says --- */
-
-int reader_tenant_init(struct conf_tenant *tenant, const char *name, struct err *err)
-{
-	int r;
-
-	r = conf_tenant_name(name, err);
-	if (r < 0)
-		return r;
-	tenant->name = strdup(name);
-	if (!tenant->name)
-		return err_set(err, ERR_INTERNAL, "memory is short");
-	return value_defaults(tenant, true, strcmp(name, "host") == 0, err);
-}
-
-void reader_tenant_fini(struct conf_tenant *tenant)
-{
-	value_clear_all(tenant, true);
-	free(tenant->name);
-	*tenant = (struct conf_tenant){0};
-}
-
-/* The array is made at its full size with the first tenant and never moves. */
-static int add_tenant(struct reader *reader, const char *name)
-{
-	struct conf *conf = reader->conf;
-	struct err *err = reader->err;
-
-	if (conf->tenant_count >= READER_TENANTS_MAX)
-		return err_set(err, ERR_INVALID, "too many tenants; allowed: %u",
-			       READER_TENANTS_MAX);
-	if (!conf->tenants)
-		conf->tenants = calloc(READER_TENANTS_MAX, sizeof(*conf->tenants));
-	if (!conf->tenants)
-		return err_set(err, ERR_INTERNAL, "memory is short");
-	reader->tenant = &conf->tenants[conf->tenant_count++];
-	return reader_tenant_init(reader->tenant, name, err);
-}
 
 /* True when @option was set before in this section. */
 static bool set_again(cfg_opt_t *option)
@@ -213,14 +186,15 @@ static int on_section(cfg_t *cfg, cfg_opt_t *option, const char *value, void *re
 {
 	const struct binding *binding = binding_of(option);
 	struct reader *reader = binding->reader;
-	const struct schema_section *section = &SCHEMA_SECTIONS[binding->section];
+	const struct schema_section *section = &reader->schema->sections[binding->section];
 	int r = 0;
 
 	(void)value;
 	if (past_end(reader, cfg))
 		return -1;
 	if (section->titled)
-		r = add_tenant(reader, cfg_title(cfg));
+		r = reader->target->begin(reader->target->base, cfg_title(cfg), &reader->titled,
+					  reader->err);
 	else if (set_again(option))
 		r = err_set(reader->err, ERR_INVALID,
 			    "section %s stands twice in the file; allowed: once", section->name);
@@ -228,7 +202,8 @@ static int on_section(cfg_t *cfg, cfg_opt_t *option, const char *value, void *re
 		fail_here(reader, (unsigned)cfg->line);
 		return -1;
 	}
-	reader->conf->sections |= UINT32_C(1) << binding->section;
+	if (reader->target->sections)
+		*reader->target->sections |= UINT32_C(1) << binding->section;
 	*(long *)result = 0;
 	return 0;
 }
@@ -273,8 +248,8 @@ static int take(const struct binding *binding, cfg_opt_t *option, const char *te
 {
 	struct reader *reader = binding->reader;
 	const struct schema_field *field = binding->field;
-	bool of_tenant = field->section == SCHEMA_TENANT;
-	void *base = of_tenant ? (void *)reader->tenant : (void *)reader->conf;
+	bool titled = schema_is_titled(reader->schema, field);
+	void *base = titled ? reader->titled : reader->target->base;
 	int r;
 
 	if (schema_is_list(field))
@@ -284,7 +259,7 @@ static int take(const struct binding *binding, cfg_opt_t *option, const char *te
 	r = value_store(field, base, text, reader->err);
 	if (r < 0)
 		return r;
-	return of_tenant ? conf_tenant_check(reader->tenant, reader->err) : 0;
+	return titled ? reader->target->check(base, reader->err) : 0;
 }
 
 static int on_value(cfg_t *cfg, cfg_opt_t *option, const char *value, void *result)
@@ -322,13 +297,13 @@ static cfg_opt_t *add_option(struct reader *reader, const char *name, cfg_callba
 	return option;
 }
 
-static void add_fields(struct reader *reader, enum schema_section_id id)
+static void add_fields(struct reader *reader, unsigned id)
 {
-	size_t count, i;
-	const struct schema_field *fields = schema_fields(&count);
+	const struct schema_field *fields = reader->schema->fields;
 	cfg_opt_t *option;
+	size_t i;
 
-	for (i = 0; i < count; i++) {
+	for (i = 0; i < reader->schema->field_count; i++) {
 		if (fields[i].section != id)
 			continue;
 		option = add_option(reader, fields[i].key, on_value,
@@ -338,19 +313,19 @@ static void add_fields(struct reader *reader, enum schema_section_id id)
 	}
 }
 
-static void add_sections(struct reader *reader, enum schema_section_id parent)
+static void add_sections(struct reader *reader, unsigned parent)
 {
+	const struct schema_section *sections = reader->schema->sections;
 	unsigned id;
 
-	for (id = SCHEMA_ROOT + 1; id < SCHEMA_SECTION_COUNT; id++) {
-		if (SCHEMA_SECTIONS[id].parent != parent)
+	for (id = SCHEMA_ROOT + 1; id < reader->schema->section_count; id++) {
+		if (sections[id].parent != parent)
 			continue;
 		reader->options[reader->option_count++] = (cfg_opt_t){
-			.name = SCHEMA_SECTIONS[id].name,
+			.name = sections[id].name,
 			.type = CFGT_SEC,
-			.flags = SCHEMA_SECTIONS[id].titled
-					 ? CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES
-					 : CFGF_NONE,
+			.flags = sections[id].titled ? CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES
+						     : CFGF_NONE,
 			.subopts = reader->of_section[id],
 		};
 	}
@@ -360,16 +335,15 @@ static void add_sections(struct reader *reader, enum schema_section_id parent)
  * option behind the last one of a section ends its array. */
 static int build_options(struct reader *reader)
 {
-	size_t count;
+	size_t count = reader->schema->field_count;
 	unsigned id;
 
-	(void)schema_fields(&count);
-	count += SCHEMA_SECTION_COUNT * (EXTRA_OPTIONS + 1);
+	count += reader->schema->section_count * (EXTRA_OPTIONS + 1);
 	reader->bindings = calloc(count, sizeof(*reader->bindings));
 	reader->options = calloc(count, sizeof(*reader->options));
 	if (!reader->bindings || !reader->options)
 		return err_set(reader->err, ERR_INTERNAL, "memory is short");
-	for (id = SCHEMA_SECTION_COUNT; id-- > 0;) {
+	for (id = reader->schema->section_count; id-- > 0;) {
 		reader->of_section[id] = &reader->options[reader->option_count];
 		(void)add_option(reader, id == SCHEMA_ROOT ? GUARD_MARK_END : GUARD_MARK_SECTION,
 				 id == SCHEMA_ROOT ? on_end : on_section,
@@ -397,7 +371,7 @@ static int check_handles(struct reader *reader)
 
 		if (!binding->field || binding->field->kind != SCHEMA_HANDLE)
 			continue;
-		memcpy(&values[count], (const char *)reader->conf + binding->field->offset,
+		memcpy(&values[count], (const char *)reader->target->base + binding->field->offset,
 		       sizeof(values[count]));
 		handles[count] = binding;
 		for (j = 0; j < count; j++) {
@@ -417,6 +391,7 @@ static int check_handles(struct reader *reader)
 static int parse(struct reader *reader, const char *text)
 {
 	CLEANUP(config_cleanup) cfg_t *cfg = NULL;
+	char why[64];
 	int r;
 
 	cfg = cfg_init(reader->of_section[SCHEMA_ROOT], CFGF_NONE);
@@ -424,14 +399,20 @@ static int parse(struct reader *reader, const char *text)
 		return err_set(reader->err, ERR_INTERNAL, "memory is short");
 	(void)cfg_set_error_function(cfg, on_error);
 	r = cfg_parse_buf(cfg, text);
-	if (r != CFG_SUCCESS || !reader->complete)
-		fail(reader, (unsigned)cfg->line, "this cannot be read; see holdfast.conf(5)");
+	if (r != CFG_SUCCESS || !reader->complete) {
+		(void)snprintf(why, sizeof(why), "this cannot be read; see %s",
+			       reader->schema->manual);
+		fail(reader, (unsigned)cfg->line, why);
+	}
 	return reader->failed ? reader->err->code : 0;
 }
 
-int reader_run(struct slice text, const char *file, struct conf *conf, struct err *err)
+static int run(const struct reader_target *target, struct slice text, const char *file,
+	       struct err *err)
 {
-	CLEANUP(reader_fini) struct reader reader = {.file = file, .conf = conf, .err = err};
+	CLEANUP(reader_fini)
+	struct reader reader = {
+		.file = file, .target = target, .schema = target->schema, .err = err};
 	CLEANUP(buf_fini) struct buf guarded = BUF_INIT(GUARDED_MAX(text.len));
 	int r;
 
@@ -445,4 +426,18 @@ int reader_run(struct slice text, const char *file, struct conf *conf, struct er
 	if (r < 0)
 		return r;
 	return check_handles(&reader);
+}
+
+/* The parser is one for the whole process, and a reload may be at it. */
+int reader_run(const struct reader_target *target, struct slice text, const char *file,
+	       struct err *err)
+{
+	static atomic_flag at_work = ATOMIC_FLAG_INIT;
+	int r;
+
+	if (atomic_flag_test_and_set(&at_work))
+		return err_set(err, ERR_CONFLICT, "the configuration is being read just now");
+	r = run(target, text, file, err);
+	atomic_flag_clear(&at_work);
+	return r;
 }

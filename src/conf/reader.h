@@ -9,19 +9,25 @@
 
 #include "base/buf.h"
 #include "base/err.h"
-#include "conf/conf.h"
+#include "conf/schema.h"
 
-/* Sections `tenant` that one file may have. */
-#define READER_TENANTS_MAX 1024u
+/* Where the values go. */
+struct reader_target {
+	const struct schema *schema;
+	void *base;	    /* its struct, with all defaults */
+	uint32_t *sections; /* gets the bit of each section that the text has; NULL: not asked */
+	/* Only of schemas with titled sections: makes one, *ret_titled is its struct. */
+	int (*begin)(void *base, const char *title, void **ret_titled, struct err *err);
+	/* After each of its keys: whether they go together. */
+	int (*check)(const void *titled, struct err *err);
+};
 
 /*
- * Puts what @text says over the defaults in @conf, which is half done after a failure.
- * ERR_INVALID with "FILE:LINE: what, and what is allowed", or ERR_INTERNAL (memory).
+ * Puts what @text says over the defaults in @target, which is half done after a failure.
+ * ERR_INVALID with "FILE:LINE: what, and what is allowed", ERR_CONFLICT when another thread reads,
+ * or ERR_INTERNAL (memory).
  */
-int reader_run(struct slice text, const char *file, struct conf *conf, struct err *err) MUST_CHECK;
-
-/* Makes the zeroed @tenant one with all defaults; on failure it can be given to _fini() too. */
-int reader_tenant_init(struct conf_tenant *tenant, const char *name, struct err *err) MUST_CHECK;
-void reader_tenant_fini(struct conf_tenant *tenant);
+int reader_run(const struct reader_target *target, struct slice text, const char *file,
+	       struct err *err) MUST_CHECK;
 
 #endif

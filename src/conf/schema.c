@@ -11,10 +11,7 @@
 #include "base/tpm_range.h"
 #include "broker/commands.h"
 #include "conf/conf.h"
-
-#define LOWER  "abcdefghijklmnopqrstuvwxyz"
-#define UPPER  "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-#define DIGITS "0123456789"
+#include "conf/rule.h"
 
 #define ACCOUNT_MAX   31u
 #define FILE_NAME_MAX 64u
@@ -24,7 +21,7 @@
 #define UID_LAST      4294967294u /* 4294967295 means "no user" to the kernel */
 #define PCR_LAST      23u
 
-const struct schema_section SCHEMA_SECTIONS[SCHEMA_SECTION_COUNT] = {
+static const struct schema_section SECTIONS[SCHEMA_SECTION_COUNT] = {
 	[SCHEMA_ROOT] = {.name = "the top level", .parent = SCHEMA_ROOT},
 	[SCHEMA_TPM] = {.name = "tpm", .parent = SCHEMA_ROOT},
 	[SCHEMA_PATHS] = {.name = "paths", .parent = SCHEMA_ROOT},
@@ -40,66 +37,23 @@ const struct schema_section SCHEMA_SECTIONS[SCHEMA_SECTION_COUNT] = {
 
 /* --- what texts must look like --- */
 
-static bool made_of(const char *text, const char *alphabet, size_t max)
-{
-	size_t len = strlen(text);
-
-	return len >= 1 && len <= max && strspn(text, alphabet) == len;
-}
-
-/* Decimal without leading zeros, up to @last. */
-static bool is_decimal(const char *text, uint64_t last)
-{
-	uint64_t n = 0;
-	size_t i;
-
-	if (!made_of(text, DIGITS, 10) || (text[0] == '0' && text[1] != '\0'))
-		return false;
-	for (i = 0; text[i] != '\0'; i++)
-		n = n * 10 + (uint64_t)(text[i] - '0');
-	return n <= last;
-}
-
-/* A component `..` would lead out of the folder that the reader of the file sees. */
-static bool is_absolute(const char *text)
-{
-	const char *part = text;
-
-	if (text[0] != '/')
-		return false;
-	for (; part; part = strchr(part, '/')) {
-		part += strspn(part, "/");
-		if (strncmp(part, "..", 2) == 0 && (part[2] == '/' || part[2] == '\0'))
-			return false;
-	}
-	return true;
-}
-
-static bool is_absolute_or_empty(const char *text)
-{
-	return text[0] == '\0' || is_absolute(text);
-}
-
 static bool is_home_or_absolute(const char *text)
 {
-	return is_absolute(text[0] == '~' ? text + 1 : text);
+	return rule_is_absolute(text[0] == '~' ? text + 1 : text);
 }
 
 /* These names are written into rules of udev and systemd. */
 static bool is_account_or_empty(const char *text)
 {
-	return text[0] == '\0' || (made_of(text, LOWER UPPER DIGITS "_-", ACCOUNT_MAX) &&
-				   !strchr(DIGITS "-", text[0]));
+	return text[0] == '\0' ||
+	       (rule_made_of(text, RULE_LOWER RULE_UPPER RULE_DIGITS "_-", ACCOUNT_MAX) &&
+		!strchr(RULE_DIGITS "-", text[0]));
 }
 
 static bool is_file_name(const char *text)
 {
-	return made_of(text, LOWER UPPER DIGITS "._-", FILE_NAME_MAX) && text[0] != '.';
-}
-
-static bool is_not_empty(const char *text)
-{
-	return text[0] != '\0';
+	return rule_made_of(text, RULE_LOWER RULE_UPPER RULE_DIGITS "._-", FILE_NAME_MAX) &&
+	       text[0] != '.';
 }
 
 /* What is never let through would be a promise that is not kept. */
@@ -118,12 +72,12 @@ static bool is_allowable(const char *text)
 
 static bool is_peer(const char *text)
 {
-	return strncmp(text, "uid:", 4) == 0 && is_decimal(text + 4, UID_LAST);
+	return strncmp(text, "uid:", 4) == 0 && rule_is_decimal(text + 4, UID_LAST);
 }
 
 static bool is_pcr(const char *text)
 {
-	return is_decimal(text, PCR_LAST);
+	return rule_is_decimal(text, PCR_LAST);
 }
 
 /* As long as the places that it is copied to; it is shown to administrators. */
@@ -133,7 +87,7 @@ static bool is_cgroup(const char *text)
 
 	while (*at >= ' ' && *at != '\x7f')
 		at++;
-	return *at == '\0' && strlen(text) <= CGROUP_MAX && is_absolute_or_empty(text);
+	return *at == '\0' && strlen(text) <= CGROUP_MAX && rule_is_absolute_or_empty(text);
 }
 
 /* That its attributes are known ones is checked by who makes certificates. */
@@ -144,14 +98,11 @@ static bool is_subject(const char *text)
 
 static bool is_tenant_name(const char *text)
 {
-	return made_of(text, LOWER DIGITS "-", TENANT_MAX);
+	return rule_made_of(text, RULE_LOWER RULE_DIGITS "-", TENANT_MAX);
 }
 
 const struct schema_rule SCHEMA_TENANT_NAME = {is_tenant_name, "1 to 63 of a-z, 0-9 and -"};
 
-static const struct schema_rule ABSOLUTE = {is_absolute, "an absolute path without .."};
-static const struct schema_rule ABSOLUTE_OR_EMPTY = {is_absolute_or_empty,
-						     "\"\" or an absolute path without .."};
 static const struct schema_rule CGROUP = {
 	is_cgroup, "\"\" or an absolute path without .. and of up to 255 bytes"};
 static const struct schema_rule HOME_OR_ABSOLUTE = {
@@ -161,7 +112,6 @@ static const struct schema_rule ACCOUNT_OR_EMPTY = {
 	"\"\" or a name of 1 to 31 letters, digits, _ and - that begins with a letter or _"};
 static const struct schema_rule FILE_NAME = {
 	is_file_name, "1 to 64 letters, digits, ., _ and - without a leading dot"};
-static const struct schema_rule NOT_EMPTY = {is_not_empty, "a text that is not empty"};
 #define COMMAND_NAME "the name of a TPM command that holdfast-broker(7) lists as one to be "
 static const struct schema_rule ALLOWABLE = {is_allowable, COMMAND_NAME "given, such as NV_Write"};
 static const struct schema_rule COMMAND = {is_command, COMMAND_NAME "given, such as NV_Read"};
@@ -247,21 +197,21 @@ static const struct schema_field FIELDS[] = {
 	 HANDLES, .zero = true},
 	{SCHEMA_TPM, "encrypt", SCHEMA_BOOL, CONF(tpm.encrypt), .def = "true"},
 	{SCHEMA_TPM, "owner_auth_file", SCHEMA_TEXT, CONF(tpm.owner_auth_file), .def = "",
-	 .rule = &ABSOLUTE_OR_EMPTY},
+	 .rule = &RULE_ABSOLUTE_OR_EMPTY},
 	{SCHEMA_TPM, "endorsement_auth_file", SCHEMA_TEXT, CONF(tpm.endorsement_auth_file),
-	 .def = "", .rule = &ABSOLUTE_OR_EMPTY},
+	 .def = "", .rule = &RULE_ABSOLUTE_OR_EMPTY},
 	{SCHEMA_TPM, "lockout_auth_file", SCHEMA_TEXT, CONF(tpm.lockout_auth_file), .def = "",
-	 .rule = &ABSOLUTE_OR_EMPTY},
+	 .rule = &RULE_ABSOLUTE_OR_EMPTY},
 
 	{SCHEMA_PATHS, "state", SCHEMA_TEXT, CONF(state_dir), .def = "/var/lib/holdfast",
-	 .rule = &ABSOLUTE},
+	 .rule = &RULE_ABSOLUTE},
 	{SCHEMA_PATHS, "run", SCHEMA_TEXT, CONF(run_dir), .def = "/run/holdfast",
-	 .rule = &ABSOLUTE},
+	 .rule = &RULE_ABSOLUTE},
 
 	{SCHEMA_DEVICE, "config_dir", SCHEMA_TEXT, CONF(device.config_dir), .def = "",
-	 .rule = &ABSOLUTE_OR_EMPTY},
+	 .rule = &RULE_ABSOLUTE_OR_EMPTY},
 	{SCHEMA_DEVICE, "persist_dir", SCHEMA_TEXT, CONF(device.persist_dir), .def = "",
-	 .rule = &ABSOLUTE_OR_EMPTY},
+	 .rule = &RULE_ABSOLUTE_OR_EMPTY},
 	{SCHEMA_DEVICE, "tpm", SCHEMA_ENUM, CONF(device.tpm), .def = "prefer",
 	 .words = DEVICE_TPMS},
 	{SCHEMA_DEVICE, "handle", SCHEMA_HANDLE, CONF(device.handle), .def = "0x81000100", HANDLES},
@@ -302,7 +252,7 @@ static const struct schema_field FIELDS[] = {
 	{SCHEMA_TPM2, "applyUdevRules", SCHEMA_BOOL, CONF(tpm2.apply_udev_rules), .def = "true"},
 	{SCHEMA_TPM2_ABRMD, "enable", SCHEMA_BOOL, CONF(tpm2.abrmd_enable), .def = "false"},
 	{SCHEMA_TPM2_ABRMD, "package", SCHEMA_TEXT, CONF(tpm2.abrmd_package),
-	 .def = "/usr/sbin/tpm2-abrmd", .rule = &ABSOLUTE},
+	 .def = "/usr/sbin/tpm2-abrmd", .rule = &RULE_ABSOLUTE},
 	{SCHEMA_TPM2_PKCS11, "enable", SCHEMA_BOOL, CONF(tpm2.pkcs11_enable), .def = "false"},
 	{SCHEMA_TPM2_TCTI, "enable", SCHEMA_BOOL, CONF(tpm2.tcti_environment_enable),
 	 .def = "false"},
@@ -315,30 +265,37 @@ static const struct schema_field FIELDS[] = {
 	{SCHEMA_TPM2_FAPI, "profileName", SCHEMA_TEXT, CONF(tpm2.fapi.profile_name),
 	 .def = "P_ECCP256SHA256", .rule = &FILE_NAME},
 	{SCHEMA_TPM2_FAPI, "profileDir", SCHEMA_TEXT, CONF(tpm2.fapi.profile_dir),
-	 .def = "/etc/tpm2-tss/fapi-profiles/", .rule = &ABSOLUTE},
+	 .def = "/etc/tpm2-tss/fapi-profiles/", .rule = &RULE_ABSOLUTE},
 	{SCHEMA_TPM2_FAPI, "userDir", SCHEMA_TEXT, CONF(tpm2.fapi.user_dir),
 	 .def = "~/.local/share/tpm2-tss/user/keystore", .rule = &HOME_OR_ABSOLUTE},
 	{SCHEMA_TPM2_FAPI, "systemDir", SCHEMA_TEXT, CONF(tpm2.fapi.system_dir),
-	 .def = "/var/lib/tpm2-tss/system/keystore", .rule = &ABSOLUTE},
+	 .def = "/var/lib/tpm2-tss/system/keystore", .rule = &RULE_ABSOLUTE},
 	{SCHEMA_TPM2_FAPI, "tcti", SCHEMA_TEXT, CONF(tpm2.fapi.tcti), .def = ""},
 	{SCHEMA_TPM2_FAPI, "systemPcrs", SCHEMA_LIST, CONF(tpm2.fapi.system_pcrs), .def = "",
 	 .rule = &PCR},
 	{SCHEMA_TPM2_FAPI, "logDir", SCHEMA_TEXT, CONF(tpm2.fapi.log_dir),
-	 .def = "/run/tpm2-tss/eventlog/", .rule = &ABSOLUTE},
+	 .def = "/run/tpm2-tss/eventlog/", .rule = &RULE_ABSOLUTE},
 	{SCHEMA_TPM2_FAPI, "ekCertLess", SCHEMA_TRISTATE, CONF(tpm2.fapi.ek_cert_less),
 	 .def = NULL},
 	{SCHEMA_TPM2_FAPI, "ekFingerprint", SCHEMA_TEXT, CONF(tpm2.fapi.ek_fingerprint),
-	 .def = NULL, .rule = &NOT_EMPTY},
+	 .def = NULL, .rule = &RULE_NOT_EMPTY},
 	{SCHEMA_TPM2_FAPI, "firmwareLogFile", SCHEMA_TEXT, CONF(tpm2.fapi.firmware_log_file),
-	 .def = "/sys/kernel/security/tpm0/binary_bios_measurements", .rule = &ABSOLUTE},
+	 .def = "/sys/kernel/security/tpm0/binary_bios_measurements", .rule = &RULE_ABSOLUTE},
 	{SCHEMA_TPM2_FAPI, "imaLogFile", SCHEMA_TEXT, CONF(tpm2.fapi.ima_log_file),
-	 .def = "/sys/kernel/security/ima/binary_runtime_measurements", .rule = &ABSOLUTE},
+	 .def = "/sys/kernel/security/ima/binary_runtime_measurements", .rule = &RULE_ABSOLUTE},
 };
 
-const struct schema_field *schema_fields(size_t *ret_count)
+const struct schema SCHEMA_HOLDFAST = {
+	.sections = SECTIONS,
+	.section_count = ARRAY_LEN(SECTIONS),
+	.fields = FIELDS,
+	.field_count = ARRAY_LEN(FIELDS),
+	.manual = "holdfast.conf(5)",
+};
+
+bool schema_is_titled(const struct schema *schema, const struct schema_field *field)
 {
-	*ret_count = ARRAY_LEN(FIELDS);
-	return FIELDS;
+	return schema->sections[field->section].titled;
 }
 
 bool schema_is_list(const struct schema_field *field)

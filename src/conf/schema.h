@@ -3,16 +3,19 @@
 #define CONF_SCHEMA_H
 
 /*
- * Schema: the sections and keys of holdfast.conf(5) as constant tables, inside this room only. A
- * new key is a member in conf.h, a row here, and a line in the manual page and the example file
- * (the tests compare them).
+ * Schema: the sections and keys of a configuration as constant tables, inside this room only; one
+ * reader serves all of them. A new key is a member in the struct, a row in the table, and a line in
+ * the manual page and the example file (the tests compare them).
  */
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-/* A child stands after its parent. */
+/* The root is section 0 of every schema, and a child stands after its parent. */
+#define SCHEMA_SECTIONS_MAX 32u
+
+/* Of holdfast.conf(5). */
 enum schema_section_id {
 	SCHEMA_ROOT,
 	SCHEMA_TPM,
@@ -28,18 +31,25 @@ enum schema_section_id {
 	SCHEMA_SECTION_COUNT,
 };
 
-struct schema_section {
-	const char *name;
-	enum schema_section_id parent; /* of the root: itself */
-	bool titled;		       /* `name TITLE { .. }`, any number of times */
-	bool unused;		       /* accepted, but without effect in this version */
+/* Of holdfast-loader.conf(5). */
+enum schema_loader_section_id {
+	SCHEMA_LOADER_ROOT = SCHEMA_ROOT,
+	SCHEMA_LOADER_S3,
+	SCHEMA_LOADER_LEGACY,
+	SCHEMA_LOADER_SECTION_COUNT,
 };
 
-extern const struct schema_section SCHEMA_SECTIONS[SCHEMA_SECTION_COUNT];
+struct schema_section {
+	const char *name;
+	unsigned parent; /* of the root: itself */
+	bool titled;	 /* `name TITLE { .. }`, any number of times; at the top level */
+	bool unused;	 /* accepted, but without effect in this version */
+};
 
 enum schema_kind {
 	SCHEMA_TEXT,	 /* char * */
-	SCHEMA_BOOL,	 /* bool */
+	SCHEMA_SECRET,	 /* struct secret *; no message repeats it */
+	SCHEMA_BOOL,	 /* bool, as true and false or as the words for 1 and 0 */
 	SCHEMA_TRISTATE, /* int: 0, 1, or -1 when unset */
 	SCHEMA_UINT,	 /* unsigned */
 	SCHEMA_U64,	 /* uint64_t */
@@ -62,10 +72,10 @@ struct schema_rule {
 };
 
 struct schema_field {
-	enum schema_section_id section;
+	unsigned section;
 	const char *key;
 	enum schema_kind kind;
-	size_t offset;	      /* in struct conf, or of a tenant's key in struct conf_tenant */
+	size_t offset;	      /* in the struct of the schema, or in that of a titled section */
 	const char *def;      /* as it would be written, entries with commas; NULL = unset */
 	const char *host_def; /* the default of tenant `host` where it is another */
 	uint64_t min;	      /* of a number, inclusive */
@@ -75,9 +85,21 @@ struct schema_field {
 	const struct schema_rule *rule;
 };
 
-/* The table: *ret_count rows, constant. */
-const struct schema_field *schema_fields(size_t *ret_count);
+struct schema {
+	const struct schema_section *sections;
+	unsigned section_count;
+	const struct schema_field *fields;
+	size_t field_count;
+	const char *manual; /* where it is described, for messages */
+	bool secret;	    /* what stands in the file is not repeated in messages */
+};
 
+extern const struct schema SCHEMA_HOLDFAST; /* struct conf, and struct conf_tenant */
+extern const struct schema SCHEMA_LOADER;   /* struct conf_loader */
+extern const struct schema SCHEMA_SALTS;    /* struct conf_salts */
+
+/* Does the key stand in a titled section? */
+bool schema_is_titled(const struct schema *schema, const struct schema_field *field);
 bool schema_is_list(const struct schema_field *field);
 
 extern const struct schema_word SCHEMA_PROVIDERS[];

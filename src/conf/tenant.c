@@ -6,12 +6,32 @@
 #include <string.h>
 
 #include "conf/conf.h"
-#include "conf/reader.h"
 #include "conf/schema.h"
+#include "conf/tenant.h"
 #include "conf/value.h"
 
 #define ADMIN "admin"
 #define HOST  "host"
+
+int tenant_init(struct conf_tenant *tenant, const char *name, struct err *err)
+{
+	int r;
+
+	r = conf_tenant_name(name, err);
+	if (r < 0)
+		return r;
+	tenant->name = strdup(name);
+	if (!tenant->name)
+		return err_set(err, ERR_INTERNAL, "memory is short");
+	return value_defaults(&SCHEMA_HOLDFAST, true, strcmp(name, HOST) == 0, tenant, err);
+}
+
+void tenant_fini(struct conf_tenant *tenant)
+{
+	value_clear_all(&SCHEMA_HOLDFAST, true, tenant);
+	free(tenant->name);
+	*tenant = (struct conf_tenant){0};
+}
 
 int conf_tenant_default(const char *name, struct conf_tenant **ret_tenant, struct err *err)
 {
@@ -21,7 +41,7 @@ int conf_tenant_default(const char *name, struct conf_tenant **ret_tenant, struc
 	tenant = calloc(1, sizeof(*tenant));
 	if (!tenant)
 		return err_set(err, ERR_INTERNAL, "memory is short");
-	r = reader_tenant_init(tenant, name, err);
+	r = tenant_init(tenant, name, err);
 	if (r < 0)
 		return r;
 	*ret_tenant = TAKE(tenant);
@@ -32,7 +52,7 @@ void conf_tenant_free(struct conf_tenant *tenant)
 {
 	if (!tenant)
 		return;
-	reader_tenant_fini(tenant);
+	tenant_fini(tenant);
 	free(tenant);
 }
 
@@ -59,12 +79,13 @@ int conf_tenant_check(const struct conf_tenant *tenant, struct err *err)
 
 static const struct schema_field *field_of(const char *key)
 {
-	size_t count, i;
-	const struct schema_field *fields = schema_fields(&count);
+	const struct schema *schema = &SCHEMA_HOLDFAST;
+	size_t i;
 
-	for (i = 0; i < count; i++)
-		if (fields[i].section == SCHEMA_TENANT && strcmp(fields[i].key, key) == 0)
-			return &fields[i];
+	for (i = 0; i < schema->field_count; i++)
+		if (schema->fields[i].section == SCHEMA_TENANT &&
+		    strcmp(schema->fields[i].key, key) == 0)
+			return &schema->fields[i];
 	return NULL;
 }
 
@@ -98,67 +119,28 @@ const char *conf_operation_word(enum conf_operation operation)
 
 /* --- the same? --- */
 
-static bool same_text(const char *a, const char *b)
-{
-	return a == b || (a && b && strcmp(a, b) == 0);
-}
-
-static bool same_list(const struct conf_list *a, const struct conf_list *b)
-{
-	size_t i;
-
-	if (a->count != b->count)
-		return false;
-	for (i = 0; i < a->count; i++)
-		if (strcmp(a->items[i], b->items[i]) != 0)
-			return false;
-	return true;
-}
-
-static bool same_value(const struct schema_field *field, const void *a, const void *b)
-{
-	const void *x = (const char *)a + field->offset;
-	const void *y = (const char *)b + field->offset;
-
-	switch (field->kind) {
-	case SCHEMA_TEXT:
-		return same_text(*(char *const *)x, *(char *const *)y);
-	case SCHEMA_LIST:
-		return same_list(x, y);
-	case SCHEMA_BOOL:
-		return *(const bool *)x == *(const bool *)y;
-	case SCHEMA_U64:
-		return *(const uint64_t *)x == *(const uint64_t *)y;
-	case SCHEMA_TRISTATE:
-	case SCHEMA_UINT:
-	case SCHEMA_HANDLE:
-	case SCHEMA_ENUM:
-	case SCHEMA_SET:
-		break;
-	}
-	return *(const uint32_t *)x == *(const uint32_t *)y;
-}
-
 bool conf_tenant_same(const struct conf_tenant *a, const struct conf_tenant *b, const char *key)
 {
-	size_t count, i;
-	const struct schema_field *fields = schema_fields(&count);
+	const struct schema *schema = &SCHEMA_HOLDFAST;
+	size_t i;
 
-	for (i = 0; i < count; i++)
-		if (fields[i].section == SCHEMA_TENANT &&
-		    (!key || strcmp(fields[i].key, key) == 0) && !same_value(&fields[i], a, b))
+	for (i = 0; i < schema->field_count; i++)
+		if (schema->fields[i].section == SCHEMA_TENANT &&
+		    (!key || strcmp(schema->fields[i].key, key) == 0) &&
+		    !value_same(&schema->fields[i], a, b))
 			return false;
 	return true;
 }
 
 const char *conf_differs(const struct conf *a, const struct conf *b)
 {
-	size_t count, i;
-	const struct schema_field *fields = schema_fields(&count);
+	const struct schema *schema = &SCHEMA_HOLDFAST;
+	size_t i;
 
-	for (i = 0; i < count; i++)
-		if (fields[i].section != SCHEMA_TENANT && !same_value(&fields[i], a, b))
-			return fields[i].key;
+	for (i = 0; i < schema->field_count; i++)
+		if (schema->fields[i].section != SCHEMA_TENANT &&
+		    !value_same(&schema->fields[i], a, b))
+			return schema->fields[i].key;
 	return NULL;
 }
 

@@ -5,17 +5,22 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 
 #include <cmocka.h>
 
 #include "base/buf.h"
 #include "base/mem.h"
 #include "conf/conf.h"
+#include "conf/loader.h"
 #include "conf/schema.h"
 #include "conf/test_fixture.h"
+#include "conf/value.h"
 
 static const char *example_path;
 static const char *manual_path;
+static const char *loader_example_path;
+static const char *loader_manual_path;
 
 static void read_text(const char *path, struct buf *text)
 {
@@ -74,17 +79,76 @@ static void test_example_uncommented(void **state)
 	conf_free(conf);
 }
 
+/* --- the loader's --- */
+
+static void parse_loader(struct slice text, struct conf_loader **ret_conf)
+{
+	struct err err = {0};
+
+	*ret_conf = NULL;
+	if (conf_loader_parse(text, "t", ret_conf, &err) < 0)
+		fail_msg("%s", err.text);
+}
+
+/* Nothing in it is in force but the two keys that have no default. */
+static void test_loader_example_as_it_stands(void **state)
+{
+	static const char NEEDED[] = "api_url = \"https://api.example.com\"\n"
+				     "salts_file = \"/etc/holdfast/loader.salts\"\n";
+	CLEANUP(conf_loader_cleanup) struct conf_loader *example = NULL;
+	CLEANUP(conf_loader_cleanup) struct conf_loader *needed = NULL;
+	CLEANUP(buf_fini) struct buf text = BUF_INIT(MIB);
+	const struct schema_field *field;
+	size_t i;
+
+	(void)state;
+	read_text(loader_example_path, &text);
+	parse_loader(slice_of(text.data, text.len - 1), &example);
+	parse_loader(slice_str(NEEDED), &needed);
+	for (i = 0; i < SCHEMA_LOADER.field_count; i++) {
+		field = &SCHEMA_LOADER.fields[i];
+		if (!value_same(field, example, needed))
+			fail_msg("%s differs", field->key);
+	}
+}
+
+/* Whatever has a default shows it; what has none shows something that is taken. */
+static void test_loader_example_uncommented(void **state)
+{
+	CLEANUP(conf_loader_cleanup) struct conf_loader *example = NULL;
+	CLEANUP(conf_loader_cleanup) struct conf_loader *needed = NULL;
+	CLEANUP(buf_fini) struct buf text = BUF_INIT(MIB);
+	const struct schema_field *field;
+	size_t i;
+
+	(void)state;
+	read_text(loader_example_path, &text);
+	uncomment(&text);
+	parse_loader(slice_of(text.data, text.len - 1), &example);
+	parse_loader(slice_str("api_url = \"https://a\" salts_file = /s"), &needed);
+	for (i = 0; i < SCHEMA_LOADER.field_count; i++) {
+		field = &SCHEMA_LOADER.fields[i];
+		/* Two CDNs cannot be shown at once. */
+		if (strcmp(field->key, "cdn_url") != 0 &&
+		    value_same(field, example, needed) != (field->def != NULL))
+			fail_msg("%s %s", field->key,
+				 field->def ? "is not its default" : "is not shown");
+	}
+}
+
+/* --- all keys --- */
+
 /* "KEY = " in the example, "*KEY* = " in the manual page. */
-static void assert_documents(const char *path, const char *mark)
+static void assert_documents(const struct schema *schema, const char *path, const char *mark)
 {
 	CLEANUP(buf_fini) struct buf text = BUF_INIT(MIB);
-	size_t count, i;
-	const struct schema_field *fields = schema_fields(&count);
 	char wanted[80];
+	size_t i;
 
 	read_text(path, &text);
-	for (i = 0; i < count; i++) {
-		(void)snprintf(wanted, sizeof(wanted), "%s%s%s = ", mark, fields[i].key, mark);
+	for (i = 0; i < schema->field_count; i++) {
+		(void)snprintf(wanted, sizeof(wanted), "%s%s%s = ", mark, schema->fields[i].key,
+			       mark);
 		assert_has((const char *)text.data, wanted);
 	}
 }
@@ -92,8 +156,10 @@ static void assert_documents(const char *path, const char *mark)
 static void test_documented(void **state)
 {
 	(void)state;
-	assert_documents(example_path, "");
-	assert_documents(manual_path, "*");
+	assert_documents(&SCHEMA_HOLDFAST, example_path, "");
+	assert_documents(&SCHEMA_HOLDFAST, manual_path, "*");
+	assert_documents(&SCHEMA_LOADER, loader_example_path, "");
+	assert_documents(&SCHEMA_LOADER, loader_manual_path, "*");
 }
 
 int main(int argc, char **argv)
@@ -101,14 +167,19 @@ int main(int argc, char **argv)
 	static const struct CMUnitTest TESTS[] = {
 		cmocka_unit_test(test_example_as_it_stands),
 		cmocka_unit_test(test_example_uncommented),
+		cmocka_unit_test(test_loader_example_as_it_stands),
+		cmocka_unit_test(test_loader_example_uncommented),
 		cmocka_unit_test(test_documented),
 	};
 
-	if (argc != 3) {
-		(void)fprintf(stderr, "usage: %s EXAMPLE MANUAL\n", argv[0]);
+	if (argc != 5) {
+		(void)fprintf(stderr, "usage: %s EXAMPLE MANUAL EXAMPLE MANUAL (the loader's)\n",
+			      argv[0]);
 		return 2;
 	}
 	example_path = argv[1];
 	manual_path = argv[2];
+	loader_example_path = argv[3];
+	loader_manual_path = argv[4];
 	return cmocka_run_group_tests(TESTS, NULL, NULL);
 }

@@ -16,6 +16,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "conf/guard.h"
+#include "conf/tenant.h"
 #include "conf/test_fixture.h"
 #include "conf/value.h"
 
@@ -278,12 +279,12 @@ static void test_tenant_limit(void **state)
 	struct err err;
 
 	(void)state;
-	fill_tenants(&text, READER_TENANTS_MAX);
+	fill_tenants(&text, TENANT_COUNT_MAX);
 	conf = parse_ok((const char *)text.data);
-	assert_int_equal(conf->tenant_count, READER_TENANTS_MAX);
+	assert_int_equal(conf->tenant_count, TENANT_COUNT_MAX);
 	assert_string_equal(conf->tenants[1023].name, "t1023");
 	conf_free(conf);
-	fill_tenants(&text, READER_TENANTS_MAX + 1);
+	fill_tenants(&text, TENANT_COUNT_MAX + 1);
 	parse_bad((const char *)text.data, text.len - 1, &err);
 	assert_starts(err.text, "t:1025: too many tenants; allowed: 1024");
 }

@@ -126,8 +126,8 @@ static const struct key_case KEYS[] = {
 /* The key on line 3, its section opened before and closed after. */
 static void print_setting(struct buf *text, const struct key_case *row, const char *value)
 {
-	const struct schema_section *section = &SCHEMA_SECTIONS[row->section];
-	const struct schema_section *parent = &SCHEMA_SECTIONS[section->parent];
+	const struct schema_section *section = &SCHEMA_HOLDFAST.sections[row->section];
+	const struct schema_section *parent = &SCHEMA_HOLDFAST.sections[section->parent];
 	bool nested = section->parent != SCHEMA_ROOT;
 	bool root = row->section == SCHEMA_ROOT;
 
@@ -184,8 +184,9 @@ static void test_keys_bad(void **state)
 /* The table above has a row for every key of the schema and none beside. */
 static void test_keys_complete(void **state)
 {
-	size_t count, i;
-	const struct schema_field *fields = schema_fields(&count);
+	const struct schema_field *fields = SCHEMA_HOLDFAST.fields;
+	size_t count = SCHEMA_HOLDFAST.field_count;
+	size_t i;
 
 	(void)state;
 	assert_int_equal(count, ARRAY_LEN(KEYS));

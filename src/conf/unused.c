@@ -8,7 +8,7 @@ void conf_unused_sections(const struct conf *conf, void (*visit)(void *arg, cons
 {
 	unsigned id;
 
-	for (id = 0; id < SCHEMA_SECTION_COUNT; id++)
-		if (SCHEMA_SECTIONS[id].unused && (conf->sections & UINT32_C(1) << id))
-			visit(arg, SCHEMA_SECTIONS[id].name);
+	for (id = 0; id < SCHEMA_HOLDFAST.section_count; id++)
+		if (SCHEMA_HOLDFAST.sections[id].unused && (conf->sections & UINT32_C(1) << id))
+			visit(arg, SCHEMA_HOLDFAST.sections[id].name);
 }

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/secret.h"
 #include "conf/conf.h"
 
 #define SHOWN_MAX 40 /* bytes of a refused value that the message repeats */
@@ -135,7 +136,7 @@ static int store_bool(const struct schema_field *field, void *member, const char
 	int tri;
 	int r;
 
-	r = value_word(field->key, BOOLS, text, &value, err);
+	r = value_word(field->key, field->words ? field->words : BOOLS, text, &value, err);
 	if (r < 0)
 		return r;
 	yes = value == 1;
@@ -201,6 +202,22 @@ static int store_text(const struct schema_field *field, void *member, const char
 	return 0;
 }
 
+static int store_secret(const struct schema_field *field, void *member, const char *text,
+			struct err *err)
+{
+	struct secret **secret = member;
+	struct secret *copy;
+	int r;
+
+	(void)field;
+	r = secret_copy(slice_of(text, strlen(text)), &copy, err);
+	if (r < 0)
+		return r;
+	secret_free(*secret);
+	*secret = copy;
+	return 0;
+}
+
 /* The array is made at its full size with the first entry and never moves. */
 static int store_entry(const struct schema_field *field, void *member, const char *text,
 		       struct err *err)
@@ -229,9 +246,10 @@ typedef int (*store_fn)(const struct schema_field *field, void *member, const ch
 			struct err *err);
 
 static const store_fn STORE[] = {
-	[SCHEMA_TEXT] = store_text,   [SCHEMA_BOOL] = store_bool,  [SCHEMA_TRISTATE] = store_bool,
-	[SCHEMA_UINT] = store_number, [SCHEMA_U64] = store_number, [SCHEMA_HANDLE] = store_number,
-	[SCHEMA_ENUM] = store_enum,   [SCHEMA_LIST] = store_entry, [SCHEMA_SET] = store_set,
+	[SCHEMA_TEXT] = store_text,	[SCHEMA_SECRET] = store_secret, [SCHEMA_BOOL] = store_bool,
+	[SCHEMA_TRISTATE] = store_bool, [SCHEMA_UINT] = store_number,	[SCHEMA_U64] = store_number,
+	[SCHEMA_HANDLE] = store_number, [SCHEMA_ENUM] = store_enum,	[SCHEMA_LIST] = store_entry,
+	[SCHEMA_SET] = store_set,
 };
 
 static void *member_of(const struct schema_field *field, void *base)
@@ -260,12 +278,20 @@ static void clear_text(char **string)
 	*string = NULL;
 }
 
+static void clear_secret(struct secret **secret)
+{
+	secret_free(*secret);
+	*secret = NULL;
+}
+
 void value_clear(const struct schema_field *field, void *base)
 {
 	void *member = member_of(field, base);
 
 	if (field->kind == SCHEMA_TEXT)
 		clear_text(member);
+	else if (field->kind == SCHEMA_SECRET)
+		clear_secret(member);
 	else if (field->kind == SCHEMA_LIST)
 		clear_list(member);
 	else if (field->kind == SCHEMA_SET)
@@ -305,28 +331,71 @@ static int store_default(const struct schema_field *field, void *base, bool host
 	return 0;
 }
 
-int value_defaults(void *base, bool tenant, bool host, struct err *err)
+int value_defaults(const struct schema *schema, bool titled, bool host, void *base, struct err *err)
 {
-	size_t count, i;
-	const struct schema_field *fields = schema_fields(&count);
+	size_t i;
 	int r;
 
-	for (i = 0; i < count; i++) {
-		if ((fields[i].section == SCHEMA_TENANT) != tenant)
+	for (i = 0; i < schema->field_count; i++) {
+		if (schema_is_titled(schema, &schema->fields[i]) != titled)
 			continue;
-		r = store_default(&fields[i], base, host, err);
+		r = store_default(&schema->fields[i], base, host, err);
 		if (r < 0)
 			return r;
 	}
 	return 0;
 }
 
-void value_clear_all(void *base, bool tenant)
+void value_clear_all(const struct schema *schema, bool titled, void *base)
 {
-	size_t count, i;
-	const struct schema_field *fields = schema_fields(&count);
+	size_t i;
 
-	for (i = 0; i < count; i++)
-		if ((fields[i].section == SCHEMA_TENANT) == tenant)
-			value_clear(&fields[i], base);
+	for (i = 0; i < schema->field_count; i++)
+		if (schema_is_titled(schema, &schema->fields[i]) == titled)
+			value_clear(&schema->fields[i], base);
+}
+
+/* --- the same? --- */
+
+static bool same_text(const char *a, const char *b)
+{
+	return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+static bool same_list(const struct conf_list *a, const struct conf_list *b)
+{
+	size_t i;
+
+	if (a->count != b->count)
+		return false;
+	for (i = 0; i < a->count; i++)
+		if (strcmp(a->items[i], b->items[i]) != 0)
+			return false;
+	return true;
+}
+
+bool value_same(const struct schema_field *field, const void *a, const void *b)
+{
+	const void *x = (const char *)a + field->offset;
+	const void *y = (const char *)b + field->offset;
+
+	switch (field->kind) {
+	case SCHEMA_TEXT:
+		return same_text(*(char *const *)x, *(char *const *)y);
+	case SCHEMA_SECRET: /* no schema that is compared has one */
+		return false;
+	case SCHEMA_LIST:
+		return same_list(x, y);
+	case SCHEMA_BOOL:
+		return *(const bool *)x == *(const bool *)y;
+	case SCHEMA_U64:
+		return *(const uint64_t *)x == *(const uint64_t *)y;
+	case SCHEMA_TRISTATE:
+	case SCHEMA_UINT:
+	case SCHEMA_HANDLE:
+	case SCHEMA_ENUM:
+	case SCHEMA_SET:
+		break;
+	}
+	return *(const uint32_t *)x == *(const uint32_t *)y;
 }

@@ -4,8 +4,8 @@
 
 /*
  * Value: one value, as text, checked by its row of the schema and stored in its member. @base is
- * the struct conf, or for a tenant's key the struct conf_tenant. Errors say what was written and
- * what is allowed, without file and line.
+ * the struct of the schema, or for a tenant's key the struct conf_tenant. Errors say what was
+ * written and what is allowed, without file and line.
  */
 
 #include "base/err.h"
@@ -21,12 +21,16 @@ int value_store(const struct schema_field *field, void *base, const char *text, 
 /* Frees what the member holds and leaves it empty: NULL, no entries, no bits. */
 void value_clear(const struct schema_field *field, void *base);
 
-/* All keys of tenants, or all others, as if none was written. @base is zeroed, for free() or this.
- * @host: the defaults of tenant `host`. */
-int value_defaults(void *base, bool tenant, bool host, struct err *err) MUST_CHECK;
+/* All keys of titled sections, or all others, as if none was written. @base is zeroed, for free()
+ * or this. @host: the defaults of tenant `host`. */
+int value_defaults(const struct schema *schema, bool titled, bool host, void *base, struct err *err)
+	MUST_CHECK;
 
-/* Clears all keys of tenants, or all others. */
-void value_clear_all(void *base, bool tenant);
+/* Clears all keys of titled sections, or all others. */
+void value_clear_all(const struct schema *schema, bool titled, void *base);
+
+/* Do both structs have the same in that member? Secrets are never told to be the same. */
+bool value_same(const struct schema_field *field, const void *a, const void *b);
 
 /* Looks a word up. ERR_INVALID names @key, @text and the words. */
 int value_word(const char *key, const struct schema_word *words, const char *text,

@@ -122,14 +122,16 @@ static int signature_parse(struct slice der, CMS_ContentInfo **ret_info, struct 
 	return 0;
 }
 
-static int check_content(CMS_ContentInfo *info, struct slice content, struct err *err)
+static int check_content(CMS_ContentInfo *info, struct slice content, unsigned flags,
+			 struct err *err)
 {
 	CLEANUP(bio_cleanup) BIO *bio = NULL;
 	int r = content_bio(content, &bio, err);
 
 	if (r < 0)
 		return r;
-	if (CMS_verify(info, NULL, NULL, bio, NULL, CMS_BINARY | CMS_NO_SIGNER_CERT_VERIFY) != 1)
+	flags |= CMS_BINARY | CMS_NO_SIGNER_CERT_VERIFY;
+	if (CMS_verify(info, NULL, NULL, bio, NULL, flags) != 1)
 		return ossl_fail(err, ERR_DAMAGED, "the signature is not one of this content");
 	return 0;
 }
@@ -200,8 +202,8 @@ static int check_signer(CMS_ContentInfo *info, const struct cms_trust *trust, X5
 	return check_chain(signer, others, store, err);
 }
 
-int cms_verify(struct slice signature, struct slice content, const struct cms_trust *trust,
-	       struct err *err)
+static int verify(struct slice signature, struct slice content, unsigned flags,
+		  const struct cms_trust *trust, struct err *err)
 {
 	CLEANUP(info_cleanup) CMS_ContentInfo *info = NULL;
 	CLEANUP(store_cleanup) X509_STORE *store = NULL;
@@ -210,10 +212,42 @@ int cms_verify(struct slice signature, struct slice content, const struct cms_tr
 	if (r == 0)
 		r = signature_parse(signature, &info, err);
 	if (r == 0)
-		r = check_content(info, content, err);
+		r = check_content(info, content, flags, err);
 	if (r == 0)
 		r = check_signer(info, trust, store, err);
 	return r;
+}
+
+int cms_verify(struct slice signature, struct slice content, const struct cms_trust *trust,
+	       struct err *err)
+{
+	return verify(signature, content, 0, trust, err);
+}
+
+int cms_verify_signer(struct slice signature, const struct cms_trust *trust, struct err *err)
+{
+	return verify(signature, slice_of(NULL, 0), CMS_NO_CONTENT_VERIFY, trust, err);
+}
+
+int cms_signer(struct slice signature, struct buf *ret_der, struct err *err)
+{
+	CLEANUP(info_cleanup) CMS_ContentInfo *info = NULL;
+	CLEANUP(list_cleanup) STACK_OF(X509) *signers = NULL;
+	uint8_t *der = NULL;
+	int len, r = signature_parse(signature, &info, err);
+
+	if (r < 0)
+		return r;
+	if (CMS_set1_signers_certs(info, NULL, 0) == 1)
+		signers = CMS_get0_signers(info);
+	if (!signers)
+		return ossl_fail(err, ERR_DAMAGED, "the signature lacks its certificate");
+	len = i2d_X509(sk_X509_value(signers, 0), &der);
+	if (len <= 0)
+		return ossl_fail(err, ERR_DAMAGED, "the signer's certificate is none");
+	buf_put(ret_der, slice_of(der, (size_t)len));
+	OPENSSL_free(der);
+	return buf_ok(ret_der) ? 0 : err_set(err, ERR_TOO_LARGE, "no room for a certificate");
 }
 
 static int sign(const struct pkey *key, STACK_OF(X509) * certs, BIO *content,

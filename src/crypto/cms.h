@@ -33,6 +33,19 @@ int cms_verify(struct slice signature, struct slice content, const struct cms_tr
 	       struct err *err) MUST_CHECK;
 
 /*
+ * The part of it that can be said before the content is there: 0 when it is a signature of a
+ * trusted signer over some content. Codes as above.
+ */
+int cms_verify_signer(struct slice signature, const struct cms_trust *trust, struct err *err)
+	MUST_CHECK;
+
+/*
+ * Appends the certificate (DER) that a signature says is its signer's, to show whose it claims to
+ * be: nothing is verified. ERR_DAMAGED: it is no such signature, or the certificate is not inside.
+ */
+int cms_signer(struct slice signature, struct buf *ret_der, struct err *err) MUST_CHECK;
+
+/*
  * Appends a signature over @content, with SHA-256, by @key. @chain is DER certificates, the key's
  * own first; they go in. ERR_INVALID: the first is not the key's, or they are no certificates.
  */

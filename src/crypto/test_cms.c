@@ -45,6 +45,22 @@ static int verify(const char *sig, const char *anchors, const char *content, int
 	return r;
 }
 
+/* Whose it is, without the content. */
+static int verify_signer(const char *sig, const char *anchors, int64_t at)
+{
+	CLEANUP(buf_fini) struct buf der = BUF_INIT(CMS_MAX), trusted = BUF_INIT(8192);
+	struct cms_trust trust = {.usage = VECTOR_USAGE, .at = at};
+	struct err err = {0};
+	int r;
+
+	unbase64(sig, &der);
+	unbase64(anchors, &trusted);
+	trust.anchors = buf_slice(&trusted);
+	r = cms_verify_signer(buf_slice(&der), &trust, &err);
+	assert_int_equal(r, err.code);
+	return r;
+}
+
 static void test_verify(void **state)
 {
 	static const struct {
@@ -84,6 +100,7 @@ static void test_verify(void **state)
 		if (r != rows[i].result)
 			print_error("row %zu\n", i);
 		assert_int_equal(r, rows[i].result);
+		assert_int_equal(verify_signer(rows[i].sig, rows[i].anchors, rows[i].at), r);
 	}
 	assert_int_equal(verify(VECTOR_GOOD, VECTOR_CA, "{}", NOW), ERR_DAMAGED);
 	assert_int_equal(verify(VECTOR_NOATTR, VECTOR_CA, "", NOW), ERR_DAMAGED);
@@ -112,6 +129,31 @@ static void test_tampered(void **state)
 	assert_true(taken < 32);
 	buf_put_u8(&der, 0);
 	assert_int_equal(cms_verify(buf_slice(&der), slice_str(TEXT), &trust, &err), ERR_DAMAGED);
+}
+
+/* Whose it says it is: the certificate itself, or nothing. */
+static void test_signer(void **state)
+{
+	static const struct {
+		const char *sig, *signer;
+		int result;
+	} rows[] = {
+		{VECTOR_GOOD, VECTOR_SIGNER, 0},    {VECTOR_LONE, VECTOR_SIGNER, 0},
+		{VECTOR_BARE, NULL, ERR_DAMAGED},   {VECTOR_TWO, NULL, ERR_DAMAGED},
+		{VECTOR_SIGNER, NULL, ERR_DAMAGED}, {"", NULL, ERR_DAMAGED},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		CLEANUP(buf_fini) struct buf sig = BUF_INIT(CMS_MAX), wanted = BUF_INIT(8192);
+		CLEANUP(buf_fini) struct buf signer = BUF_INIT(8192);
+		struct err err = {0};
+
+		unbase64(rows[i].sig, &sig);
+		unbase64(rows[i].signer ? rows[i].signer : "", &wanted);
+		assert_int_equal(cms_signer(buf_slice(&sig), &signer, &err), rows[i].result);
+		assert_true(slice_equal(buf_slice(&signer), buf_slice(&wanted)));
+	}
 }
 
 static void test_sign(void **state)
@@ -146,6 +188,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_verify),
 		cmocka_unit_test(test_tampered),
+		cmocka_unit_test(test_signer),
 		cmocka_unit_test(test_sign),
 	};
 

@@ -30,7 +30,14 @@ static bool for_us(void)
 	return strtol(pid, &end, 10) == (long)getpid() && *end == '\0';
 }
 
-int listen_fds_take(int *ret_fd, struct err *err)
+static bool is_of_kind(int fd, enum listen_fds_kind kind)
+{
+	return has_option(fd, SO_DOMAIN, AF_UNIX) ||
+	       (kind == LISTEN_FDS_ANY &&
+		(has_option(fd, SO_DOMAIN, AF_INET) || has_option(fd, SO_DOMAIN, AF_INET6)));
+}
+
+int listen_fds_take(enum listen_fds_kind kind, int *ret_fd, struct err *err)
 {
 	const char *count = getenv("LISTEN_FDS");
 
@@ -41,10 +48,11 @@ int listen_fds_take(int *ret_fd, struct err *err)
 	if (strcmp(count, "1") != 0)
 		return err_set(err, ERR_INVALID, "one socket is expected of the manager, not %s",
 			       count);
-	if (!has_option(FIRST_FD, SO_DOMAIN, AF_UNIX) ||
-	    !has_option(FIRST_FD, SO_TYPE, SOCK_STREAM) || !has_option(FIRST_FD, SO_ACCEPTCONN, 1))
+	if (!is_of_kind(FIRST_FD, kind) || !has_option(FIRST_FD, SO_TYPE, SOCK_STREAM) ||
+	    !has_option(FIRST_FD, SO_ACCEPTCONN, 1))
 		return err_set(err, ERR_INVALID,
-			       "what the manager gave is no listening Unix stream socket");
+			       "what the manager gave is no listening %sstream socket",
+			       kind == LISTEN_FDS_UNIX ? "Unix " : "");
 	if (fcntl(FIRST_FD, F_SETFD, FD_CLOEXEC) < 0 || fcntl(FIRST_FD, F_SETFL, O_NONBLOCK) < 0)
 		return err_set_errno(err, ERR_INTERNAL, errno, "cannot use the manager's socket");
 	*ret_fd = FIRST_FD;

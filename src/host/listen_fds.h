@@ -7,10 +7,15 @@
 #include "base/err.h"
 #include "base/mem.h"
 
+enum listen_fds_kind {
+	LISTEN_FDS_UNIX, /* a Unix socket */
+	LISTEN_FDS_ANY,	 /* or one of TCP */
+};
+
 /*
  * The first socket handed over, now non-blocking and closed on exec; -1 when none was. ERR_INVALID
- * when something else than one listening Unix stream socket was handed over.
+ * when something else than one listening stream socket of that kind was handed over.
  */
-int listen_fds_take(int *ret_fd, struct err *err) MUST_CHECK;
+int listen_fds_take(enum listen_fds_kind kind, int *ret_fd, struct err *err) MUST_CHECK;
 
 #endif

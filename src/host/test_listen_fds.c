@@ -16,7 +16,7 @@
 
 #include "host/listen_fds.h"
 
-enum given { GIVEN_LISTENING, GIVEN_CONNECTED, GIVEN_DATAGRAM, GIVEN_FILE };
+enum given { GIVEN_LISTENING, GIVEN_TCP, GIVEN_CONNECTED, GIVEN_DATAGRAM, GIVEN_FILE };
 
 static const struct {
 	const char *what;
@@ -25,14 +25,20 @@ static const struct {
 	const char *count;
 	int r;
 	int fd;
+	enum listen_fds_kind kind;
 } CASES[] = {
-	{"nothing announced", GIVEN_FILE, false, NULL, 0, -1},
-	{"announced to another process", GIVEN_LISTENING, false, "1", 0, -1},
-	{"a listening socket", GIVEN_LISTENING, true, "1", 0, 3},
-	{"two", GIVEN_LISTENING, true, "2", ERR_INVALID, -2},
-	{"a socket that does not listen", GIVEN_CONNECTED, true, "1", ERR_INVALID, -2},
-	{"a datagram socket", GIVEN_DATAGRAM, true, "1", ERR_INVALID, -2},
-	{"a file", GIVEN_FILE, true, "1", ERR_INVALID, -2},
+	{"nothing announced", GIVEN_FILE, false, NULL, 0, -1, LISTEN_FDS_UNIX},
+	{"announced to another process", GIVEN_LISTENING, false, "1", 0, -1, LISTEN_FDS_UNIX},
+	{"a listening socket", GIVEN_LISTENING, true, "1", 0, 3, LISTEN_FDS_UNIX},
+	{"two", GIVEN_LISTENING, true, "2", ERR_INVALID, -2, LISTEN_FDS_UNIX},
+	{"a socket that does not listen", GIVEN_CONNECTED, true, "1", ERR_INVALID, -2,
+	 LISTEN_FDS_UNIX},
+	{"a datagram socket", GIVEN_DATAGRAM, true, "1", ERR_INVALID, -2, LISTEN_FDS_UNIX},
+	{"a file", GIVEN_FILE, true, "1", ERR_INVALID, -2, LISTEN_FDS_UNIX},
+	{"a listening socket of either kind", GIVEN_LISTENING, true, "1", 0, 3, LISTEN_FDS_ANY},
+	{"a TCP socket", GIVEN_TCP, true, "1", 0, 3, LISTEN_FDS_ANY},
+	{"a TCP socket for Unix", GIVEN_TCP, true, "1", ERR_INVALID, -2, LISTEN_FDS_UNIX},
+	{"a file for either", GIVEN_FILE, true, "1", ERR_INVALID, -2, LISTEN_FDS_ANY},
 };
 
 static int give(enum given given)
@@ -48,6 +54,9 @@ static int give(enum given given)
 		    listen(fd, 1) < 0)
 			return -1;
 		return fd;
+	case GIVEN_TCP: /* to which the kernel gives a free port */
+		fd = socket(AF_INET, SOCK_STREAM, 0);
+		return listen(fd, 1) < 0 ? -1 : fd;
 	case GIVEN_CONNECTED:
 		return socket(AF_UNIX, SOCK_STREAM, 0);
 	case GIVEN_DATAGRAM:
@@ -71,7 +80,7 @@ static int run_case(size_t i)
 	(void)setenv("LISTEN_PID", pid, 1);
 	if (CASES[i].count)
 		(void)setenv("LISTEN_FDS", CASES[i].count, 1);
-	if (listen_fds_take(&fd, &err) != CASES[i].r)
+	if (listen_fds_take(CASES[i].kind, &fd, &err) != CASES[i].r)
 		return 2;
 	if (fd != CASES[i].fd)
 		return 3;

@@ -152,6 +152,8 @@ void http_answer_empty(struct http_request *request)
 void http_answer_error(struct http_request *request, const struct err *err)
 {
 	CLEANUP(buf_fini) struct buf text = BUF_INIT(PROBLEM_MAX);
+	const struct http_ops *ops = &request->conn->http->ops;
+	const char *type = "application/problem+json";
 	unsigned status = (unsigned)err_info(err->code)->http_status;
 	char value[HTTP_ALLOW_SIZE];
 
@@ -164,8 +166,11 @@ void http_answer_error(struct http_request *request, const struct err *err)
 		(void)snprintf(value, sizeof(value), "%u", err->retry_after);
 		http_request_add_header(request, MHD_HTTP_HEADER_RETRY_AFTER, value);
 	}
-	http_problem_as(&text, err, status);
-	answer(request, status, "application/problem+json", buf_slice(&text));
+	if (ops->tell)
+		type = ops->tell(request->conn->http->app, request, err, &status, &text);
+	else
+		http_problem_as(&text, err, status);
+	answer(request, status, type, buf_slice(&text));
 }
 
 void http_request_add_header(struct http_request *request, const char *name, const char *value)

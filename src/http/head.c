@@ -7,6 +7,7 @@
  * It is run in its lenient mode, as its own strict refusals send their header twice; a missing
  * Host or a space in the URL is found here instead.
  */
+#include <inttypes.h>
 #include <microhttpd.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -32,13 +33,16 @@ struct head {
 	bool bad_name;
 };
 
-/* tchar of RFC 9110, 5.6.2. */
-static bool is_token(const char *name)
+bool http_is_token(struct slice text)
 {
 	static const char TOKEN[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 				    "0123456789!#$%&'*+-.^_`|~";
+	size_t i;
 
-	return name[0] != '\0' && name[strspn(name, TOKEN)] == '\0';
+	for (i = 0; i < text.len; i++)
+		if (text.data[i] == '\0' || !strchr(TOKEN, text.data[i]))
+			return false;
+	return text.len > 0;
 }
 
 static enum MHD_Result see_header(void *cls, enum MHD_ValueKind kind, const char *name,
@@ -48,7 +52,7 @@ static enum MHD_Result see_header(void *cls, enum MHD_ValueKind kind, const char
 	size_t i;
 
 	(void)kind;
-	head->bad_name = head->bad_name || !is_token(name);
+	head->bad_name = head->bad_name || !http_is_token(slice_str(name));
 	for (i = 0; i < FIELDS; i++) {
 		if (strcasecmp(name, FIELD_NAMES[i]) != 0)
 			continue;
@@ -174,21 +178,35 @@ static int read_query(struct http_request *request, struct err *err)
 
 static int check_type(struct http_request *request, const struct head *head, struct err *err)
 {
-	bool octets_too = request->route->body >= HTTP_BODY_OCTETS_OR_JSON;
+	static const char *const OTHERS[] = {
+		[HTTP_BODY_JSON] = NULL,
+		[HTTP_BODY_OCTETS_OR_JSON] = "application/octet-stream",
+		[HTTP_BODY_STREAM_OR_JSON] = "application/octet-stream",
+		[HTTP_BODY_FORM] = "multipart/form-data",
+	};
 	const char *type = head->fields[TYPE].value;
+	enum http_body body = request->route->body;
+	const char *other;
 
-	request->json = !type || http_media_is(type, "application/json");
-	if (!request->json && !(octets_too && http_media_is(type, "application/octet-stream")))
-		return err_set(err, ERR_INVALID, "Content-Type must be application/json%s",
-			       octets_too ? " or application/octet-stream" : "");
-	return 0;
+	if (body == HTTP_BODY_STREAM)
+		return 0;
+	other = OTHERS[body];
+	request->json =
+		body != HTTP_BODY_FORM && (!type || http_media_is(type, "application/json"));
+	if (request->json || (other && type && http_media_is(type, other)))
+		return 0;
+	if (body == HTTP_BODY_FORM)
+		return err_set(err, ERR_INVALID, "Content-Type must be %s", other);
+	return err_set(err, ERR_INVALID, "Content-Type must be application/json%s%s",
+		       other ? " or " : "", other ? other : "");
 }
 
 /* How much of the body is kept in memory, and what becomes of the rest. */
 static void plan_body(struct http_request *request, const char *length, uint64_t announced)
 {
 	const struct http_route *route = request->route;
-	bool streams = route->body == HTTP_BODY_STREAM_OR_JSON;
+	bool always = route->body > HTTP_BODY_STREAM_OR_JSON;
+	bool may = route->body == HTTP_BODY_STREAM_OR_JSON;
 
 	if (request->json) {
 		request->body.max =
@@ -196,8 +214,8 @@ static void plan_body(struct http_request *request, const char *length, uint64_t
 		return;
 	}
 	request->body.max = route->octets_max;
-	request->may_stream = streams && !length;
-	request->in.on = streams && announced > route->octets_max;
+	request->may_stream = may && !length;
+	request->in.on = always || (may && announced > route->octets_max);
 	request->in.length = request->in.on ? announced : 0;
 	if (request->may_stream || request->in.on)
 		request->body.max = HTTP_STREAM_BUFFER;
@@ -207,7 +225,7 @@ static int check_body(struct http_request *request, const struct head *head, str
 {
 	const char *length = head->fields[LENGTH].value;
 	uint64_t announced = length ? strtoull(length, NULL, 10) : 0;
-	size_t max;
+	uint64_t max;
 	int r;
 
 	if (request->route->body == HTTP_BODY_NONE) {
@@ -219,12 +237,22 @@ static int check_body(struct http_request *request, const struct head *head, str
 	if (r < 0)
 		return r;
 	plan_body(request, length, announced);
-	request->announced = request->in.on ? 0 : announced;
+	request->announced = request->in.on ? 0 : (size_t)announced;
 	max = request->in.on ? request->route->stream_max : request->body.max;
 	/* The library has checked that it is a number; an overflow saturates. */
 	if (announced > max)
-		return err_set(err, ERR_TOO_LARGE, "the body is longer than %zu bytes", max);
+		return err_set(err, ERR_TOO_LARGE, "the body is longer than %" PRIu64 " bytes",
+			       max);
 	return 0;
+}
+
+/* Its client sends it without waiting for a word of ours, and waiting for its end costs little. */
+static bool is_read_anyway(const struct http_request *request, const struct head *head)
+{
+	const char *length = head->fields[LENGTH].value;
+
+	return request->conn->tcp && length && strtoull(length, NULL, 10) <= HTTP_SURPLUS_MAX &&
+	       !http_request_header(request, MHD_HTTP_HEADER_EXPECT);
 }
 
 static int find_route(struct http_request *request, const struct http_step *step, struct err *err)
@@ -236,6 +264,15 @@ static int find_route(struct http_request *request, const struct http_step *step
 		return r;
 	return http_route_find(http->routes, http->route_count, http_method_of(step->method),
 			       &request->path, &request->route, &request->allowed, err);
+}
+
+static int greet(const struct http_request *request, struct err *err)
+{
+	const struct http *http = request->conn->http;
+
+	if (!http->ops.greet)
+		return 0;
+	return http->ops.greet(http->app, request->conn->peer, request, err);
 }
 
 static int admit(struct http_request *request, struct err *err)
@@ -263,6 +300,9 @@ int http_head_read(struct http_request *request, const struct http_step *step, s
 		r = check_framing(&head, step->version, err);
 	/* Where such a request ends is in doubt: answered at once, which closes the connection. */
 	request->body_due = request->body_due || r < 0;
+	request->body_is_read = r == 0 && is_read_anyway(request, &head);
+	if (r == 0)
+		r = greet(request, err);
 	if (r == 0)
 		r = find_route(request, step, err);
 	if (r == 0)

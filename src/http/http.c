@@ -12,10 +12,15 @@
  *
  * Each connection is watched a second time, edge-triggered, for what the library does not tell:
  * the first byte after a pause, and a client that leaves while its request is parked (a full close
- * is EPOLLHUP; a half-close is not, and is still served). The library's own timeouts are off, as
- * they start anew at each byte; ours cut the socket, which the library then notices.
+ * is EPOLLHUP; a half-close is not, and is still served). TCP tells the two ends of a client that
+ * leaves apart only when we send, so that there a half-close while a request is parked counts as
+ * leaving. The library's own timeouts are off, as they start anew at each byte; ours cut the
+ * socket, which the library then notices.
  */
+#include <errno.h>
 #include <microhttpd.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -99,7 +104,7 @@ static void on_activity(void *arg, uint32_t events)
 {
 	struct http_conn *conn = arg;
 
-	if (events & (EPOLLHUP | EPOLLERR)) {
+	if (events & (EPOLLHUP | EPOLLERR) || (conn->tcp && events & EPOLLRDHUP)) {
 		if (conn->request && conn->request->turn.waiting)
 			http_conn_cut(conn);
 		else if (conn->request)
@@ -294,9 +299,23 @@ void http_free(struct http *http)
 	free(http);
 }
 
+/* Answers are given whole: what the kernel would wait for does not come. */
+static int set_up(struct http_conn *conn, struct sockaddr_storage *ret_address, struct err *err)
+{
+	static const int YES = 1;
+	socklen_t len = sizeof(*ret_address);
+
+	if (getsockname(conn->fd, (struct sockaddr *)ret_address, &len) < 0)
+		return err_set_errno(err, ERR_INTERNAL, errno, "cannot look at a connection");
+	conn->tcp = ret_address->ss_family != AF_UNIX;
+	if (conn->tcp && setsockopt(conn->fd, IPPROTO_TCP, TCP_NODELAY, &YES, sizeof(YES)) < 0)
+		return err_set_errno(err, ERR_INTERNAL, errno, "cannot set up a connection");
+	return 0;
+}
+
 int http_add(struct http *http, int fd, void *peer, struct err *err)
 {
-	static const struct sockaddr UNIX = {.sa_family = AF_UNIX};
+	struct sockaddr_storage address = {.ss_family = AF_UNSPEC};
 	CLEANUP(fd_close_cleanup) int owned = fd;
 	struct http_conn *conn;
 	enum MHD_Result added;
@@ -307,8 +326,11 @@ int http_add(struct http *http, int fd, void *peer, struct err *err)
 	conn = conn_new(http, fd, peer);
 	if (!conn)
 		return err_set(err, ERR_INTERNAL, "memory is short");
+	r = set_up(conn, &address, err);
 	/* First, as the library may hand on a request of any connection that it was given. */
-	r = loop_watch(http->loop, fd, EPOLLIN | EPOLLET, on_activity, conn, &conn->watch, err);
+	if (r == 0)
+		r = loop_watch(http->loop, fd, EPOLLIN | EPOLLET | (conn->tcp ? EPOLLRDHUP : 0),
+			       on_activity, conn, &conn->watch, err);
 	if (r < 0) {
 		conn_free(conn);
 		return r;
@@ -317,7 +339,8 @@ int http_add(struct http *http, int fd, void *peer, struct err *err)
 	/* From here on it is the library's to close, whatever happens. */
 	owned = -1;
 	http->adding = conn;
-	added = MHD_add_connection(http->daemon, fd, &UNIX, sizeof(UNIX.sa_family));
+	added = MHD_add_connection(http->daemon, fd, (const struct sockaddr *)&address,
+				   conn->tcp ? sizeof(address) : sizeof(address.ss_family));
 	http->adding = NULL;
 	if (added != MHD_YES) {
 		conn_free(conn);

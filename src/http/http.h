@@ -41,7 +41,7 @@ struct json_t;
 
 #define HTTP_HEADER_MAX	  (8u * 1024u)
 #define HTTP_SEGMENTS_MAX 8u
-#define HTTP_SEGMENT_MAX  128u
+#define HTTP_SEGMENT_MAX  255u
 #define HTTP_PIECE	  (128u * 1024u)  /* bytes of a stream that are handed on at once */
 #define HTTP_PACE	  (1024u * 1024u) /* bytes that a deadline is for */
 #define HTTP_SMALL_BODY	  (32u * 1024u)	  /* read as it comes; a larger one in turn with others */
@@ -50,7 +50,7 @@ struct json_t;
 #define HTTP_BLOCK_SIZE	    (3u * 512u * 1024u) /* 1 MiB, also as base64 in JSON */
 #define HTTP_BLOCKS_SPARE   8u
 
-enum http_method { HTTP_GET, HTTP_POST, HTTP_PUT, HTTP_DELETE, HTTP_METHODS };
+enum http_method { HTTP_GET, HTTP_POST, HTTP_PUT, HTTP_DELETE, HTTP_HEAD, HTTP_METHODS };
 
 /* How a route takes its body. A body where none is expected is ERR_INVALID. */
 enum http_body {
@@ -58,6 +58,8 @@ enum http_body {
 	HTTP_BODY_JSON,		  /* Content-Type application/json (or none given) */
 	HTTP_BODY_OCTETS_OR_JSON, /* either, told apart by http_request_is_json() */
 	HTTP_BODY_STREAM_OR_JSON, /* the same, but many octets come as a stream, see below */
+	HTTP_BODY_FORM,		  /* multipart/form-data, always a stream: http_request_form() */
+	HTTP_BODY_STREAM,	  /* octets of whatever type, always a stream, also a short one */
 };
 
 typedef void (*http_handler)(struct http_request *request, void *app);
@@ -69,8 +71,8 @@ struct http_route {
 	enum http_body body;
 	size_t octets_max; /* limit of an octet-stream body; JSON has its own */
 	http_handler handler;
-	size_t stream_max; /* limit of a stream; 0 for the other kinds of body */
-	size_t json_max;   /* limit of a JSON body; 0 = that of http_limits */
+	uint64_t stream_max; /* limit of a stream or form; 0 for the other kinds of body */
+	size_t json_max;     /* limit of a JSON body; 0 = that of http_limits */
 };
 
 struct http_limits {
@@ -105,6 +107,17 @@ struct http_ops {
 	const void *(*share)(void *app, const void *peer);
 	/* The connection is closed; @peer will not be used again. */
 	void (*closed)(void *app, void *peer);
+	/*
+	 * How an error is told: appends the body, may change *status, which is the code's own, and
+	 * returns the body's type. NULL: as a problem document.
+	 */
+	const char *(*tell)(void *app, const struct http_request *request, const struct err *err,
+			    unsigned *status, struct buf *body);
+	/*
+	 * Called once per request when its header is complete, before a route is looked for: a
+	 * place for what holds for all of them (Host, Origin, a token). NULL: nothing does.
+	 */
+	int (*greet)(void *app, void *peer, const struct http_request *request, struct err *err);
 };
 
 /*
@@ -123,8 +136,8 @@ void http_free(struct http *http);
 MEM_DEFINE_CLEANUP(http)
 
 /*
- * Takes an accepted, non-blocking Unix socket over, with what the server knows of its peer. On
- * failure the socket is closed too, and ops.closed is not called.
+ * Takes an accepted, non-blocking socket (Unix or TCP) over, with what the server knows of its
+ * peer. On failure the socket is closed too, and ops.closed is not called.
  */
 int http_add(struct http *http, int fd, void *peer, struct err *err) MUST_CHECK;
 
@@ -144,8 +157,12 @@ void *http_request_peer(const struct http_request *request);
 const char *http_request_segment(const struct http_request *request, size_t n);
 /* A query parameter's value, or NULL. */
 const char *http_request_query(const struct http_request *request, const char *name);
+/* The route that it takes; NULL while none was found, as in ops.greet. */
+const struct http_route *http_request_route(const struct http_request *request);
 /* A header's value, or NULL. */
 const char *http_request_header(const struct http_request *request, const char *name);
+/* Is its Content-Type @type ("type/subtype"), parameters aside? False when it has none. */
+bool http_request_has_type(const struct http_request *request, const char *type);
 bool http_request_is_json(const struct http_request *request);
 /* True when Accept prefers application/octet-stream. */
 bool http_request_wants_octets(const struct http_request *request);
@@ -166,7 +183,7 @@ void http_request_suspend(struct http_request *request, void (*gone)(void *arg),
 
 /*
  * The answer, exactly once per request; the request is gone afterwards. The body is copied.
- * Content-Length is always sent. Statuses: 200, 201, 204 (no body).
+ * Content-Length is always sent. Any status that has a body.
  */
 void http_answer_json(struct http_request *request, unsigned status, const struct json_t *json);
 void http_answer_bytes(struct http_request *request, unsigned status, const char *content_type,
@@ -202,8 +219,9 @@ uint64_t http_request_length(const struct http_request *request);
 
 /*
  * Asks for the next piece. @piece gets it once, later or before this returns, borrowed for the
- * call: HTTP_PIECE bytes with at least one more to come, or what is left (1 to HTTP_PIECE bytes)
- * and @last. Chunked streams may be longer than stream_max: the handler counts.
+ * call: HTTP_PIECE bytes with at least one more to come, or what is left (1 to HTTP_PIECE bytes,
+ * none of an empty body) and @last. Chunked streams may be longer than stream_max: the handler
+ * counts.
  */
 typedef void (*http_piece_fn)(void *arg, struct slice bytes, bool last);
 void http_request_pull(struct http_request *request, http_piece_fn piece, void *arg);
@@ -217,11 +235,49 @@ struct http_source {
 };
 
 /*
- * The answer 200 with exactly @length bytes that are made while they are sent. Unlike after other
- * answers, the request lives on until end().
+ * Forms (RFC 7578), for HTTP_BODY_FORM: a part is a field with its name and perhaps the name of a
+ * file; its content comes in pieces of any size, the first of which may be empty, in order. What
+ * failed in the form itself is end()'s err (ERR_INVALID; ERR_TOO_LARGE over stream_max or over
+ * HTTP_FORM_PARTS). Between two pieces the client waits until http_request_form_next(): each call
+ * of form_next() asks for exactly one, and the first comes by itself. Neither comes inside
+ * http_request_form(), nor inside part(); outside of that they may inside http_request_form_next().
+ * A client that leaves is gone(), as with other streams, and there is no end() then; nor is there
+ * one after an answer.
  */
-void http_answer_stream(struct http_request *request, const char *content_type, uint64_t length,
-			const struct http_source *source, void *arg);
+#define HTTP_FORM_PARTS	   16u
+#define HTTP_FORM_NAME_MAX 64u
+#define HTTP_FORM_FILE_MAX 255u
+struct http_form {
+	/*
+	 * @name and @file are borrowed for the call; @file is NULL where the part names none, and
+	 * else what the client says: nothing but its length and that it is text was checked.
+	 * @first: a part begins.
+	 */
+	void (*part)(void *arg, const char *name, const char *file, bool first, struct slice bytes);
+	void (*end)(void *arg, const struct err *err); /* NULL: the form is whole */
+};
+int http_request_form(struct http_request *request, const struct http_form *form, void *arg,
+		      struct err *err) MUST_CHECK;
+void http_request_form_next(struct http_request *request);
+
+/*
+ * The range that the request asks for of @total bytes (RFC 9110, 14.2): one of bytes, else, or when
+ * If-Range names another @etag (quoted, strong), all. False: it cannot be given (416).
+ */
+struct http_range {
+	bool part; /* answer 206 with Content-Range */
+	uint64_t first;
+	uint64_t length;
+};
+bool http_request_range(const struct http_request *request, uint64_t total, const char *etag,
+			struct http_range *ret_range);
+
+/*
+ * The answer @status, 200 or 206, with exactly @length bytes that are made while they are sent.
+ * Unlike after other answers, the request lives on until end().
+ */
+void http_answer_stream(struct http_request *request, unsigned status, const char *content_type,
+			uint64_t length, const struct http_source *source, void *arg);
 /* 1 byte or more, once per more(); borrowed until the next more() or end(). */
 void http_answer_piece(struct http_request *request, struct slice bytes);
 /* No more is to be had: closes the connection, so that nobody takes a part for the whole. */

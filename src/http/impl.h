@@ -27,6 +27,7 @@
 #include "http/http.h"
 
 struct MHD_Connection;
+struct http_form_in;
 struct MHD_Daemon;
 struct MHD_Response;
 
@@ -49,7 +50,8 @@ struct MHD_Response;
 struct http_conn {
 	struct http *http;
 	void *peer;
-	int fd;	    /* the library's, which closes it after the last callback */
+	int fd; /* the library's, which closes it after the last callback */
+	bool tcp;
 	bool idle;  /* between two requests: the next byte starts request_s */
 	bool known; /* http_add() succeeded, so that ops.closed is due */
 	bool last;  /* no request comes after the one at work */
@@ -144,8 +146,9 @@ struct http_request {
 	struct http_conn *conn;
 	const struct http_route *route; /* NULL when refused before a route was found */
 	enum http_state state;
-	bool admitted; /* ops.finished is due */
-	bool body_due; /* the header announced a body, or leaves it in doubt */
+	bool admitted;	   /* ops.finished is due */
+	bool body_due;	   /* the header announced a body, or leaves it in doubt */
+	bool body_is_read; /* also after a refusal, before the answer */
 	bool json;
 	bool suspended; /* the handler answers later */
 	bool parked;	/* .. and the library holds the connection still */
@@ -162,6 +165,7 @@ struct http_request {
 	bool may_stream;	  /* chunked: becomes a stream when it outgrows a piece */
 	size_t surplus;		  /* bytes of body read and dropped after the refusal */
 	struct http_inflow in;
+	struct http_form_in *form; /* form_in.c; NULL unless its handler reads a form */
 	struct http_turn turn;
 	bool paced; /* its deadline is one of pace .. */
 	struct http_pace pace;
@@ -236,6 +240,16 @@ void http_pace_take_over(struct http_request *request);
 void http_pace_pause(struct http_request *request);
 void http_pace_resume(struct http_request *request);
 
+/* --- form_in.c --- */
+
+void http_form_free(struct http_form_in *in);
+
+/* --- range.c --- */
+
+/* http_request_range() of these headers, each of which may be NULL. */
+bool http_range_parse(const char *range, const char *if_range, const char *etag, uint64_t total,
+		      struct http_range *ret_range);
+
 /* --- block.c --- */
 
 /* HTTP_BLOCK_SIZE bytes. NULL when memory is short. */
@@ -288,6 +302,8 @@ bool http_pace_moved(struct http_pace *pace, size_t bytes, uint64_t now_us);
 /* Judges header, path and query, finds the route, admits. On failure @request says how far. */
 int http_head_read(struct http_request *request, const struct http_step *step, struct err *err)
 	MUST_CHECK;
+/* tchar of RFC 9110, 5.6.2, at least one. */
+bool http_is_token(struct slice text);
 
 /* --- route.c --- */
 
@@ -307,6 +323,7 @@ void http_allow_text(unsigned allowed, char ret_text[HTTP_ALLOW_SIZE]);
  * @size - 1.
  */
 int http_unescape(struct slice raw, char *text, size_t size, struct err *err) MUST_CHECK;
+bool http_is_utf8(struct slice text);
 
 /* --- problem.c --- */
 

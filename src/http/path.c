@@ -32,7 +32,7 @@ static int escape_value(struct slice raw, size_t at)
 }
 
 /* Names end up in JSON and in logs. */
-static bool is_utf8(struct slice text)
+bool http_is_utf8(struct slice text)
 {
 	size_t len;
 
@@ -62,7 +62,7 @@ int http_unescape(struct slice raw, char *text, size_t size, struct err *err)
 		in += escaped ? 3 : 1;
 	}
 	text[out] = '\0';
-	if (!is_utf8(slice_of(text, out)))
+	if (!http_is_utf8(slice_of(text, out)))
 		return err_set(err, ERR_INVALID, "the URL is not UTF-8");
 	return 0;
 }

@@ -4,7 +4,8 @@
  *
  * The library asks for each step by one callback. A request refused by its header is answered at
  * once when a body would follow, which closes the connection; without a body it is answered when
- * the library asks at the end, so that the connection lives on.
+ * the library asks at the end, so that the connection lives on. Over TCP, whoever is still sending
+ * when it is closed may lose the answer: a short body is read and dropped there first.
  *
  * A whole request is not dispatched in the callback that reports it, but in the next one, which
  * comes in the same turn. By then the library neither reads nor writes for the connection, so when
@@ -53,6 +54,7 @@ static void request_free(struct http_request *request)
 	free_pairs(request->query, request->query_count);
 	free_pairs(request->headers, request->header_count);
 	http_body_free(request);
+	http_form_free(request->form);
 	free(request);
 }
 
@@ -141,8 +143,9 @@ static bool step_head(struct http_conn *conn, const struct http_step *step)
 		request->in.at_head = request->in.on;
 		return request->in.on ? http_stream_begin(request) : true;
 	}
+	request->in.on = false;
 	http_request_refuse(request, &err);
-	return request->body_due ? http_request_send(request) : true;
+	return request->body_due && !request->body_is_read ? http_request_send(request) : true;
 }
 
 static bool took_body(struct http_request *request, size_t bytes)
@@ -268,6 +271,18 @@ const char *http_request_query(const struct http_request *request, const char *n
 const char *http_request_header(const struct http_request *request, const char *name)
 {
 	return MHD_lookup_connection_value(request->conn->mhd, MHD_HEADER_KIND, name);
+}
+
+const struct http_route *http_request_route(const struct http_request *request)
+{
+	return request->route;
+}
+
+bool http_request_has_type(const struct http_request *request, const char *type)
+{
+	const char *value = http_request_header(request, MHD_HTTP_HEADER_CONTENT_TYPE);
+
+	return value && http_media_is(value, type);
 }
 
 bool http_request_is_json(const struct http_request *request)

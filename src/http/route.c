@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Routes are a constant table that is walked from the top. http_routes_check() refuses two routes
- * of one method that could both take a path, so the order of the table means nothing.
+ * Routes are a constant table. Of two routes of one method that could both take a path, one must be
+ * the other with words in the place of parameters, and is then preferred; http_routes_check()
+ * refuses the rest. So the order of the table means nothing.
  */
 #include <stdio.h>
 #include <string.h>
@@ -9,10 +10,8 @@
 #include "http/impl.h"
 
 static const char *const METHODS[HTTP_METHODS] = {
-	[HTTP_GET] = "GET",
-	[HTTP_POST] = "POST",
-	[HTTP_PUT] = "PUT",
-	[HTTP_DELETE] = "DELETE",
+	[HTTP_GET] = "GET",	  [HTTP_POST] = "POST", [HTTP_PUT] = "PUT",
+	[HTTP_DELETE] = "DELETE", [HTTP_HEAD] = "HEAD",
 };
 
 enum http_method http_method_of(const char *word)
@@ -72,21 +71,34 @@ static bool pattern_takes(const char *pattern, const struct http_path *path)
 	return i == path->count && !*pattern;
 }
 
+static size_t count_parameters(const char *pattern)
+{
+	size_t count = 0;
+
+	while (*pattern)
+		count += is_parameter(next_segment(&pattern));
+	return count;
+}
+
 int http_route_find(const struct http_route *routes, size_t count, enum http_method method,
 		    const struct http_path *path, const struct http_route **ret_route,
 		    unsigned *ret_allowed, struct err *err)
 {
+	const struct http_route *found = NULL;
 	unsigned allowed = 0;
 	size_t i;
 
 	for (i = 0; i < count; i++) {
 		if (!pattern_takes(routes[i].path, path))
 			continue;
-		if (routes[i].method == method) {
-			*ret_route = &routes[i];
-			return 0;
-		}
 		allowed |= 1u << routes[i].method;
+		if (routes[i].method == method &&
+		    (!found || count_parameters(routes[i].path) < count_parameters(found->path)))
+			found = &routes[i];
+	}
+	if (found) {
+		*ret_route = found;
+		return 0;
 	}
 	if (allowed == 0)
 		return err_set(err, ERR_NOT_FOUND, "no such path");
@@ -136,9 +148,11 @@ static bool pattern_is_sound(const char *pattern)
 	return true;
 }
 
-/* Is there a path that both take? */
-static bool patterns_meet(const char *a, const char *b)
+/* Is there a path that both take, and none of them is to be preferred? */
+static bool patterns_clash(const char *a, const char *b)
 {
+	bool a_first = false, b_first = false; /* it has a word where the other has a parameter */
+
 	if (is_root(a) || is_root(b))
 		return is_root(a) && is_root(b);
 	while (*a && *b) {
@@ -146,8 +160,10 @@ static bool patterns_meet(const char *a, const char *b)
 
 		if (!is_parameter(x) && !is_parameter(y) && !slice_equal(x, y))
 			return false;
+		a_first |= !is_parameter(x) && is_parameter(y);
+		b_first |= is_parameter(x) && !is_parameter(y);
 	}
-	return !*a && !*b;
+	return !*a && !*b && a_first == b_first;
 }
 
 int http_routes_check(const struct http_route *routes, size_t count, struct err *err)
@@ -155,7 +171,7 @@ int http_routes_check(const struct http_route *routes, size_t count, struct err 
 	size_t i, j;
 
 	for (i = 0; i < count; i++) {
-		bool streams = routes[i].body == HTTP_BODY_STREAM_OR_JSON;
+		bool streams = routes[i].body >= HTTP_BODY_STREAM_OR_JSON;
 
 		if (!pattern_is_sound(routes[i].path) || !routes[i].handler ||
 		    routes[i].method >= HTTP_METHODS ||
@@ -163,7 +179,7 @@ int http_routes_check(const struct http_route *routes, size_t count, struct err 
 			return err_set(err, ERR_INTERNAL, "route %zu is malformed", i);
 		for (j = 0; j < i; j++)
 			if (routes[i].method == routes[j].method &&
-			    patterns_meet(routes[i].path, routes[j].path))
+			    patterns_clash(routes[i].path, routes[j].path))
 				return err_set(err, ERR_INTERNAL, "routes %zu and %zu clash", j, i);
 	}
 	return 0;

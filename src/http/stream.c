@@ -145,6 +145,14 @@ static void deliver(struct http_request *request)
 	in->delivering = false;
 }
 
+/* A limit of what is dropped; a handler has said no long before. */
+static bool is_too_much(const struct http_request *request)
+{
+	uint64_t max = request->route->stream_max;
+
+	return request->in.received > max && request->in.received - max > HTTP_SURPLUS_MAX;
+}
+
 bool http_stream_body(struct http_request *request, struct slice bytes)
 {
 	struct http_inflow *in = &request->in;
@@ -155,9 +163,7 @@ bool http_stream_body(struct http_request *request, struct slice bytes)
 	if (request->state == HTTP_STREAMING)
 		buf_put(&request->body, bytes);
 	wipe((void *)(uintptr_t)bytes.data, bytes.len);
-	/* A limit of what is dropped; a handler has said no long before. */
-	if (in->received > (uint64_t)request->route->stream_max + HTTP_SURPLUS_MAX ||
-	    !buf_ok(&request->body))
+	if (is_too_much(request) || !buf_ok(&request->body))
 		return false;
 	if (in->received == in->length)
 		return true;
@@ -191,7 +197,9 @@ bool http_request_is_stream(const struct http_request *request)
 
 uint64_t http_request_length(const struct http_request *request)
 {
-	return request->in.length > 0 ? request->in.length : request->route->stream_max;
+	if (request->in.length > 0)
+		return request->in.length;
+	return request->body_due ? request->route->stream_max : 0;
 }
 
 void http_request_pull(struct http_request *request, http_piece_fn piece, void *arg)
@@ -268,12 +276,12 @@ static struct MHD_Response *outflow_response(struct http_request *request, uint6
 	return response;
 }
 
-void http_answer_stream(struct http_request *request, const char *content_type, uint64_t length,
-			const struct http_source *source, void *arg)
+void http_answer_stream(struct http_request *request, unsigned status, const char *content_type,
+			uint64_t length, const struct http_source *source, void *arg)
 {
 	request->source = source;
 	request->source_arg = arg;
-	http_answer_with(request, MHD_HTTP_OK, content_type,
+	http_answer_with(request, status, content_type,
 			 request->gone ? NULL : outflow_response(request, length));
 }
 

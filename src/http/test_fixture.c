@@ -255,6 +255,24 @@ void fixture_begin(struct fixture *f)
 	fixture_begin_with(f, 60, 60, 60);
 }
 
+const struct http_ops fixture_ops = {
+	.admit = admit,
+	.refused = refused,
+	.finished = finished,
+	.share = share,
+	.closed = closed,
+};
+
+void fixture_serve(struct fixture *f, const struct http_route *routes, size_t count,
+		   const struct http_ops *ops)
+{
+	const struct http_limits limits = {60, 60, 60, 60, FIXTURE_CLIENTS};
+	struct err err;
+
+	http_free(TAKE(f->http));
+	assert_int_equal(http_new(f->loop, routes, count, &limits, ops, f, &f->http, &err), 0);
+}
+
 void fixture_begin_with(struct fixture *f, unsigned request_s, unsigned idle_s, unsigned answer_s)
 {
 	const struct http_limits limits = {
@@ -264,20 +282,13 @@ void fixture_begin_with(struct fixture *f, unsigned request_s, unsigned idle_s, 
 		.answer_s = answer_s,
 		.connections = FIXTURE_CLIENTS,
 	};
-	static const struct http_ops OPS = {
-		.admit = admit,
-		.refused = refused,
-		.finished = finished,
-		.share = share,
-		.closed = closed,
-	};
 	struct err err;
 
 	*f = (struct fixture){.fds = count_fds()};
 	assert_int_equal(loop_new(&f->loop, &err), 0);
 	loop_before_sleep(f->loop, check_done, f);
 	assert_int_equal(http_new(f->loop, ROUTES, sizeof(ROUTES) / sizeof(ROUTES[0]), &limits,
-				  &OPS, f, &f->http, &err),
+				  &fixture_ops, f, &f->http, &err),
 			 0);
 }
 
@@ -317,20 +328,26 @@ static void on_client(void *arg, uint32_t events)
 	}
 }
 
-static struct client *add_client(struct fixture *f, void *peer)
+static struct client *add_pair(struct fixture *f, const int pair[2], void *peer)
 {
 	struct client *client = &f->clients[f->client_count++];
-	int pair[2];
 	struct err err;
 
 	assert_true(f->client_count <= FIXTURE_CLIENTS);
 	*client = (struct client){.fixture = f, .in = BUF_INIT(2 * FIXTURE_BIG)};
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair),
-			 0);
 	client->fd = pair[0];
 	assert_int_equal(http_add(f->http, pair[1], peer, &err), 0);
 	f->added++;
 	return client;
+}
+
+static struct client *add_client(struct fixture *f, void *peer)
+{
+	int pair[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair),
+			 0);
+	return add_pair(f, pair, peer);
 }
 
 struct client *client_new_deaf(struct fixture *f)
@@ -352,6 +369,13 @@ static struct client *listen_to(struct client *client)
 struct client *client_new(struct fixture *f)
 {
 	return listen_to(add_client(f, &f->added));
+}
+
+struct client *client_new_on(struct fixture *f, int ours, int theirs)
+{
+	const int pair[2] = {ours, theirs};
+
+	return listen_to(add_pair(f, pair, &f->added));
 }
 
 struct client *client_new_other(struct fixture *f)

@@ -63,6 +63,10 @@ struct fixture {
 /* With limits of a minute, so that no deadline comes into play. */
 void fixture_begin(struct fixture *f);
 void fixture_begin_with(struct fixture *f, unsigned request_s, unsigned idle_s, unsigned answer_s);
+/* An application of the test's own: another table, and operations, perhaps made of these. */
+extern const struct http_ops fixture_ops;
+void fixture_serve(struct fixture *f, const struct http_route *routes, size_t count,
+		   const struct http_ops *ops);
 /* Frees everything that is not freed yet and does the sums. */
 void fixture_end(struct fixture *f);
 /* Runs until *@counter is @goal or more. */
@@ -72,6 +76,8 @@ void fixture_wait(struct fixture *f, const unsigned *counter, unsigned goal);
 struct client *client_new(struct fixture *f);
 /* The same of another peer. */
 struct client *client_new_other(struct fixture *f);
+/* The same on a connection that there is already, of which the adapter gets @theirs. */
+struct client *client_new_on(struct fixture *f, int ours, int theirs);
 /* One that does not read what it gets. */
 struct client *client_new_deaf(struct fixture *f);
 void client_send(struct client *client, const char *text);

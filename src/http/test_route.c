@@ -29,6 +29,9 @@ static const struct http_route ROUTES[] = {
 	ROUTE(HTTP_DELETE, "/v1/keys/{name}"),
 	ROUTE(HTTP_POST, "/v1/keys/{name}/sign"),
 	ROUTE(HTTP_PUT, "/v1/{kind}/{name}/x/{part}"),
+	ROUTE(HTTP_PUT, "/v2/{kind}/{name}"),
+	ROUTE(HTTP_PUT, "/v2/a/b"),
+	ROUTE(HTTP_PUT, "/v2/a/{name}"),
 };
 
 #define FOUND_NONE ARRAY_LEN(ROUTES)
@@ -56,6 +59,10 @@ static void test_find(void **state)
 		{HTTP_PUT, "/v1/keys/a/x/b", 6, 0},
 		{HTTP_GET, "/v1", FOUND_NONE, 0},
 		{HTTP_METHODS, "/v2", FOUND_NONE, 0},
+		{HTTP_PUT, "/v2/b/b", 7, 0},
+		{HTTP_PUT, "/v2/a/b", 8, 0},
+		{HTTP_PUT, "/v2/a/c", 9, 0},
+		{HTTP_GET, "/v2/a/b", FOUND_NONE, 1u << HTTP_PUT},
 	};
 	size_t i;
 
@@ -126,7 +133,6 @@ static void test_tables(void **state)
 		{ROUTE(HTTP_GET, "/v1"), ROUTE(HTTP_GET, "/v1")},
 		{ROUTE(HTTP_GET, "/"), ROUTE(HTTP_GET, "/")},
 		{ROUTE(HTTP_GET, "/v1/{a}"), ROUTE(HTTP_GET, "/v1/{b}")},
-		{ROUTE(HTTP_GET, "/v1/{a}"), ROUTE(HTTP_GET, "/v1/b")},
 		{ROUTE(HTTP_GET, "/{a}/b"), ROUTE(HTTP_GET, "/a/{b}")},
 	};
 	struct err err;
@@ -150,10 +156,11 @@ static void test_methods(void **state)
 	assert_int_equal(http_method_of("GET"), HTTP_GET);
 	assert_int_equal(http_method_of("DELETE"), HTTP_DELETE);
 	assert_int_equal(http_method_of("get"), HTTP_METHODS);
-	assert_int_equal(http_method_of("HEAD"), HTTP_METHODS);
+	assert_int_equal(http_method_of("HEAD"), HTTP_HEAD);
+	assert_int_equal(http_method_of("HEADS"), HTTP_METHODS);
 	assert_int_equal(http_method_of(""), HTTP_METHODS);
 	http_allow_text(0xff, text);
-	assert_string_equal(text, "GET, POST, PUT, DELETE");
+	assert_string_equal(text, "GET, POST, PUT, DELETE, HEAD");
 	http_allow_text(1u << HTTP_PUT, text);
 	assert_string_equal(text, "PUT");
 }

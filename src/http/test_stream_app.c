@@ -96,8 +96,8 @@ static void finish(void)
 
 	if (app.plan != SUM) {
 		http_request_add_header(app.request, "Holdfast-Protection", "tpm");
-		http_answer_stream(app.request, "application/octet-stream", ANSWER_LEN, &SOURCE,
-				   &app);
+		http_answer_stream(app.request, 200, "application/octet-stream", ANSWER_LEN,
+				   &SOURCE, &app);
 		return;
 	}
 	(void)snprintf(text, sizeof(text), "%zu %u", app.len, app.sum);

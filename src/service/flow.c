@@ -311,7 +311,8 @@ static void answer(struct flow *flow)
 	op_succeed(op);
 	http_request_add_header(op->request, "Holdfast-Protection", flow->protection);
 	flow->answer = TAKE(op->request);
-	http_answer_stream(flow->answer, "application/octet-stream", flow->length, &SOURCE, flow);
+	http_answer_stream(flow->answer, 200, "application/octet-stream", flow->length, &SOURCE,
+			   flow);
 }
 
 /* Reads up to @max bytes on from where the last reading ended. */

@@ -342,7 +342,7 @@ static int listen_for_all(struct daemon *daemon, struct err *err)
 	int fd = -1;
 	int r;
 
-	r = listen_fds_take(&fd, err);
+	r = listen_fds_take(LISTEN_FDS_UNIX, &fd, err);
 	if (r < 0)
 		return r;
 	if (fd >= 0)
