@@ -23,7 +23,8 @@ usage: ./do VERB
   bench [ROW..]  measure the rows of docs/BENCH.md against their peers (--help)
   soak [N [S]]   kill the daemon N times (200) while clients write and look for what was lost;
                  10,000 seeds of faults; 40 keys and 40 secrets at random for S seconds (600);
-                 1,000 rounds of stock TPM software by eight tenants at once
+                 1,000 rounds of stock TPM software by eight tenants at once;
+                 50 kills of the loader while it loads 4 GiB
   tsan           what threads share, on a build that notices unsynchronised accesses
   fault [N [M]]  repeat seed N of the faults, or M seeds from it on
   build          install what the build needs and put the programs into build/
@@ -70,6 +71,8 @@ wait_for() { # seconds, command..
 . tools/do-build.sh
 # shellcheck source=tools/do-run.sh
 . tools/do-run.sh
+# shellcheck source=tools/do-run-loader.sh
+. tools/do-run-loader.sh
 # shellcheck source=tools/do-test.sh
 . tools/do-test.sh
 # shellcheck source=tools/do-tsan.sh

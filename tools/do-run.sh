@@ -70,11 +70,13 @@ tour_end() {
 	if [ "$kept" = yes ]; then
 		exit "$status"
 	fi
+	loader_stop || status=1
 	daemon_stop || status=1
 	stop_process "$keep_pid" holdfastd || status=1
 	stop_process "$swtpm_pid" swtpm || status=1
 	if [ "$status" -eq 1 ]; then
 		cat "$tour"/{tpm,legacy}/log 2>/dev/null | tail -n 40 >&2 || true
+		loader_logs
 	fi
 	rm -rf "$tour"
 	exit "$status"
@@ -180,6 +182,7 @@ tour_of() { # tpm|legacy
 	tour_secrets "$folder"
 	tour_keys "$folder" ecc-p256
 	tour_keys "$folder" rsa-2048
+	tour_loader "$folder"
 }
 
 # Unseals into a file and fails unless it is the original.

@@ -14,12 +14,15 @@ SANITIZED=("-Db_sanitize=address,undefined" -Db_lundef=false)
 # Integration tests that run on those; all others run on the programs as they are installed. Each
 # runs once, and on both with "./do test --twice": these show the most of what hostile input meets.
 ON_SANITIZED=(
-	api attest bad-input broker-attacks cli-aik cli-keys device device-attacks device-orders fapi keys
+	api attest bad-input broker-attacks cli-aik cli-keys device device-attacks device-orders fapi keys origin
 	raw stream tenants-change
 )
 
 # Never on those: our code stands in other suites too, and what runs it here are others' programs.
-UNSANITIZED=(client-static containers examples interop tls tls-device tls-nginx)
+UNSANITIZED=(
+	client-static containers examples fetch-tls interop loader-nginx loader-s3 loader-unlock tls tls-device
+	tls-nginx
+)
 
 twice=false
 
@@ -84,7 +87,8 @@ test_plain() {
 	part "build"
 	tally_build "build" "$build" || return 0
 	part "unit and contract tests"
-	unit_tests "$build"
+	# Hostile bytes show what they do on the sanitized build.
+	if $twice; then unit_tests "$build"; else unit_tests "$build" --no-suite fuzz; fi
 	part "integration tests"
 	mapfile -t names < <($twice && integration_names || integration_names_but "${ON_SANITIZED[@]}")
 	integration_tests "$build" "${names[@]}"
@@ -116,10 +120,11 @@ test_sanitized() {
 
 # The short forms of what ./do soak runs; the seeds of faults are among the unit tests.
 test_soak() {
-	part "kill test, random test, raw commands and power cuts, short"
+	part "kill tests, random test, raw commands and power cuts, short"
 	HOLDFAST_BUILD=$build tally_one "kill test" tests/soak/kill.sh 10
 	HOLDFAST_BUILD=$build tally_one "random test" tests/soak/random.sh 10
 	HOLDFAST_BUILD=$build tally_one "raw commands" tests/soak/broker.sh 48
+	HOLDFAST_BUILD=$build tally_one "loader's kill test" tests/soak/loader.sh 5 64
 	HOLDFAST_BUILD=$build tally_one "power cuts" tests/fault/powercut.py --every "$SHORT_CUTS"
 }
 
@@ -173,6 +178,7 @@ SOAK_KILLS=200
 SOAK_SECONDS=600
 SOAK_SEEDS=10000
 SOAK_RAW=1000
+SOAK_LOADER=(50 4096) # kills, MiB of the resource: twice that on the disk
 SHORT_CUTS=199 # each so many-th point; ./do soak cuts at all of them
 SOAK_TLS=60
 
@@ -193,6 +199,7 @@ do_soak() {
 	do_fault 1 "$SOAK_SEEDS"
 	HOLDFAST_BUILD=$build tests/soak/random.sh "$seconds"
 	HOLDFAST_BUILD=$build tests/soak/broker.sh "$SOAK_RAW"
+	HOLDFAST_BUILD=$build tests/soak/loader.sh "${SOAK_LOADER[@]}"
 	HOLDFAST_BUILD=$build tests/fault/powercut.py
 	HOLDFAST_BUILD=$build HOLDFAST_TLS_SECONDS=$SOAK_TLS \
 		bats --filter '8 clients' tests/integration/tls-nginx.bats

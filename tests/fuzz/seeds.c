@@ -19,7 +19,7 @@
 static const char *folder;
 static unsigned made;
 
-static void put_seed(struct slice bytes)
+void put_seed(struct slice bytes)
 {
 	char path[4096];
 	FILE *file;
@@ -617,11 +617,6 @@ static void vchip_seeds(void)
 		}
 }
 
-static void identity_seeds(void)
-{
-	seeds_identity(put_seed);
-}
-
 /* A name, and the same as a key file holds it. */
 static void uri_seeds(void)
 {
@@ -666,6 +661,9 @@ static const struct {
 	const char *target;
 	void (*make)(void);
 } targets[] = {
+	{"cache", seeds_cache},
+	{"form", seeds_form},
+	{"head", seeds_head},
 	{"uri", uri_seeds},
 	{"names", name_seeds},
 	{"keyfile", keyfile_seeds},
@@ -678,7 +676,7 @@ static const struct {
 	{"command", command_seeds},
 	{"connections", connection_seeds},
 	{"vchip", vchip_seeds},
-	{"identity", identity_seeds},
+	{"identity", seeds_identity},
 	{"v1", v1_seeds},
 };
 

@@ -2,10 +2,16 @@
 #ifndef TESTS_FUZZ_SEEDS_H
 #define TESTS_FUZZ_SEEDS_H
 
-/* Seeds that stand in files of their own; put() is called for each. */
+/* Seeds that stand in files of their own. */
 
 #include "base/slice.h"
 
-void seeds_identity(void (*put)(struct slice seed));
+/* One more seed of the target that was asked for. */
+void put_seed(struct slice bytes);
+
+void seeds_cache(void);
+void seeds_form(void);
+void seeds_head(void);
+void seeds_identity(void);
 
 #endif

@@ -16,7 +16,7 @@ static const char CERTIFICATE[] =
 
 /* Every kind of journal, and a record with an identity and without; the key is P-256's base point.
  */
-void seeds_identity(void (*put)(struct slice seed))
+void seeds_identity(void)
 {
 	static const uint8_t spki[] = {
 		0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01,
@@ -50,9 +50,9 @@ void seeds_identity(void (*put)(struct slice seed))
 		journal.doing = (enum identity_doing)(i - 1);
 		FUZZ_REQUIRE((i < 2 ? files_record_to_text(&record, &text, &err)
 				    : files_journal_to_text(&journal, &text, &err)) == 0);
-		put(buf_slice(&text));
+		put_seed(buf_slice(&text));
 	}
-	put(slice_str("{\"version\":2}"));
+	put_seed(slice_str("{\"version\":2}"));
 	identity_record_fini(&record);
 	identity_journal_fini(&journal);
 }

@@ -116,6 +116,10 @@ int verb_tenant_list(struct cli *cli, struct opt_words words);
 int verb_tenant_show(struct cli *cli, struct opt_words words);
 int verb_tenant_remove(struct cli *cli, struct opt_words words);
 
+int verb_artifact_publish(struct cli *cli, struct opt_words words);
+int verb_artifact_inspect(struct cli *cli, struct opt_words words);
+int verb_artifact_archive(struct cli *cli, struct opt_words words);
+
 int verb_doctor(struct cli *cli, struct opt_words words);
 
 int verb_random(struct cli *cli, struct opt_words words);

@@ -21,6 +21,10 @@ static const struct verb VERBS[] = {
 	{"device approve", verb_device_approve, "Accept what the device has come to, and go on"},
 	{"device migrate", verb_device_migrate, "Move a software identity into the TPM"},
 	{"device reset", verb_device_reset, "Erase the identity and all keys: a factory reset"},
+	{"artifact publish", verb_artifact_publish, "Publish a resource for devices to load"},
+	{"artifact inspect", verb_artifact_inspect,
+	 "Look at what was published, as a device would"},
+	{"artifact archive", verb_artifact_archive, "Seal an archive of images for devices"},
 	{"doctor", verb_doctor, "Look for what is wrong, and say what to do about it"},
 };
 
