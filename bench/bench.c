@@ -61,7 +61,7 @@ static void answer(uint64_t *times, size_t count)
 		sum += times[i];
 	qsort(times, count, sizeof(*times), compare);
 	printf("%llu %llu %llu\n", (unsigned long long)times[count / 2],
-	       (unsigned long long)times[count * 9 / 10], (unsigned long long)(sum / count));
+	       (unsigned long long)times[count * 99 / 100], (unsigned long long)(sum / count));
 }
 
 static int run_all(const struct bench_op *op, size_t warm, uint64_t *times, size_t count)

@@ -6,7 +6,7 @@
  * What the bench's programs share, and nothing of src/: a program sets itself up, says "ready" and
  * then serves its standard input. A line "OP WARM COUNT" asks for a batch: the operation is begun,
  * run WARM times untimed and COUNT times timed, and ended. The answer is one line
- * "MEDIAN P90 MEAN" in nanoseconds, or "error TEXT". So the driver can let several programs take
+ * "MEDIAN P99 MEAN" in nanoseconds, or "error TEXT". So the driver can let several programs take
  * turns on one machine and one chip, and compare them turn by turn.
  */
 

@@ -214,11 +214,16 @@ class Worker:
 
     def batch(self, operation, warm, count):
         """The median of the timed runs, in microseconds."""
+        return self.spread(operation, warm, count)[0]
+
+    def spread(self, operation, warm, count):
+        """.. and what 99 of 100 are below."""
         self.process.stdin.write(f"{operation} {warm} {count}\n")
         answer = self.line(300)
         if not re.fullmatch(r"\d+ \d+ \d+", answer):
             raise BenchError(f"{self.name}: {answer or self.why()}")
-        return int(answer.split()[0]) / 1000
+        median_ns, p99_ns, _ = map(int, answer.split())
+        return median_ns / 1000, p99_ns / 1000
 
 
 # --- our daemon ---

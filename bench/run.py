@@ -13,6 +13,7 @@ sys.dont_write_bytecode = True
 
 import broker  # noqa: E402
 import crowd  # noqa: E402
+import loader  # noqa: E402
 import report  # noqa: E402
 import rest  # noqa: E402
 import rows  # noqa: E402
@@ -22,7 +23,7 @@ from kit import BenchError, Place  # noqa: E402
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 ROWS = {
     "P1": rows.p1, "P2": rows.p2, "P3": rows.p3, "P4": crowd.p4, "P5": broker.p5, "P6": tls.p6,
-    "P8": rows.p8, "P9": None, "P10": rest.p10,
+    "P7": loader.p7, "P8": rows.p8, "P9": None, "P10": rest.p10,
 }
 
 

@@ -194,3 +194,59 @@ set_conf() {
 	[[ $(guest holdfast version) == holdfast\ * ]]
 	[[ $(ls -A "$T/guest/usr/local/bin" | wc -l) == 4 ]]
 }
+
+# --- the loader ---
+
+@test "loader: the service runs what is built, by a configuration that is one" {
+	local program=/usr/bin/holdfast-loader config=/etc/holdfast/holdfast-loader.conf
+	sed "s|^ExecStart=$program |ExecStart=$BUILD/holdfast-loader |" \
+		"$ROOT/docs/examples/holdfast-loader.service" >"$T/holdfast-loader.service"
+	grep -qx "ExecStart=$BUILD/holdfast-loader --config $config" "$T/holdfast-loader.service"
+	if command -v systemd-analyze >/dev/null; then
+		systemd-analyze verify --man=no --recursive-errors=no "$T/holdfast-loader.service" \
+			>"$T/out" 2>&1 || {
+			cat "$T/out"
+			return 1
+		}
+		refute grep -q "holdfast-loader.service:" "$T/out"
+	fi
+	# The example's files made up below $T: the program reads all of them.
+	(
+		umask 077
+		mkdir "$T/etc"
+		printf 'prefix = "p"\nhw = "h"\napi = "a"\nresource = "r"\n' >"$T/etc/loader.salts"
+		sed -e "s|/etc/holdfast|$T/etc|; s|^#cache_dir = .*|cache_dir = \"$T/cache\"|" \
+			"$ROOT/docs/examples/holdfast-loader.conf" >"$T/etc/holdfast-loader.conf"
+	)
+	"$BUILD/holdfast-loader" --config "$T/etc/holdfast-loader.conf" --check
+}
+
+@test "loader: in compose without a device, capabilities or a way to write beside its cache" {
+	python3 - "$ROOT/docs/examples/loader-compose/docker-compose.yml" <<-'END'
+		import sys, yaml
+		services = yaml.safe_load(open(sys.argv[1]))["services"]
+		assert sorted(services) == ["loader"]
+		loader = services["loader"]
+		assert loader["cap_drop"] == ["ALL"] and loader["read_only"] is True
+		assert "privileged" not in loader and "devices" not in loader
+		assert all(port.startswith("127.0.0.1:") for port in loader["ports"])
+		writable = {v["target"] for v in loader["volumes"] if not v.get("read_only")}
+		assert writable == {"/var/cache/holdfast-loader", "/var/run/docker.sock"}, writable
+		sources = {v["target"]: v["source"] for v in loader["volumes"]}
+		assert sources["/run/holdfast"].endswith("/tenants}/loader")
+	END
+	if command -v docker-compose >/dev/null; then
+		docker-compose -f "$ROOT/docs/examples/loader-compose/docker-compose.yml" config -q
+	fi
+}
+
+# What its image installs is what the program needs, and the program comes with its one library.
+@test "loader: the packages of its image are the libraries that it links" {
+	local library
+	ldd "$(readlink -f "$BUILD/holdfast-loader")" | sed -n 's/^\s*\(lib[^ ]*\) =>.*/\1/p' >"$T/linked"
+	grep -qx libholdfast.so.0 "$T/linked"
+	for library in libconfuse libcurl libjansson libmicrohttpd libssl libyaml; do
+		grep -q "^$library" "$T/linked"
+		grep -q "[[:space:]]$library" "$ROOT/docs/examples/loader-compose/Dockerfile"
+	done
+}

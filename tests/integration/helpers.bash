@@ -45,18 +45,22 @@ teardown() {
 	rm -rf "$T"
 }
 
-# wait_until SECONDS COMMAND..: polls every 20 ms.
+# wait_until SECONDS COMMAND..: polls every 20 ms, at least once.
 wait_until() {
-	local limit=$(($1 * 50)) i
+	local end=$((${EPOCHREALTIME/[.,]/} + $1 * 1000000))
 	shift
-	for ((i = 0; i < limit; i++)); do
-		if "$@"; then
-			return 0
+	until "$@"; do
+		if ((${EPOCHREALTIME/[.,]/} >= end)); then
+			echo "waited in vain for: $*"
+			return 1
 		fi
 		sleep 0.02
 	done
-	echo "waited in vain for: $*"
-	return 1
+}
+
+# is_sanitized PROGRAM: its memory says nothing about what it needs.
+is_sanitized() {
+	grep -qaF __asan_init "$1"
 }
 
 # A command that must fail; a plain `!` would not end a test.
