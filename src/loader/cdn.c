@@ -11,7 +11,6 @@
 #include "fetch/sigv4.h"
 #include "loader/fault.h"
 
-#define TEXTS_MAX      8192u
 #define DEFAULT_REGION "us-east-1"
 
 /* --- cdn.yaml --- */

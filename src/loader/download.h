@@ -43,8 +43,13 @@ int downloads_want(struct downloads *downloads, const struct resource *resource,
 	MUST_CHECK;
 void downloads_leave(struct download_wait *wait); /* NULL is allowed */
 /* As fetch_whole(): asks the CDN for the signature, once. */
-int downloads_sig(struct downloads *downloads, const struct resource *resource, fetch_whole_fn done,
-		  void *arg, struct fetch_transfer **ret_transfer, struct err *err) MUST_CHECK;
+struct downloads_sig {
+	const struct downloads *downloads;
+	const struct resource *resource;
+	unsigned whole_s; /* as fetch_request's */
+};
+int downloads_sig(const struct downloads_sig *sig, fetch_whole_fn done, void *arg,
+		  struct fetch_transfer **ret_transfer, struct err *err) MUST_CHECK;
 void downloads_progress(const struct downloads *downloads, download_visit_fn visit, void *arg);
 int downloads_cancel(struct downloads *downloads, const struct resource *resource, struct err *err)
 	MUST_CHECK;

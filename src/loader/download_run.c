@@ -124,8 +124,11 @@ static bool got_further(struct download *download)
 	if (download->fresh || size <= download->best)
 		return false;
 	download->best = size;
-	download->lies -= download->lies > 0;
-	download->anews = 0;
+	/* What comes from the first byte on shows no more than that it came before, too. */
+	if (download->have > 0) {
+		download->lies -= download->lies > 0;
+		download->anews = 0;
+	}
 	return true;
 }
 
@@ -177,11 +180,14 @@ static void lied(struct download *download, const struct err *err)
 
 static void ask_anew(struct download *download)
 {
-	begin_fresh(download);
-	if (++download->anews > ANEW_MAX)
+	if (++download->anews > ANEW_MAX) {
+		/* What was there once is no progress when it comes once more. */
+		download->fresh = true;
 		pause_for(download, &download->outcome);
-	else
-		begin_again(download);
+		return;
+	}
+	begin_fresh(download);
+	begin_again(download);
 }
 
 /* --- the check --- */
@@ -502,15 +508,18 @@ static void on_sig(void *arg, const struct fetch_result *result, struct slice bo
 		run(download, download_sig, fetch_big);
 }
 
-int downloads_sig(struct downloads *downloads, const struct resource *resource, fetch_whole_fn done,
-		  void *arg, struct fetch_transfer **ret_transfer, struct err *err)
+int downloads_sig(const struct downloads_sig *sig, fetch_whole_fn done, void *arg,
+		  struct fetch_transfer **ret_transfer, struct err *err)
 {
+	const struct downloads *downloads = sig->downloads;
 	struct cdn_request cdn;
-	int r = session_cdn(downloads->session, resource, RESOURCE_SIG, FETCH_GET, NULL, &cdn, err);
+	int r = session_cdn(downloads->session, sig->resource, RESOURCE_SIG, FETCH_GET, NULL, &cdn,
+			    err);
 
 	if (r < 0)
 		return r;
 	cdn.request.max = CMS_MAX;
+	cdn.request.whole_s = sig->whole_s;
 	cdn.request.redirects = redirects(downloads->config);
 	r = fetch_whole(downloads->fetch, &cdn.request, done, arg, ret_transfer, err);
 	cdn_request_fini(&cdn);
@@ -519,12 +528,12 @@ int downloads_sig(struct downloads *downloads, const struct resource *resource, 
 
 static void fetch_sig(struct download *download)
 {
+	const struct downloads_sig sig = {download->owner, &download->resource, 0};
 	struct err err;
 
 	if (download->config->anchors.len == 0 || download->sig_known)
 		fetch_big(download);
-	else if (downloads_sig(download->owner, &download->resource, on_sig, download,
-			       &download->transfer, &err) < 0)
+	else if (downloads_sig(&sig, on_sig, download, &download->transfer, &err) < 0)
 		pause_for(download, &err);
 }
 

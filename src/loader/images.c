@@ -233,7 +233,8 @@ static void note_left(const struct images *images, const struct err *err)
 		return; /* as it shall be */
 	snprintf(text, sizeof(text), "%s: its tag could not be put back: %s", undo_ref(images),
 		 err->text);
-	images->config->note(images->config->note_arg, LOADER_WARNING, text);
+	if (images->config->note)
+		images->config->note(images->config->note_arg, LOADER_WARNING, text);
 }
 
 static bool untouched(const struct images *images)

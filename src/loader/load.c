@@ -23,6 +23,7 @@
 
 #define WHOLE_MAX  ((uint64_t)64 << 10) /* bytes of a blob that is opened at once */
 #define READ_SIZE  ((size_t)64 << 10)
+#define SIG_S	   10u /* a signature may be missing where none is due: not long waited for */
 #define PLAIN_ROOM (LOADER_PIECE + V1_GROWTH)
 
 enum found {
@@ -377,6 +378,8 @@ static void bad(struct loader_load *load)
 static void on_sig(void *arg, const struct fetch_result *result, struct slice body)
 {
 	struct loader_load *load = arg;
+	bool none = result->end == FETCH_DONE && (result->status == 404 || result->status == 410);
+	struct err err;
 
 	load->transfer = NULL;
 	if (result->end == FETCH_DONE && result->status == 200) {
@@ -387,17 +390,23 @@ static void on_sig(void *arg, const struct fetch_result *result, struct slice bo
 			bad(load);
 			return;
 		}
+	} else if (!none && blob_unsigned(load->loader->config, &load->seen, &err) < 0) {
+		/* One is due, and may be there: no reason to fetch the big part once more. */
+		(void)err_set(&err, FAULT_UPSTREAM, "the CDN does not give the signature");
+		err.retry_after = result->retry_after;
+		finish(load, &err);
+		return;
 	}
 	run(load, look, looked);
 }
 
 static void ask_sig(struct loader_load *load)
 {
+	const struct downloads_sig sig = {load->loader->downloads, &load->resource, SIG_S};
 	struct err ignored;
 
 	load->sig_asked = true;
-	if (downloads_sig(load->loader->downloads, &load->resource, on_sig, load, &load->transfer,
-			  &ignored) < 0)
+	if (downloads_sig(&sig, on_sig, load, &load->transfer, &ignored) < 0)
 		run(load, look, looked);
 }
 

@@ -180,7 +180,7 @@ static int tell(const struct record *record, struct err *err)
 		return err->code;
 	err->code = record->made ? ERR_NOT_SUPPORTED : ERR_UNREADABLE;
 	return err_add_remedy(err, record->made ? "Pin the fingerprint by fingerprint_file."
-						: "Look at the file `fingerprint` in cache_dir; "
+						: "Look at the file `" RECORD "` in cache_dir; "
 						  "nothing was overwritten.");
 }
 

@@ -383,7 +383,7 @@ static void credentials_refused(struct call *call, const struct err *refusal)
 
 	if (session->who == call->who)
 		log_out(session);
-	err_set(&err, FAULT_NOT_LOGGED_IN, "%s", refusal->text);
+	(void)err_set(&err, FAULT_NOT_LOGGED_IN, "%s", refusal->text);
 	call_fail(call, &err);
 }
 

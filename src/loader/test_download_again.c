@@ -334,12 +334,12 @@ static void test_lies_fade(void **state)
 {
 	struct world *world = *state;
 
-	for (size_t i = 0; i < 8; i += 2) {
+	for (size_t i = 0; i < 12; i++)
+		world->scripts[i] = (struct script){.drops = true, .after = 5000};
+	for (size_t i = 0; i < 12; i += 3)
 		world->scripts[i] = (struct script){.first_off = 1, .status = 206};
-		world->scripts[i + 1] = (struct script){.drops = true, .after = 5000};
-	}
 	assert_int_equal(world_get(world), 0);
-	assert_int_equal(world->big_count, 9);
+	assert_int_equal(world->big_count, 13);
 }
 
 static void test_redirects(void **state)

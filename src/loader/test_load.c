@@ -268,6 +268,19 @@ static void test_no_signature_yet(void **state)
 	assert_non_null(strstr(world->notes, "no signature"));
 }
 
+/* Where one is due, a CDN that has none now is no reason to fetch the big part once more. */
+static void test_signature_due_later(void **state)
+{
+	struct world *world = *state;
+
+	anchors_later(world, true);
+	world->sig_status = 503;
+	assert_int_equal(load_all(world), FAULT_UPSTREAM);
+	assert_int_equal(got.len, 0);
+	assert_int_equal(world->big_count, 1);
+	assert_true(world_has(world, BIG));
+}
+
 /* A bad one is no missing one. */
 static void test_bad_signature_later(void **state)
 {
@@ -573,6 +586,7 @@ int main(void)
 		IN_WORLD(test_folder_in_the_way),
 		IN_WORLD(test_signature_later),
 		IN_WORLD(test_no_signature_yet),
+		IN_WORLD(test_signature_due_later),
 		IN_WORLD(test_bad_signature_later),
 		IN_WORLD(test_leave_at_signature),
 	};

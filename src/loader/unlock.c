@@ -174,7 +174,8 @@ static void note_error(const struct unlock *unlock, const struct err *err)
 
 	snprintf(text, sizeof(text), "the images were not loaded: %s: %s",
 		 fault_info(err->code)->name, err->text);
-	unlock->config->note(unlock->config->note_arg, LOADER_WARNING, text);
+	if (unlock->config->note)
+		unlock->config->note(unlock->config->note_arg, LOADER_WARNING, text);
 }
 
 static void end_error(struct unlock *unlock, const struct err *err)
@@ -348,7 +349,8 @@ static void note_unsigned(const struct unlock *unlock)
 	snprintf(text, sizeof(text),
 		 "images/%s: no signature: length, padding and ids are all that was checked",
 		 slash ? slash + 1 : unlock->config->images_path);
-	unlock->config->note(unlock->config->note_arg, LOADER_WARNING, text);
+	if (unlock->config->note)
+		unlock->config->note(unlock->config->note_arg, LOADER_WARNING, text);
 }
 
 static void find_end(struct unlock *unlock, const struct err *err);

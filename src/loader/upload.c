@@ -41,6 +41,7 @@ struct loader_upload {
 	struct loop_timer repeat;
 	unsigned repeats;
 	bool pausing;
+	bool halfway;		 /* the CDN has the big part */
 	struct loop_timer later; /* always set, so that setting it to now cannot fail */
 	struct err err;		 /* what it ended with */
 	loader_done_fn done;
@@ -187,6 +188,7 @@ static void put_small(struct loader_upload *upload)
 {
 	struct err err;
 
+	upload->halfway = true;
 	if (start_small(upload, &err) < 0)
 		end_half(upload, &err);
 }
@@ -199,12 +201,28 @@ static void repeat_small(void *arg)
 	put_small(upload);
 }
 
+/* What becomes of the last try nobody hears. */
+static void note_left(const struct loader_upload *upload)
+{
+	const struct loader_config *config = upload->loader->config;
+	char text[LOADER_REF_MAX + 160];
+
+	(void)snprintf(text, sizeof(text),
+		       "%s/%s: who uploads has gone; the CDN has the big part, the API perhaps not "
+		       "the small one: upload again",
+		       upload->folder, upload->name);
+	if (config->note)
+		config->note(config->note_arg, LOADER_WARNING, text);
+}
+
 void loader_upload_leave(struct loader_upload *upload)
 {
 	struct err never;
 
 	if (!upload)
 		return;
+	if (upload->halfway && !upload->over)
+		note_left(upload);
 	/* Nobody waits for another pause: once more, and now. */
 	if (upload->pausing)
 		(void)!start_small(upload, &never);
