@@ -167,15 +167,3 @@ int blob_check_end(struct blob_check *check, struct v1_facts *ret_facts, bool *r
 		*ret_signed = is_signed;
 	return r;
 }
-
-int blob_check(const struct blob_facts *facts, struct v1_facts *ret_facts, bool *ret_signed,
-	       struct err *err)
-{
-	CLEANUP(blob_check_cleanup) struct blob_check *check = NULL;
-	bool end = false;
-	int r = blob_check_new(facts, &check, err);
-
-	while (r == 0 && !end)
-		r = blob_check_step(check, UINT64_MAX, &end, err);
-	return r < 0 ? r : blob_check_end(check, ret_facts, ret_signed, err);
-}

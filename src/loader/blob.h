@@ -51,10 +51,6 @@ int blob_check_step(struct blob_check *check, uint64_t max, bool *ret_end, struc
 int blob_check_end(struct blob_check *check, struct v1_facts *ret_facts, bool *ret_signed,
 		   struct err *err) MUST_CHECK;
 
-/* All of it at once. */
-int blob_check(const struct blob_facts *facts, struct v1_facts *ret_facts, bool *ret_signed,
-	       struct err *err) MUST_CHECK;
-
 /* Up to @len bytes of a part from @at, fewer only at its end: *ret_len. ERR_UNREADABLE. */
 int blob_read(int big, uint64_t at, uint8_t *ret_bytes, size_t len, size_t *ret_len,
 	      struct err *err) MUST_CHECK;

@@ -70,6 +70,8 @@ struct cache_want {
 	char etag[256]; /* strong, with quotes; "" for none */
 	char modified[64];
 };
+/* Printable ASCII, as etag and modified must be to go back in a header. */
+bool cache_is_plain(const char *text);
 
 /*
  * Begins or takes up again; *ret_have bytes are there, of *ret_want. A part of another release is

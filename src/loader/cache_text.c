@@ -32,8 +32,7 @@ static int get_digest(const struct json_t *json, const char *name, uint8_t ret_d
 	return 0;
 }
 
-/* Printable ASCII, as it can stand in a header. */
-static bool is_plain(const char *text)
+bool cache_is_plain(const char *text)
 {
 	for (; *text; text++)
 		if (*text < 0x20 || *text > 0x7e)
@@ -49,7 +48,7 @@ static int get_text(const struct json_t *json, const char *name, char *ret_text,
 
 	if (r < 0)
 		return r;
-	if (strlen(text) >= size || !is_plain(text))
+	if (strlen(text) >= size || !cache_is_plain(text))
 		return err_set(err, ERR_INVALID, "/%s: not such a text", name);
 	memcpy(ret_text, text, strlen(text) + 1);
 	return 0;
@@ -149,7 +148,8 @@ int cache_text_put_state(const struct cache_state *state, struct buf *ret_text, 
 	CLEANUP(buf_fini) struct buf text = BUF_INIT(CACHE_TEXT_MAX);
 	const struct cache_want *want = &state->want;
 
-	if (!is_plain(want->etag) || !is_plain(want->modified) || !is_plain(state->boot))
+	if (!cache_is_plain(want->etag) || !cache_is_plain(want->modified) ||
+	    !cache_is_plain(state->boot))
 		return err_set(err, ERR_INVALID, "the server's validator is none");
 	buf_printf(&text, "{\"version\":%u,\"small\":\"", VERSION);
 	hex_encode(&text, slice_of(want->small, V1_DIGEST));

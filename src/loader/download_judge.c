@@ -5,20 +5,12 @@
  */
 #include "loader/download_impl.h"
 
-static bool is_plain(const char *text)
-{
-	for (; *text; text++)
-		if (*text < 0x20 || *text > 0x7e)
-			return false;
-	return true;
-}
-
 static void keep_text(const char *text, char *ret_text, size_t size)
 {
 	size_t len = strlen(text);
 
 	ret_text[0] = '\0';
-	if (len < size && is_plain(text))
+	if (len < size && cache_is_plain(text))
 		memcpy(ret_text, text, len + 1);
 }
 

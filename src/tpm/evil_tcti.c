@@ -24,6 +24,8 @@
 #include <tss2/tss2_tcti.h>
 #include <tss2/tss2_tctildr.h>
 
+#include "tpm/test_be32.h"
+
 #define SESSION_SIZE 69u /* nonce of 32, attributes, HMAC of 32 */
 #define EVIL_TOLD    "HOLDFAST_TEST_EVIL_TOLD"
 
@@ -40,19 +42,6 @@ const TSS2_TCTI_INFO *Tss2_Tcti_Info(void);
 static struct evil *evil_of(TSS2_TCTI_CONTEXT *tcti)
 {
 	return (struct evil *)(void *)tcti;
-}
-
-static unsigned get_u32(const uint8_t *p)
-{
-	return (unsigned)p[0] << 24 | (unsigned)p[1] << 16 | (unsigned)p[2] << 8 | p[3];
-}
-
-static void put_u32(uint8_t *p, unsigned v)
-{
-	p[0] = (uint8_t)(v >> 24);
-	p[1] = (uint8_t)(v >> 16);
-	p[2] = (uint8_t)(v >> 8);
-	p[3] = (uint8_t)v;
 }
 
 static TSS2_RC evil_transmit(TSS2_TCTI_CONTEXT *tcti, size_t size, uint8_t const *command)

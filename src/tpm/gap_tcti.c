@@ -16,6 +16,8 @@
 #include <tss2/tss2_tctildr.h>
 #include <unistd.h>
 
+#include "tpm/test_be32.h"
+
 #define INDICES	   64u
 #define CC_SAVE	   0x162u
 #define CC_LOAD	   0x161u
@@ -39,19 +41,6 @@ const TSS2_TCTI_INFO *Tss2_Tcti_Info(void);
 static struct gap *gap_of(TSS2_TCTI_CONTEXT *tcti)
 {
 	return (struct gap *)(void *)tcti;
-}
-
-static unsigned get_u32(const uint8_t *p)
-{
-	return (unsigned)p[0] << 24 | (unsigned)p[1] << 16 | (unsigned)p[2] << 8 | p[3];
-}
-
-static void put_u32(uint8_t *p, unsigned v)
-{
-	p[0] = (uint8_t)(v >> 24);
-	p[1] = (uint8_t)(v >> 16);
-	p[2] = (uint8_t)(v >> 8);
-	p[3] = (uint8_t)v;
 }
 
 static int is_session(unsigned handle)

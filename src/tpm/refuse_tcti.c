@@ -13,6 +13,8 @@
 #include <tss2/tss2_tcti.h>
 #include <tss2/tss2_tctildr.h>
 
+#include "tpm/test_be32.h"
+
 #define REFUSE "HOLDFAST_TEST_REFUSE"
 
 struct refuser {
@@ -26,11 +28,6 @@ const TSS2_TCTI_INFO *Tss2_Tcti_Info(void);
 static struct refuser *refuser_of(TSS2_TCTI_CONTEXT *tcti)
 {
 	return (struct refuser *)(void *)tcti;
-}
-
-static unsigned get_u32(const uint8_t *p)
-{
-	return (unsigned)p[0] << 24 | (unsigned)p[1] << 16 | (unsigned)p[2] << 8 | p[3];
 }
 
 /* The code to refuse this command with, or 0. */

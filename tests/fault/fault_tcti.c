@@ -17,6 +17,7 @@
 #include <tss2/tss2_tctildr.h>
 
 #include "tests/fault/prng.h"
+#include "tpm/test_be32.h"
 
 #define BUFFER	    4096u
 #define HEADER	    10u
@@ -120,19 +121,6 @@ EXPORT struct fault_control *fault_tcti_control(void)
 static struct fault *fault_of(TSS2_TCTI_CONTEXT *tcti)
 {
 	return (struct fault *)(void *)tcti;
-}
-
-static uint32_t get_u32(const uint8_t *p)
-{
-	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
-}
-
-static void put_u32(uint8_t *p, uint32_t v)
-{
-	p[0] = (uint8_t)(v >> 24);
-	p[1] = (uint8_t)(v >> 16);
-	p[2] = (uint8_t)(v >> 8);
-	p[3] = (uint8_t)v;
 }
 
 /* --- answers ------------------------------------------------------------------------------- */
