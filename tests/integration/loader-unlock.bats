@@ -311,14 +311,14 @@ undone() {
 	loader
 	size=$(stat -c %s "$T/images.enc")
 	# The padding, the length, nothing at all, another fragment's.
-	printf '\xff' | dd of="$T/images.enc" bs=1 seek=$((size - 20)) conv=notrunc status=none
-	printf '\xff' | dd of="$T/images.enc" bs=1 seek=$((size - 17)) conv=notrunc status=none
+	flip "$T/images.enc" -17 0x40
 	fails decrypt_failed
 	head -c $((size - 5)) "$T/images.good" >"$T/images.enc"
 	fails decrypt_failed
 	: >"$T/images.enc"
 	fails decrypt_failed
-	"$HOLDFAST" artifact archive --in "$T/new.tar" --out "$T/images.enc" --fragment "$T/images.fragment"
+	cannot_open "$(fragment_key)" "$T/images.enc" "$HOLDFAST" artifact archive --in "$T/new.tar" \
+		--out "$T/images.enc" --fragment "$T/images.fragment"
 	fails decrypt_failed
 	nothing_was_loaded
 	cp "$T/images.good" "$T/images.enc"
