@@ -90,22 +90,28 @@ refused() {
 	[[ $(head -n 1 "$T/err") == "the resource is damaged, or not for this key" ]]
 }
 
-@test "v1: what length and padding show is refused, in one answer" {
-	plain 20000 >"$T/plain"
+# $T/plain under another IV, in one piece and in two.
+sealed_anew() {
 	"$TOOL" seal "$KEY" <"$T/plain" >"$T/blob"
 	"$TOOL" split "$T/small" "$T/big" <"$T/blob"
+}
+
+@test "v1: what length and padding show is refused, in one answer" {
+	plain 20000 >"$T/plain"
+	sealed_anew
 	: >"$T/none"
 	head -c 15000 "$T/big" >"$T/cut"
 	tail -c +2 "$T/big" >"$T/behead"
 	cat "$T/big" "$T/none" <(printf x) >"$T/longer"
 	# The byte before the last block's makes the padding.
 	cp "$T/big" "$T/padding"
-	flip "$T/padding" -17
+	flip "$T/padding" -17 0x40
 	refute cmp -s "$T/big" "$T/padding"
 	for big in cut behead longer padding none; do
 		refused "$T/small" "$T/$big"
 	done
 	refused "$T/none" "$T/none"
+	cannot_open "${KEY/000102/ffffff}" "$T/blob" sealed_anew
 	KEY=${KEY/000102/ffffff} refused "$T/small" "$T/big"
 	"$TOOL" open "$KEY" "$T/small" "$T/big" | cmp - "$T/plain"
 }

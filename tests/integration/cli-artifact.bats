@@ -56,6 +56,15 @@ blob() {
 	done
 }
 
+# The fleet key of the salt "other".
+OTHER_KEY=$(printf '%s' "$(printf other | openssl dgst -sha384 -binary | openssl base64 -A)" |
+	openssl dgst -sha256 -r | cut -d' ' -f1)
+
+published_anew() {
+	publish "$T/in" >/dev/null
+	blob >"$T/blob"
+}
+
 @test "artifact: what is wrong with a release is said, and is 1" {
 	origin_files
 	make_signer
@@ -81,7 +90,7 @@ blob() {
 	[[ $(jq .opens <<<"$output") == false ]]
 	sed 's/res:+salt=/other/' "$T/salts" >"$T/salts2"
 	chmod 600 "$T/salts2"
-	publish "$T/in"
+	cannot_open "$OTHER_KEY" "$T/blob" published_anew
 	run -1 inspect --salts "$T/salts2"
 	[[ $output == *'damaged, or not for this key'* ]]
 	rm "$T/origin/models/net.bin.small"
