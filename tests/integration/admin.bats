@@ -268,7 +268,7 @@ lose() {
 		api_file POST /v1/unseal "$T/blob"
 		[[ $CODE == 503 && $(field .code) == tpm_changed ]]
 	}
-	wait_until 10 changed
+	wait_until 30 changed
 	stop_daemon
 	[[ $(sha256sum <"$T/state/tpm.state") == "$before" ]]
 	WRAP=()

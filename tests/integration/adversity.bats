@@ -115,7 +115,7 @@ release_chip() {
 	rm -rf "$T/tpm" "$T"/tpm.sock*
 	mv "$T/first" "$T/tpm"
 	start_swtpm
-	wait_until 15 works_again
+	wait_until 30 works_again
 	uses_answer 200
 	chip_is null
 	same_daemon "$pid"
@@ -134,7 +134,7 @@ release_chip() {
 	api DELETE /v1/secrets/s
 	expect 204
 	start_swtpm
-	wait_until 15 works_again
+	wait_until 30 works_again
 	chip_is null
 	same_daemon "$pid"
 }
@@ -143,7 +143,7 @@ release_chip() {
 	start_swtpm
 	hold_chip
 	launch_daemon
-	wait_until 5 listens "$SOCK"
+	wait_until 20 listens "$SOCK"
 	api GET /v1/status
 	[[ $(field .provider) == deciding ]]
 	api_json POST /v1/random '{"bytes":8}'
@@ -153,10 +153,10 @@ release_chip() {
 		api GET /v1/status
 		[[ $(field .uptime) -ge 4 ]]
 	}
-	wait_until 10 waited
+	wait_until 30 waited
 	[[ $(field .provider) == deciding ]]
 	release_chip
-	wait_until 10 decided
+	wait_until 30 decided
 	[[ $(jq -r .provider "$T/status") == tpm ]]
 }
 
@@ -164,7 +164,7 @@ release_chip() {
 	start_swtpm
 	hold_chip
 	launch_daemon
-	wait_until 5 listens "$SOCK"
+	wait_until 20 listens "$SOCK"
 	api GET /v1/status
 	[[ $(field .provider) == deciding ]]
 	timed_stop
@@ -183,7 +183,7 @@ release_chip() {
 	start_swtpm
 	hold_chip
 	launch_daemon
-	wait_until 5 listens "$SOCK"
+	wait_until 20 listens "$SOCK"
 	wait_until 30 decided
 	[[ $(jq -r .uptime "$T/status") -ge 18 && $(jq -r .uptime "$T/status") -le 26 ]]
 	[[ $(jq -r .provider "$T/status") == legacy ]]
@@ -207,7 +207,7 @@ release_chip() {
 	hold_chip
 	write_config 'provider = "tpm"'
 	launch_daemon
-	wait_until 5 listens "$SOCK"
+	wait_until 20 listens "$SOCK"
 	wait_until 30 decided
 	[[ $(jq -r .provider "$T/status") == none ]]
 	local pid=$DAEMON_PID
@@ -248,7 +248,7 @@ release_chip() {
 	keeps() {
 		[[ -n $(find "/proc/$DAEMON_PID/fd" -lname "$T/state/spool/*" 2>/dev/null) ]]
 	}
-	wait_until 10 keeps
+	wait_until 30 keeps
 	hold_chip
 	timed_stop
 	[[ $DAEMON_STATUS == 0 ]]
@@ -375,7 +375,7 @@ import_with() { # name, passphrase
 	stop_swtpm
 	rm -f "$T"/tpm.sock*
 	start_swtpm
-	wait_until 15 works_again
+	wait_until 30 works_again
 	uses_answer 200
 	api GET /v1/status
 	[[ $(field .tpm.reset_count) -gt $before ]]

@@ -333,7 +333,7 @@ flooded() {
 	on tpm
 	aik q
 	socket=$T/run/tenants/flood/holdfast.sock
-	wait_until 10 answers "$socket"
+	wait_until 30 answers "$socket"
 	curl -s -o "$T/made" --unix-socket "$socket" -H 'Content-Type: application/json' \
 		-d '{"name":"q"}' http://h/v1/aiks
 	flood "$socket" 20

@@ -255,7 +255,7 @@ leaving() {
 	none_left() {
 		(($(open_files) <= before))
 	}
-	wait_until 10 none_left
+	wait_until 30 none_left
 	# A key that was given up is there whole or not at all.
 	api GET /v1/keys
 	expect 200

@@ -83,7 +83,7 @@ under_load() { # how the chip is reset
 		mark
 		"$1"
 		wait_until 30 went_on 5
-		wait_until 15 ours_work
+		wait_until 30 ours_work
 	done
 	end_load
 	[[ $DAEMON_PID == "$pid" ]]
@@ -126,7 +126,7 @@ refused_now() {
 		tenant_does use "$tenant"
 	done
 	cut_power
-	wait_until 15 tenant_does use a
+	wait_until 30 tenant_does use a
 	tenant_does use b
 	stop_daemon TERM
 	start_daemon

@@ -101,7 +101,7 @@ round_trips() {
 # Pieces of an input that goes on until the screen shows progress, within the service's limits.
 slow_input() {
 	local i
-	for ((i = 0; i < 250; i++)); do
+	for ((i = 0; i < 600; i++)); do
 		head -c 1000 /dev/zero
 		grep -q sealing "$T/screen" && return
 		sleep 0.02

@@ -15,7 +15,7 @@ load device-boot
 	WRAP=(unshare -T --boottime="-$((up - 2))" --fork --kill-child)
 	launch_daemon
 	wait_until 20 listens "$SOCK"
-	wait_until 5 mode_is unprovisioned
+	wait_until 20 mode_is unprovisioned
 	wait_until 40 mode_is software
 	device_signs
 	expect 200
@@ -57,7 +57,7 @@ load device-boot
 	stop_daemon
 	mv "$T/persist" "$T/away"
 	start_daemon
-	wait_until 10 mode_is degraded
+	wait_until 30 mode_is degraded
 	mv "$T/away" "$T/persist"
 	wait_until 40 mode_is software
 	device_signs
@@ -80,7 +80,7 @@ load device-boot
 	refused() {
 		grep -q '"code":"tpm_busy"' "$T"/renewed.*
 	}
-	wait_until 10 refused
+	wait_until 30 refused
 	kill -CONT "$SWTPM_PID"
 	answered() {
 		[[ $(cat "$T"/renewed.* 2>/dev/null | grep -o '"mode":"enabled"' | wc -l) == 5 ]]

@@ -212,7 +212,7 @@ load device-boot
 	write_config 'device { handle = 0x81000120 }'
 	start_daemon
 	settled enabled
-	wait_until 10 listens "$T/run/tpm.sock"
+	wait_until 30 listens "$T/run/tpm.sock"
 	TCTI=swtpm:path=$T/run/tpm.sock
 	refute tools tpm2_readpublic -c 0x81000120
 	refute tools tpm2_evictcontrol -C o -c 0x81000120
@@ -236,7 +236,7 @@ use_it() {
 	admin POST /v1/admin/tenants -H 'Content-Type: application/json' \
 		--data-binary "@$T/request"
 	expect 201
-	wait_until 10 test -S "$T/run/tenants/added/holdfast.sock"
+	wait_until 30 test -S "$T/run/tenants/added/holdfast.sock"
 	cp -r "$T/state" "$T/before"
 	chip_has 0x81000100 "$NAME"
 	chip_has 0x81000101 "$STORAGE"
@@ -386,7 +386,7 @@ os.execv(sys.argv[2], sys.argv[2:])' "$SOCK")
 	write_config
 	export NOTIFY_SOCKET=$T/notify
 	helper socat -u "UNIX-RECV:$T/notify" "OPEN:$T/told,creat,append"
-	wait_until 5 test -S "$T/notify"
+	wait_until 20 test -S "$T/notify"
 	start_daemon
 	settled enabled
 	NAME=$(key_name)
@@ -399,7 +399,7 @@ os.execv(sys.argv[2], sys.argv[2:])' "$SOCK")
 	stopped() {
 		grep -q STOPPING=1 "$T/told"
 	}
-	wait_until 5 stopped
+	wait_until 20 stopped
 	# READY, then twice anew: to erase, and to begin.
 	[[ $(grep -o 'READY=1\|RELOADING=1\|STOPPING=1' "$T/told" | tr '\n' ' ') == \
 		'READY=1 RELOADING=1 READY=1 RELOADING=1 READY=1 STOPPING=1 ' ]]
@@ -456,7 +456,7 @@ gone_or_new() {
 	use_it
 	helper strace -f -qq -o /dev/null -p "$DAEMON_PID" -e trace=unlinkat \
 		-e inject=unlinkat:signal=KILL:when=2
-	wait_until 10 traced
+	wait_until 30 traced
 	device_admin reset '{}'
 	wait_until 20 is_gone "$DAEMON_PID"
 	# Their numbers may be others' soon.

@@ -448,7 +448,7 @@ open(sys.argv[1] + "/release").read()' "$T"
 	fapi seal /HS/SRK/one <<<hello
 	refused conflict Fapi_CreateSeal
 	echo >"$T/release"
-	wait_until 5 is_gone "${HELPERS[0]}"
+	wait_until 20 is_gone "${HELPERS[0]}"
 	fapi seal /HS/SRK/one <<<hello
 	done_and true
 }
@@ -509,7 +509,7 @@ landlock_works() {
 	pid=$!
 	HELPERS+=("$pid")
 	exec 4>"$T/data"
-	wait_until 5 grep -q '^NoNewPrivs:.1' "/proc/$pid/status"
+	wait_until 20 grep -q '^NoNewPrivs:.1' "/proc/$pid/status"
 	grep -q '^Max core file size *0 *0' "/proc/$pid/limits"
 	grep -q '^Max open files *64 *64' "/proc/$pid/limits"
 	grep -q '^Umask:.0077' "/proc/$pid/status"

@@ -151,7 +151,7 @@ fell_back() { # text of the reason
 	with_helper 'exec sleep 1000'
 	as_service
 	launch_daemon
-	wait_until 5 listens "$SOCK"
+	wait_until 20 listens "$SOCK"
 	api GET /v1/status
 	[[ $(field .provider) == deciding ]]
 	wait_until 20 decided
@@ -163,7 +163,7 @@ fell_back() { # text of the reason
 	start_swtpm
 	with_helper "echo > $T/begun; exec sleep 1000"
 	launch_daemon
-	wait_until 10 test -e "$T/begun"
+	wait_until 30 test -e "$T/begun"
 	before=$SECONDS
 	stop_daemon TERM
 	[[ $DAEMON_STATUS == 0 ]]

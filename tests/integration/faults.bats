@@ -118,7 +118,7 @@ serves_all() {
 	faults 80
 	clients 40 30
 	faults 0
-	wait_until 10 serves_all
+	wait_until 30 serves_all
 	serves_all
 	refute is_gone "$DAEMON_PID"
 	stop_daemon

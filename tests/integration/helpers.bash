@@ -142,8 +142,8 @@ start_swtpm() {
 		--ctrl "type=unixio,path=$T/$name.sock.ctrl" \
 		--flags not-need-init,startup-clear >"$T/$name.log" 2>&1 3>&- &
 	SWTPM_PID=$!
-	wait_until 5 listens "$T/$name.sock"
-	wait_until 5 listens "$T/$name.sock.ctrl"
+	wait_until 20 listens "$T/$name.sock"
+	wait_until 20 listens "$T/$name.sock.ctrl"
 	TCTI=swtpm:path=$T/$name.sock
 }
 

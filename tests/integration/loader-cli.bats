@@ -356,7 +356,7 @@ works() {
 @test "SIGHUP changes nothing and says so; SIGTERM ends, and so does SIGINT" {
 	served
 	kill -HUP "$(pid_of loader)"
-	wait_until 10 log_has SIGHUP
+	wait_until 30 log_has SIGHUP
 	ask status
 	[[ $status -eq 0 ]]
 	stop loader TERM

@@ -251,7 +251,7 @@ long() { # count
 	front_json POST /login "$(credentials)" -H 'Authorization: Bearer made-up-token'
 	answers 200
 	chmod 644 "$T/token"
-	run timeout 10 "$LOADER" --config "$T/guarded.conf"
+	run timeout 60 "$LOADER" --config "$T/guarded.conf"
 	((status != 0 && status != 124))
 	chmod 600 "$T/token"
 	stop guarded
@@ -277,9 +277,9 @@ long() { # count
 		loader_config unix "listen = \"unix:$T/front.sock\""
 		"$LOADER" --config "$T/unix.conf" >"$T/unix.log" 2>&1 3>&- &
 		echo $! >"$T/pids/unix"
-		wait_until 10 listens "$T/front.sock"
+		wait_until 30 listens "$T/front.sock"
 	}
 	start_unix
-	[[ $(curl -s -m 5 --unix-socket "$T/front.sock" http://localhost/health) == '{"status":"healthy"}' ]]
+	[[ $(curl -s -m 60 --unix-socket "$T/front.sock" http://localhost/health) == '{"status":"healthy"}' ]]
 	stop unix
 }

@@ -205,10 +205,10 @@ is_settled() {
 
 @test "plain http without dev is refused at the start, and with it beyond the loopback" {
 	loader_config undeveloped 'dev = false'
-	run timeout 10 "$LOADER" --config "$T/undeveloped.conf"
+	run timeout 60 "$LOADER" --config "$T/undeveloped.conf"
 	((status != 0 && status != 124))
 	loader_config beyond 'cdn_url = "http://192.0.2.1/cdn"'
-	run timeout 10 "$LOADER" --config "$T/beyond.conf"
+	run timeout 60 "$LOADER" --config "$T/beyond.conf"
 	((status != 0 && status != 124))
 }
 

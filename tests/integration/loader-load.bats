@@ -410,13 +410,13 @@ begin_anew() {
 		gives run-out "$T/plain"
 		(($(seen other '.path == "/login"') >= 2))
 	}
-	wait_until 10 run_out
+	wait_until 30 run_out
 	stop run-out
 	stop other
 }
 
 @test "one process at a time has the cache; it is another's business" {
-	run timeout 10 "$LOADER" --config "$T/loader.conf"
+	run timeout 60 "$LOADER" --config "$T/loader.conf"
 	((status != 0 && status != 124))
 	[[ $(stat -c %a "$T/loader.cache") == 700 ]]
 	[[ -z $(find "$T/loader.cache" -type f -perm /077) ]]

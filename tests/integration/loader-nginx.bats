@@ -61,7 +61,7 @@ four_connections() {
 	start_tls_loader plain-tls
 	gives net.bin "$T/plain"
 	stop plain-tls
-	wait_until 10 four_connections
+	wait_until 30 four_connections
 	(($(jq -s 'map(.sent) | add' "$T/cdn.requests") < 700000))
 	rules cdn
 }

@@ -129,11 +129,11 @@ dripping() {
 	for i in {1..16}; do
 		helper drip a
 	done
-	wait_until 5 dripping
+	wait_until 20 dripping
 	for i in {1..20}; do
-		as a api_json POST /v1/seal '{"data":"YQ=="}' -m 2
+		as a api_json POST /v1/seal '{"data":"YQ=="}' -m 20
 		expect 200
-		as b api_json POST /v1/seal '{"data":"YQ=="}' -m 2
+		as b api_json POST /v1/seal '{"data":"YQ=="}' -m 20
 		expect 200
 	done
 	((SECONDS - start < 25))
@@ -198,19 +198,19 @@ waiter() {
 		as a api_json POST /v1/seal '{"data":""}' -m 1
 		[[ $CODE == 429 ]] || { waiter a && false; }
 	}
-	wait_until 10 full
+	wait_until 30 full
 	expect 429 quota
 	grep -qi '^retry-after: [1-9]' "$T/head"
-	as b api GET /v1/keys -m 5
+	as b api GET /v1/keys -m 20
 	expect 200
-	as a api GET /v1/status -m 5
+	as a api GET /v1/status -m 20
 	expect 200
 	kill -CONT "$SWTPM_PID"
 	free() {
 		as a api_json POST /v1/seal '{"data":""}'
 		[[ $CODE == 200 ]]
 	}
-	wait_until 10 free
+	wait_until 30 free
 }
 
 @test "what clients asked for that left is not done" {

@@ -92,9 +92,9 @@ counted() {
 	hold_chip
 	background 1 '{"name":"k","type":"ecc-p256"}' /v1/keys
 	local client=$!
-	wait_until 10 counted key.create 1
+	wait_until 30 counted key.create 1
 	kill -TERM "$DAEMON_PID"
-	wait_until 5 grep -q stopping "$T/log"
+	wait_until 20 grep -q stopping "$T/log"
 	release_chip
 	wait "$client"
 	[[ $(cat "$T/code.1") == 201 ]]
@@ -110,7 +110,7 @@ counted() {
 	hold_chip
 	background 1 '{"bytes":8}' /v1/random
 	local client=$!
-	wait_until 10 counted random 1
+	wait_until 30 counted random 1
 	stop_daemon TERM
 	[[ $DAEMON_STATUS == 1 ]]
 	wait "$client"
@@ -128,8 +128,8 @@ counted() {
 		background $i '{"bytes":8}' /v1/random
 		pids+=($!)
 	done
-	wait_until 10 counted random 3
-	api GET /v1/status -m 2
+	wait_until 30 counted random 3
+	api GET /v1/status -m 20
 	expect 200
 	release_chip
 	for i in 1 2 3; do
@@ -174,7 +174,7 @@ counted() {
 	kill -HUP "$DAEMON_PID"
 	api GET /v1/status
 	expect 200
-	wait_until 5 grep -q 'configuration reloaded' "$T/log"
+	wait_until 20 grep -q 'configuration reloaded' "$T/log"
 }
 
 @test "a second daemon on the same state is refused and the first goes on" {
@@ -520,25 +520,25 @@ full_disk() {
 		api GET /v1/status
 		[[ $CODE == 000 ]]
 	}
-	wait_until 5 refused
+	wait_until 20 refused
 	stop_helpers
 	served() {
 		api GET /v1/status
 		[[ $CODE == 200 ]]
 	}
-	wait_until 5 served
+	wait_until 20 served
 }
 
 @test "the service manager is told when it is ready and when it stops" {
 	helper socat -u "UNIX-RECV:$T/notify" "OPEN:$T/told,creat,append"
-	wait_until 5 test -S "$T/notify"
+	wait_until 20 test -S "$T/notify"
 	export NOTIFY_SOCKET=$T/notify WATCHDOG_USEC=200000
 	write_config 'provider = "legacy"'
 	start_daemon
-	wait_until 5 grep -q 'READY=1' "$T/told"
-	wait_until 5 grep -q 'WATCHDOG=1' "$T/told"
+	wait_until 20 grep -q 'READY=1' "$T/told"
+	wait_until 20 grep -q 'WATCHDOG=1' "$T/told"
 	stop_daemon
-	wait_until 5 grep -q 'STOPPING=1' "$T/told"
+	wait_until 20 grep -q 'STOPPING=1' "$T/told"
 }
 
 @test "a socket of the service manager is used and left alone" {
@@ -555,7 +555,7 @@ full_disk() {
 		exec { $command[0] } @command;
 	' "$SOCK" "$HOLDFASTD" --config "$T/conf" 2>>"$T/log" &
 	DAEMON_PID=$!
-	wait_until 10 decided
+	wait_until 30 decided
 	api GET /v1/status
 	expect 200
 	stop_daemon

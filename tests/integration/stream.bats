@@ -48,13 +48,13 @@ a_spool() {
 # Room for large data is given back, and so is the request's place: one of the largest is taken
 # again, and a short one is.
 nothing_left() {
-	wait_until 10 no_spool
+	wait_until 30 no_spool
 	[[ -z $(find "$T/state/spool" -mindepth 1) ]]
 	make_plain $MOST
 	seal_plain
 	api_json POST /v1/seal '{"data":""}'
 	expect 200
-	wait_until 10 no_spool
+	wait_until 30 no_spool
 }
 
 sizes() {
@@ -168,7 +168,7 @@ damage() {
 	[[ $(stat -c %s "$T/broken") == "$size" ]]
 	damaged
 	unseal_blob
-	wait_until 10 no_spool
+	wait_until 30 no_spool
 }
 
 @test "damage anywhere is damage before a byte is given out (tpm)" { damage tpm; }
@@ -238,13 +238,13 @@ damage() {
 		api GET /metrics
 		grep -qx 'holdfast_requests_total{operation="seal"} 2' "$T/body"
 	}
-	wait_until 10 counted
+	wait_until 30 counted
 	kill -9 "$SLOW"
 	wait "$SLOW" || true
-	wait_until 10 grep -q '"operation":"seal".*"result":"timeout"' "$T/log"
+	wait_until 30 grep -q '"operation":"seal".*"result":"timeout"' "$T/log"
 	kill -CONT "$SWTPM_PID"
 	unseal_blob
-	wait_until 10 no_spool
+	wait_until 30 no_spool
 	stop_swtpm
 	CODE=$(curl -s -m 60 --unix-socket "$SOCK" -H 'Content-Type: application/octet-stream' \
 		-H 'Expect: 100-continue' --expect100-timeout 30 --data-binary "@$T/plain" \
@@ -300,7 +300,7 @@ many() {
 	echo "peak: $before KiB before, $(peak_kib) KiB after" >&2
 	[[ -e $T/refused ]]
 	is_asan || (($(peak_kib) - before < 24 * 1024))
-	wait_until 10 no_spool
+	wait_until 30 no_spool
 }
 
 @test "eight clients with 64 MiB each take less than 24 MiB of memory (tpm)" { many tpm; }
@@ -323,7 +323,7 @@ deaf() {
 	helper bash -c 'exec sleep 60 <"$1"' bash "$T/deaf"
 	helper curl -s -m 60 --unix-socket "$SOCK" -o "$T/deaf" \
 		-H 'Content-Type: application/octet-stream' --data-binary "@$2" "http://h$1"
-	wait_until 10 audited "$1"
+	wait_until 30 audited "$1"
 }
 
 audited() {
@@ -336,19 +336,19 @@ audited() {
 	make_plain $((32 * MIB))
 	for i in {1..6}; do
 		slow 8M /v1/seal "$T/plain"
-		wait_until 10 a_spool
+		wait_until 30 a_spool
 		kill -9 "$SLOW"
 		wait "$SLOW" || true
-		wait_until 10 no_spool
+		wait_until 30 no_spool
 	done
 	[[ $(grep -c '"operation":"seal".*"result":"timeout"' "$T/log") == 6 ]]
 	seal_plain
 	for i in {1..3}; do
 		slow 8M /v1/unseal "$T/blob"
-		wait_until 10 a_spool
+		wait_until 30 a_spool
 		kill -9 "$SLOW"
 		wait "$SLOW" || true
-		wait_until 10 no_spool
+		wait_until 30 no_spool
 	done
 	deaf /v1/unseal "$T/blob"
 	a_spool
@@ -365,7 +365,7 @@ audited() {
 	expect 507 disk_full
 	api_file POST /v1/seal "$T/plain" "${CHUNKED[@]}"
 	expect 507 disk_full
-	wait_until 10 no_spool
+	wait_until 30 no_spool
 	seal_text small "$T/small"
 	api_file POST /v1/unseal "$T/small"
 	expect 200
@@ -388,7 +388,7 @@ audited() {
 	on legacy
 	make_plain $((16 * MIB))
 	slow 8M /v1/seal "$T/plain"
-	wait_until 10 a_spool
+	wait_until 30 a_spool
 	stop_daemon TERM
 	[[ $DAEMON_STATUS == 0 ]]
 	wait "$SLOW"
@@ -404,7 +404,7 @@ audited() {
 	make_plain $((32 * MIB))
 	seal_plain
 	slow 1M /v1/seal "$T/plain"
-	wait_until 10 a_spool
+	wait_until 30 a_spool
 	deaf /v1/unseal "$T/blob"
 	begun=$SECONDS
 	stop_daemon TERM
@@ -419,7 +419,7 @@ audited() {
 	on legacy
 	make_plain $((32 * MIB))
 	slow 8M /v1/seal "$T/plain"
-	wait_until 10 a_spool
+	wait_until 30 a_spool
 	stop_daemon KILL
 	wait "$SLOW" || true
 	: >"$T/state/spool/.tmp-spool-1-1"

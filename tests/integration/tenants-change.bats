@@ -122,7 +122,7 @@ removed_and_made_again() {
 	expect 204
 	# Its folder is gone at once; what it had is deleted while nobody waits.
 	[[ ! -e $T/state/tenants/web ]]
-	wait_until 10 nothing_of web
+	wait_until 30 nothing_of web
 	add web
 	expect 201
 	# Also from the cache nothing comes back.
@@ -155,7 +155,7 @@ removed_and_made_again() {
 		-H 'Content-Type: application/json' -d '{"name":"k","type":"rsa-3072"}' \
 		http://h/v1/keys 3>&- &
 	local client=$!
-	wait_until 10 two_open
+	wait_until 30 two_open
 	admin DELETE /v1/admin/tenants/web
 	expect 204
 	refute wait "$client"
@@ -191,7 +191,7 @@ stuck_and_dropped() {
 		-H 'Content-Type: application/json' -d '{"name":"late","type":"ecc-p256"}' \
 		http://h/v1/keys 3>&- &
 	CLIENT=$!
-	wait_until 10 one_more "$before"
+	wait_until 30 one_more "$before"
 	config tpm 'tenant db { }'
 	reload
 	[[ $(field .removed) == 1 ]]
@@ -230,10 +230,10 @@ answered() {
 	curl -s -m 60 --unix-socket "$ADMIN" -H 'Content-Type: application/json' -d '{"name":"web"}' \
 		-w '%{http_code}' -o /dev/null http://h/v1/admin/tenants >"$T/later" 3>&- &
 	local addition=$!
-	wait_until 10 queued
+	wait_until 30 queued
 	# It gives up the request, but not before the chip's answer the name is free.
 	refute wait "$CLIENT"
-	wait_until 10 grep -q 'a change waits for a request of tenant web to end' "$T/log"
+	wait_until 30 grep -q 'a change waits for a request of tenant web to end' "$T/log"
 	refute answered
 	kill -CONT "$SWTPM_PID"
 	wait "$addition"
@@ -262,12 +262,12 @@ kill_in() {
 	strace -f -qq -o /dev/null -e "trace=$1" -e "inject=$1:signal=KILL:when=$2" -p "$DAEMON_PID" \
 		2>"$T/strace" 3>&- &
 	tracer=$!
-	wait_until 10 is_traced
+	wait_until 30 is_traced
 	admin DELETE /v1/admin/tenants/web
 	# One whose removal has fewer of these calls ends it as ever.
 	[[ $CODE == 000 || $CODE == 204 ]]
 	if [[ $CODE == 204 ]]; then
-		wait_until 10 deleted_or_gone
+		wait_until 30 deleted_or_gone
 		kill "$tracer" 2>/dev/null || true
 	fi
 	wait "$tracer" || true
@@ -312,7 +312,7 @@ all_deleted() {
 			gone=$((gone + 1))
 			expect 404 not_found
 		fi
-		wait_until 10 all_deleted
+		wait_until 30 all_deleted
 		add web
 		expect 201
 		as web api_file POST /v1/unseal "$T/blob"
@@ -333,7 +333,7 @@ all_deleted() {
 		n=${call#*:}
 		strace -f -qq -o /dev/null -e "trace=${call%:*}" \
 			-e "inject=${call%:*}:signal=KILL:when=$n" -p "$DAEMON_PID" 2>"$T/strace" 3>&- &
-		wait_until 10 is_traced
+		wait_until 30 is_traced
 		add web
 		[[ $CODE == 000 || $CODE == 201 ]]
 		stop_daemon KILL

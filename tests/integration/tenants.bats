@@ -234,16 +234,16 @@ CURL='curl -s -m 10 --unix-socket /run/holdfast/holdfast.sock http://h/v1/status
 	serves web
 	refute serves more
 	kill -HUP "$DAEMON_PID"
-	wait_until 5 grep -q "not reloaded.*$T/conf:7" "$T/log"
+	wait_until 20 grep -q "not reloaded.*$T/conf:7" "$T/log"
 	rm "$T/conf"
 	reload
 	expect 404 not_found
 	serves new
 	config legacy 'tenant db { }' 'device { handle = 0x81000200 }'
 	kill -HUP "$DAEMON_PID"
-	wait_until 5 serves db
+	wait_until 20 serves db
 	refute serves web
-	wait_until 5 grep -q "differs in 'handle', which takes a restart" "$T/log"
+	wait_until 20 grep -q "differs in 'handle', which takes a restart" "$T/log"
 }
 
 @test "what is at work when its tenant goes is finished, and nothing after it" {
@@ -254,7 +254,7 @@ CURL='curl -s -m 10 --unix-socket /run/holdfast/holdfast.sock http://h/v1/status
 		-H 'Content-Type: application/octet-stream' -H 'Expect:' --data-binary "@$T/big" \
 		-o "$T/sealed" -w '%{http_code}' http://h/v1/seal >"$T/code" 3>&- &
 	local client=$!
-	wait_until 10 open_of web
+	wait_until 30 open_of web
 	config legacy
 	reload
 	[[ $(field .removed) == 1 ]]
@@ -371,7 +371,7 @@ ask_on() {
 	# What was not told yet is told soon, also when nobody does anything, in the log ..
 	curl -s --unix-socket "$T/run/tenants/web/holdfast.sock" -o /dev/null \
 		'http://h/v1/secrets/l[1-300]'
-	wait_until 5 told_in_log 900
+	wait_until 20 told_in_log 900
 	# .. and at the end at once.
 	curl -s --unix-socket "$T/run/tenants/web/holdfast.sock" -o /dev/null \
 		'http://h/v1/secrets/m[1-300]'
