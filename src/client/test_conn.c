@@ -331,12 +331,12 @@ static void test_deadline(void **state)
 	size_t i;
 
 	fake_serve(fake, SLOW, ARRAY_LEN(SLOW));
-	hf_set_timeout_ms(fake->hf, 30);
+	hf_set_timeout_ms(fake->hf, 500);
 	for (i = 0; i < ARRAY_LEN(SLOW); i++) {
 		uint64_t before = clock_monotonic_us();
 
 		assert_int_equal(seal_once(fake->hf), HF_TIMEOUT);
-		assert_true(clock_monotonic_us() - before >= 30000u);
+		assert_true(clock_monotonic_us() - before >= 500000u);
 		assert_int_equal(fake->hf->conn.fd, -1);
 	}
 	fake_served_all(fake);
@@ -366,7 +366,7 @@ static void test_starting_until_the_deadline(void **state)
 	const struct step steps[] = {{STARTING("1")}};
 
 	fake_serve(fake, steps, ARRAY_LEN(steps));
-	hf_set_timeout_ms(fake->hf, 500);
+	hf_set_timeout_ms(fake->hf, 900);
 	assert_int_equal(seal_once(fake->hf), HF_STARTING);
 	assert_string_equal(hf_error_text(fake->hf), "not yet");
 	fake_served_all(fake);

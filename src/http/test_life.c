@@ -27,7 +27,7 @@ static void test_request_deadline(void **state)
 	struct client *mute, *header, *body, *chunk, *second, *idle, *parked;
 
 	(void)state;
-	fixture_begin_with(&f, 1, 60, 60);
+	fixture_begin_with(&f, 3, 60, 60);
 	mute = client_new(&f);
 	idle = client_new(&f);
 	client_ask(idle, ASK, 200);

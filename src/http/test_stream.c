@@ -328,7 +328,7 @@ static void test_parked_longer_than_the_deadline(void **state)
 	app_go_on();
 	fixture_wait(&f, &app.waits, 2);
 	loop_timer_init(&timer, f.loop, on_time, &over);
-	assert_int_equal(loop_timer_set(&timer, 1300000, &err), 0);
+	assert_int_equal(loop_timer_set(&timer, 3300000, &err), 0);
 	fixture_wait(&f, &over, 1);
 	assert_false(client->eof);
 	app.lets = false;

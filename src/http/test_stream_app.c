@@ -252,7 +252,7 @@ void app_drive(struct fixture *f)
 
 void app_begin_slow(struct fixture *f, enum plan plan, bool lets)
 {
-	fixture_begin_with(f, 1, 60, 1);
+	fixture_begin_with(f, 3, 60, 1);
 	f->on_stream = handle;
 	app = (struct app){.plan = plan, .lets = lets};
 }

@@ -200,7 +200,7 @@ static int begin(void **state)
 static int end(void **state)
 {
 	(void)state;
-	alarm(20);
+	alarm(120);
 	(void)OSSL_PROVIDER_unload(world.ours);
 	(void)OSSL_PROVIDER_unload(world.first);
 	OSSL_LIB_CTX_free(world.ctx);

@@ -13,7 +13,7 @@
 
 #include "server/server.h"
 
-#define GIVE_UP_US 10000000u
+#define GIVE_UP_US 60000000u
 
 struct fixture {
 	char path[64];

@@ -18,7 +18,7 @@
 #include "base/loop.h"
 #include "service/service.h"
 
-#define GIVE_UP_US 10000000u
+#define GIVE_UP_US 60000000u
 #define ANSWER_MAX 16384u
 
 struct chip {

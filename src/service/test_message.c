@@ -9,7 +9,7 @@
 #include "service/message.h"
 
 #define PIECE	  PROVIDER_PIECE_MAX
-#define TURNS_MAX 10000u
+#define TURNS_MAX 60000u
 
 static char body[2 * MESSAGE_MAX];
 

@@ -7,7 +7,7 @@
 
 #include "service/message_queue.h"
 
-#define TURNS_MAX 20000u
+#define TURNS_MAX 60000u
 #define TENANTS	  12u
 
 _Static_assert(TENANTS > PROVIDER_MESSAGES_MAX + 1, "more than find place at once");

@@ -187,7 +187,7 @@ static uint32_t hear(struct world *world, size_t client, unsigned turns)
 	       answer[9];
 }
 
-#define PATIENCE 5000u
+#define PATIENCE 60000u
 #define MOMENT	 20u
 
 static uint32_t ask_raw(struct world *world, const uint8_t *bytes, size_t len)

@@ -571,5 +571,5 @@ gone_or_new() {
 	before=$SECONDS
 	HOLDFAST_SOCKET=$SOCK run "$HOLDFAST" doctor
 	[[ $output == *resetting* && $output == *starting* ]]
-	((SECONDS - before < 10))
+	((SECONDS - before < 20))
 }

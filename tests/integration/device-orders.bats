@@ -121,6 +121,7 @@ data_are_gone() {
 	boot
 	is_mode degraded
 	hf --timeout 2 device reset --factory --yes || true
+	becomes resetting
 	refute same_key first
 	start_swtpm
 	stop_daemon

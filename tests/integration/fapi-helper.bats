@@ -94,17 +94,20 @@ with_pytss() {
 }
 
 @test "the probe is quick" {
-	local i best=999999 before after
+	local i took best=60000 before after said
 	open_store
 	for i in 1 2 3 4 5; do
 		before=$(date +%s%N)
 		fapi probe
 		after=$(date +%s%N)
-		done_and '.milliseconds < 1000'
-		((after - before >= best)) || best=$((after - before))
+		done_and '.milliseconds | type == "number"'
+		took=$(((after - before) / 1000000))
+		((took < best)) || continue
+		best=$took
+		said=$(jq .milliseconds "$T/answer")
 	done
-	echo "best of five: $((best / 1000)) us"
-	((best < 1000000000))
+	echo "best of five: $best ms, $said of them at work"
+	((best < 1000 && said <= best))
 }
 
 @test "on an empty TPM provisioning makes the SRK, and an unseal costs six commands" {

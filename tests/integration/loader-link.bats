@@ -366,7 +366,7 @@ release() {
 	stop loader KILL
 	ended torn
 	while IFS= read -r file; do
-		printf 'x' | dd of="$file" bs=1 seek=5 conv=notrunc status=none
+		flip "$file" 5
 	done < <(find "$T/loader.cache/models" -name '.torn*')
 	rules cdn
 	run_loader loader
