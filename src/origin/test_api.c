@@ -79,6 +79,21 @@ static void test_long_field(void **state)
 		     400);
 }
 
+/* Guesses until one is refused: after a burst, and what a slow machine has earned meanwhile. */
+static void guess(struct world *world, const struct wish *wish, struct answer *ret_refusal)
+{
+	unsigned earned = 0;
+
+	for (unsigned i = 0; i < USERS_BURST; i++)
+		world_expect(world, wish, 409);
+	world_ask(world, wish, ret_refusal);
+	while (ret_refusal->status == 409 && earned++ < USERS_BURST) {
+		answer_fini(ret_refusal);
+		world_ask(world, wish, ret_refusal);
+	}
+	assert_int_equal(ret_refusal->status, 429);
+}
+
 /* Guesses are noted without what was guessed. */
 static void test_guessing(void **state)
 {
@@ -87,10 +102,7 @@ static void test_guessing(void **state)
 				  .json = "{\"email\":\"a@b.c\",\"password\":\"guess\"}"};
 	CLEANUP(answer_fini) struct answer answer;
 
-	for (unsigned i = 0; i < USERS_BURST; i++)
-		world_expect(world, &wish, 409);
-	world_ask(world, &wish, &answer);
-	assert_int_equal(answer.status, 429);
+	guess(world, &wish, &answer);
 	assert_true(answer_has(&answer, "Retry-After: 3"));
 	buf_put_u8(&world->notes, '\0');
 	assert_non_null(strstr((const char *)world->notes.data, "a login was refused"));
@@ -280,24 +292,22 @@ static void test_get_guessing(void **state)
 				  .with_token = true,
 				  .json = "{\"password\":\"no\",\"hardware\":\"" HARDWARE
 					  "\",\"fileName\":\"net.small\"}"};
+	CLEANUP(answer_fini) struct answer refusal;
 
 	world_login(*state);
-	for (unsigned i = 0; i < USERS_BURST; i++)
-		world_expect(*state, &wish, 409);
-	world_expect(*state, &wish, 429);
+	guess(*state, &wish, &refusal);
 }
 
 /* Who knows an email alone stops no device that has logged in. */
 static void test_get_while_guessed(void **state)
 {
-	const struct wish guess = {.line = "POST /login",
-				   .json = "{\"email\":\"a@b.c\",\"password\":\"guess\"}"};
+	const struct wish wish = {.line = "POST /login",
+				  .json = "{\"email\":\"a@b.c\",\"password\":\"guess\"}"};
+	CLEANUP(answer_fini) struct answer refusal;
 
 	world_put_text(*state, "models/net.small", "small");
 	world_login(*state);
-	for (unsigned i = 0; i < USERS_BURST; i++)
-		world_expect(*state, &guess, 409);
-	world_expect(*state, &guess, 429);
+	guess(*state, &wish, &refusal);
 	world_expect(*state,
 		     &(struct wish){.line = GET,
 				    .with_token = true,

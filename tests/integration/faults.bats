@@ -118,7 +118,7 @@ serves_all() {
 	faults 80
 	clients 40 30
 	faults 0
-	wait_until 30 serves_all
+	wait_until 60 serves_all
 	serves_all
 	refute is_gone "$DAEMON_PID"
 	stop_daemon
@@ -134,7 +134,7 @@ serves_all() {
 	faults 60
 	clients 20 10
 	faults 0
-	wait_until 20 serves_all
+	wait_until 60 serves_all
 	serves_all
 	refute is_gone "$DAEMON_PID"
 }
@@ -150,7 +150,7 @@ serves_all() {
 	wait_until 20 decided
 	[[ $(jq -r .provider "$T/status") == none ]]
 	faults 0
-	wait_until 30 uses_tpm
+	wait_until 60 uses_tpm
 	serves_all
 	refute is_gone "$DAEMON_PID"
 }

@@ -61,7 +61,7 @@ look_at_file() {
 		whole=0
 		return
 	fi
-	stamp=$(stat -c '%i %s %Y' "$file")
+	stamp=$(stat -c '%i %s %.9Y' "$file")
 	if [[ $stamp != "$whole" ]]; then
 		cmp "$file" "$T/origin/models/net.big" || fail "a wrong file under the final name"
 		whole=$stamp
