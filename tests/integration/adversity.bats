@@ -28,7 +28,7 @@ uses_answer() {
 	printf x >"$T/x"
 	api_file POST /v1/seal "$T/x"
 	expect "$@"
-	api_json POST /v1/keys "{\"name\":\"n$RANDOM\",\"type\":\"ecc-p256\"}"
+	api_json POST /v1/keys "{\"name\":\"n${EPOCHREALTIME/[.,]/}\",\"type\":\"ecc-p256\"}"
 	[[ $1 == 200 ]] || expect "$@"
 }
 
