@@ -537,6 +537,15 @@ int file_draft_write(struct file_draft *draft, struct slice bytes, struct err *e
 	return 0;
 }
 
+int file_draft_name(struct file_draft *draft, const char *name, struct err *err)
+{
+	int r = file_check_name(name, err);
+
+	if (r == 0)
+		memcpy(draft->name, name, strlen(name) + 1);
+	return r;
+}
+
 int file_draft_publish(struct file_draft *draft, enum file_write how, struct err *err)
 {
 	int r = file_sync_content(draft->temp.fd, draft->name, err);

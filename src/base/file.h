@@ -71,6 +71,8 @@ struct file_draft;
 int file_draft_new(int dir, const char *name, mode_t mode, struct file_draft **ret_draft,
 		   struct err *err) MUST_CHECK;
 int file_draft_write(struct file_draft *draft, struct slice bytes, struct err *err) MUST_CHECK;
+/* It gets this name instead, which may follow from what was written. Before it is published. */
+int file_draft_name(struct file_draft *draft, const char *name, struct err *err) MUST_CHECK;
 int file_draft_publish(struct file_draft *draft, enum file_write how, struct err *err) MUST_CHECK;
 void file_draft_free(struct file_draft *draft); /* NULL is allowed */
 MEM_DEFINE_CLEANUP(file_draft)

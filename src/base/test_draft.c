@@ -170,7 +170,36 @@ static void bad_names(void **state)
 	for (i = 0; i < ARRAY_LEN(NAMES); i++)
 		assert_int_equal(file_draft_new(dir, NAMES[i], 0600, &draft, &err), ERR_INVALID);
 	assert_null(draft);
+	draft = draft_of("one", "");
+	for (i = 0; i < ARRAY_LEN(NAMES); i++)
+		assert_int_equal(file_draft_name(draft, NAMES[i], &err), ERR_INVALID);
+	assert_int_equal(file_draft_publish(draft, FILE_CREATE, &err), 0);
 	file_draft_free(draft);
+	expect("one");
+}
+
+/* Its name may follow from its content; the first one is not touched. */
+static void name_that_came_later(void **state)
+{
+	struct file_draft *draft;
+	struct err err = {0};
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		named = i == 1;
+		draft = draft_of("old", "");
+		assert_int_equal(file_draft_publish(draft, FILE_REPLACE, &err), 0);
+		file_draft_free(draft);
+		draft = draft_of("new", "");
+		assert_int_equal(file_draft_name(draft, "other", &err), 0);
+		assert_int_equal(entries(), named ? 2 : 1);
+		assert_int_equal(file_draft_publish(draft, FILE_CREATE, &err), 0);
+		file_draft_free(draft);
+		assert_int_equal(entries(), 2);
+		expect("old");
+		assert_int_equal(file_replace(dir, "other", "file", &err), 0);
+		expect("new");
+	}
 }
 
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, begin, end)
@@ -178,10 +207,8 @@ static void bad_names(void **state)
 int main(void)
 {
 	static const struct CMUnitTest TESTS[] = {
-		TEST(without_a_name),
-		TEST(with_a_name),
-		TEST(failures_leave_the_old),
-		TEST(bad_names),
+		TEST(without_a_name), TEST(with_a_name),	  TEST(failures_leave_the_old),
+		TEST(bad_names),      TEST(name_that_came_later),
 	};
 
 	return cmocka_run_group_tests(TESTS, NULL, NULL);

@@ -39,13 +39,21 @@ static int cipher_in_place(const EVP_CIPHER *cipher, const uint8_t *key_iv[2], i
 	return 0;
 }
 
+int cipher_cfb(struct slice key, const uint8_t *iv, bool encrypt, uint8_t *data, size_t len,
+	       struct err *err)
+{
+	const uint8_t *key_iv[2] = {key.data, iv};
+	enum ossl_cipher cipher = key.len == CIPHER_KEY256 ? OSSL_AES256_CFB : OSSL_AES128_CFB;
+
+	if (key.len != CIPHER_KEY128 && key.len != CIPHER_KEY256)
+		return err_set(err, ERR_INTERNAL, "AES-CFB needs a key of 16 or 32 bytes");
+	return cipher_in_place(ossl_cipher(cipher), key_iv, encrypt ? 1 : 0, data, len, err);
+}
+
 int cipher_cfb128(const uint8_t *key, const uint8_t *iv, bool encrypt, uint8_t *data, size_t len,
 		  struct err *err)
 {
-	const uint8_t *key_iv[2] = {key, iv};
-
-	return cipher_in_place(ossl_cipher(OSSL_AES128_CFB), key_iv, encrypt ? 1 : 0, data, len,
-			       err);
+	return cipher_cfb(slice_of(key, CIPHER_KEY128), iv, encrypt, data, len, err);
 }
 
 int cipher_expand(struct slice key, uint8_t *ret_bytes, size_t len, struct err *err)

@@ -2,13 +2,14 @@
 #ifndef CRYPTO_CIPHER_H
 #define CRYPTO_CIPHER_H
 
-/* Cipher: random bytes, AES-128-CFB for TPM sessions, AES-256-GCM and AES-256-CTR for the rest. */
+/* Cipher: random bytes, AES-CFB for what TPMs read, AES-256-GCM and AES-256-CTR for the rest. */
 
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/secret.h"
 #include "base/slice.h"
 
+#define CIPHER_KEY128	 16u
 #define CIPHER_KEY256	 32u
 #define CIPHER_GCM_NONCE 12u
 #define CIPHER_GCM_TAG	 16u
@@ -16,7 +17,10 @@
 /* From the kernel by way of OpenSSL's generator. */
 int cipher_random(uint8_t *ret_bytes, size_t len, struct err *err) MUST_CHECK;
 
-/* In place, full-block feedback (TPM 2.0 Part 1, 21.3). @key and @iv are 16 bytes each. */
+/* In place, full-block feedback (TPM 2.0 Part 1, 21.3). @key is 16 or 32 bytes, @iv is 16. */
+int cipher_cfb(struct slice key, const uint8_t *iv, bool encrypt, uint8_t *data, size_t len,
+	       struct err *err) MUST_CHECK;
+/* The same with a key of 16 bytes. */
 int cipher_cfb128(const uint8_t *key, const uint8_t *iv, bool encrypt, uint8_t *data, size_t len,
 		  struct err *err) MUST_CHECK;
 

@@ -15,10 +15,8 @@
 #include "crypto/certificate_impl.h"
 #include "crypto/ossl.h"
 #include "crypto/pkey_impl.h"
+#include "crypto/trust_impl.h"
 #include "crypto/x509.h"
-
-/* Of OpenSSL's levels: 112 bits, so no SHA-1 and no RSA under 2048 in the chain either. */
-#define CHAIN_LEVEL 2
 
 static void bio_cleanup(BIO **bio)
 {
@@ -30,54 +28,14 @@ static void info_cleanup(CMS_ContentInfo **info)
 	CMS_ContentInfo_free(*info);
 }
 
-static void certs_cleanup(STACK_OF(X509) * *certs)
-{
-	sk_X509_pop_free(*certs, X509_free);
-}
-
 static void list_cleanup(STACK_OF(X509) * *list)
 {
 	sk_X509_free(*list);
 }
 
-static void store_cleanup(X509_STORE **store)
-{
-	X509_STORE_free(*store);
-}
-
-static void store_ctx_cleanup(X509_STORE_CTX **ctx)
-{
-	X509_STORE_CTX_free(*ctx);
-}
-
 static int short_of_memory(struct err *err)
 {
 	return ossl_fail(err, ERR_INTERNAL, "memory is short");
-}
-
-/* DER certificates one after the other. */
-static int certs_parse(struct slice der, STACK_OF(X509) * *ret_certs, struct err *err)
-{
-	CLEANUP(certs_cleanup) STACK_OF(X509) *certs = sk_X509_new_null();
-
-	if (!certs)
-		return short_of_memory(err);
-	while (der.len > 0 && sk_X509_num(certs) < (int)X509_CHAIN_MAX) {
-		CLEANUP(certificate_cleanup) X509 *x509 = NULL;
-		size_t len = certificate_len(der);
-
-		if (len == 0 || certificate_parse(slice_of(der.data, len), &x509, err) < 0)
-			break;
-		if (sk_X509_push(certs, x509) <= 0)
-			return short_of_memory(err);
-		x509 = NULL;
-		der = slice_of(der.data + len, der.len - len);
-	}
-	if (der.len > 0 || sk_X509_num(certs) == 0)
-		return err_set(err, ERR_INVALID, "these are not 1 to %u certificates",
-			       X509_CHAIN_MAX);
-	*ret_certs = TAKE(certs);
-	return 0;
 }
 
 static int content_bio(struct slice content, BIO **ret_bio, struct err *err)
@@ -102,18 +60,37 @@ static bool digest_is_good(CMS_SignerInfo *signer)
 	return false;
 }
 
-/* SignedData without content, of one signer. */
-static int signature_parse(struct slice der, CMS_ContentInfo **ret_info, struct err *err)
+static bool has_form(CMS_ContentInfo *info, bool whole)
+{
+	return OBJ_obj2nid(CMS_get0_type(info)) == NID_pkcs7_signed &&
+	       OBJ_obj2nid(CMS_get0_eContentType(info)) == NID_pkcs7_data &&
+	       CMS_is_detached(info) == (whole ? 0 : 1);
+}
+
+/* OpenSSL reads BER; others need not, so one file would be good here and bad there. */
+static bool is_der(CMS_ContentInfo *info, struct slice bytes)
+{
+	uint8_t *der = NULL;
+	int len = i2d_CMS_ContentInfo(info, &der);
+	bool same = len > 0 && slice_equal(slice_of(der, (size_t)len), bytes);
+
+	OPENSSL_free(der);
+	return same;
+}
+
+/* SignedData of one signer, with its content inside or without any. */
+static int signed_parse(struct slice der, bool whole, CMS_ContentInfo **ret_info, struct err *err)
 {
 	CLEANUP(info_cleanup) CMS_ContentInfo *info = NULL;
 	STACK_OF(CMS_SignerInfo) *signers = NULL;
 	const uint8_t *at = der.data;
 
-	if (der.len > 0 && der.len <= CMS_MAX)
+	if (der.len > 0 && der.len <= (whole ? CMS_WHOLE_MAX : CMS_MAX))
 		info = d2i_CMS_ContentInfo(NULL, &at, (long)der.len);
-	if (!info || at != der.data + der.len ||
-	    OBJ_obj2nid(CMS_get0_type(info)) != NID_pkcs7_signed || CMS_is_detached(info) != 1)
-		return ossl_fail(err, ERR_DAMAGED, "these bytes are no detached signature");
+	if (!info || at != der.data + der.len || !has_form(info, whole) || !is_der(info, der))
+		return ossl_fail(err, ERR_DAMAGED,
+				 whole ? "these bytes are no signature with content"
+				       : "these bytes are no detached signature");
 	signers = CMS_get0_SignerInfos(info);
 	if (sk_CMS_SignerInfo_num(signers) != 1 ||
 	    !digest_is_good(sk_CMS_SignerInfo_value(signers, 0)))
@@ -122,11 +99,12 @@ static int signature_parse(struct slice der, CMS_ContentInfo **ret_info, struct 
 	return 0;
 }
 
-static int check_content(CMS_ContentInfo *info, struct slice content, unsigned flags,
+/* @content is NULL where it is inside. */
+static int check_content(CMS_ContentInfo *info, const struct slice *content, unsigned flags,
 			 struct err *err)
 {
 	CLEANUP(bio_cleanup) BIO *bio = NULL;
-	int r = content_bio(content, &bio, err);
+	int r = content ? content_bio(*content, &bio, err) : 0;
 
 	if (r < 0)
 		return r;
@@ -136,97 +114,66 @@ static int check_content(CMS_ContentInfo *info, struct slice content, unsigned f
 	return 0;
 }
 
-/* Named outright; "any usage" is none. */
-static bool has_usage(X509 *x509, const char *usage)
-{
-	EXTENDED_KEY_USAGE *usages = X509_get_ext_d2i(x509, NID_ext_key_usage, NULL, NULL);
-	ASN1_OBJECT *wanted = OBJ_txt2obj(usage, 1);
-	bool found = false;
-
-	for (int i = 0; wanted && i < sk_ASN1_OBJECT_num(usages); i++)
-		found = found || OBJ_cmp(sk_ASN1_OBJECT_value(usages, i), wanted) == 0;
-	ASN1_OBJECT_free(wanted);
-	EXTENDED_KEY_USAGE_free(usages);
-	return found && (X509_get_key_usage(x509) & KU_DIGITAL_SIGNATURE);
-}
-
-static int trust_store(const struct cms_trust *trust, X509_STORE **ret_store, struct err *err)
-{
-	CLEANUP(certs_cleanup) STACK_OF(X509) *anchors = NULL;
-	CLEANUP(store_cleanup) X509_STORE *store = X509_STORE_new();
-	X509_VERIFY_PARAM *param = store ? X509_STORE_get0_param(store) : NULL;
-	unsigned long flags = X509_V_FLAG_PARTIAL_CHAIN;
-	int r = param ? certs_parse(trust->anchors, &anchors, err) : short_of_memory(err);
-
-	if (r < 0)
-		return r;
-	for (int i = 0; i < sk_X509_num(anchors); i++)
-		if (X509_STORE_add_cert(store, sk_X509_value(anchors, i)) != 1)
-			return short_of_memory(err);
-	X509_VERIFY_PARAM_set_auth_level(param, CHAIN_LEVEL);
-	if (trust->at == CMS_ANY_TIME)
-		flags |= X509_V_FLAG_NO_CHECK_TIME;
-	else
-		X509_VERIFY_PARAM_set_time(param, (time_t)trust->at);
-	if (X509_VERIFY_PARAM_set_flags(param, flags) != 1)
-		return short_of_memory(err);
-	*ret_store = TAKE(store);
-	return 0;
-}
-
-static int check_chain(X509 *signer, STACK_OF(X509) * others, X509_STORE *store, struct err *err)
-{
-	CLEANUP(store_ctx_cleanup) X509_STORE_CTX *ctx = X509_STORE_CTX_new();
-
-	if (!ctx || X509_STORE_CTX_init(ctx, store, signer, others) != 1)
-		return short_of_memory(err);
-	if (X509_verify_cert(ctx) == 1)
-		return 0;
-	(void)ossl_take_error();
-	return err_set(err, ERR_FORBIDDEN, "the signer is not trusted: %s",
-		       X509_verify_cert_error_string(X509_STORE_CTX_get_error(ctx)));
-}
-
 static int check_signer(CMS_ContentInfo *info, const struct cms_trust *trust, X509_STORE *store,
 			struct err *err)
 {
 	CLEANUP(list_cleanup) STACK_OF(X509) *signers = CMS_get0_signers(info);
-	CLEANUP(certs_cleanup) STACK_OF(X509) *others = CMS_get1_certs(info);
+	CLEANUP(certificates_cleanup) STACK_OF(X509) *others = CMS_get1_certs(info);
 	X509 *signer = signers ? sk_X509_value(signers, 0) : NULL;
 
 	if (!signer)
 		return ossl_fail(err, ERR_DAMAGED, "the signature lacks its certificate");
-	if (!has_usage(signer, trust->usage))
+	if ((X509_get_extension_flags(signer) & (EXFLAG_CA | EXFLAG_INVALID)) ||
+	    !trust_has_usage(signer, trust->usage) ||
+	    !(X509_get_key_usage(signer) & KU_DIGITAL_SIGNATURE))
 		return err_set(err, ERR_FORBIDDEN,
 			       "the signer's certificate is not for such signatures");
-	return check_chain(signer, others, store, err);
+	if (trust_check(store, signer, others, trust->usage, err) == 0)
+		return 0;
+	return err->code == ERR_FORBIDDEN ? err_wrap(err, "the signer is not trusted") : err->code;
 }
 
-static int verify(struct slice signature, struct slice content, unsigned flags,
-		  const struct cms_trust *trust, struct err *err)
+/* What is looked at, and how. */
+struct subject {
+	struct slice der;
+	const struct slice *content; /* NULL = inside */
+	unsigned flags;		     /* of CMS_verify() */
+};
+
+static int verify(const struct subject *subject, const struct cms_trust *trust,
+		  CMS_ContentInfo **ret_info, struct err *err)
 {
 	CLEANUP(info_cleanup) CMS_ContentInfo *info = NULL;
-	CLEANUP(store_cleanup) X509_STORE *store = NULL;
-	int r = trust_store(trust, &store, err);
+	CLEANUP(trust_store_cleanup) X509_STORE *store = NULL;
+	int r = trust_store_new(trust->anchors, X509_CHAIN_MAX, trust->at, &store, err);
 
 	if (r == 0)
-		r = signature_parse(signature, &info, err);
+		r = signed_parse(subject->der, !subject->content, &info, err);
 	if (r == 0)
-		r = check_content(info, content, flags, err);
+		r = check_content(info, subject->content, subject->flags, err);
 	if (r == 0)
 		r = check_signer(info, trust, store, err);
+	if (r == 0)
+		*ret_info = TAKE(info);
 	return r;
 }
 
 int cms_verify(struct slice signature, struct slice content, const struct cms_trust *trust,
 	       struct err *err)
 {
-	return verify(signature, content, 0, trust, err);
+	CLEANUP(info_cleanup) CMS_ContentInfo *info = NULL;
+
+	return verify(&(struct subject){.der = signature, .content = &content}, trust, &info, err);
 }
 
 int cms_verify_signer(struct slice signature, const struct cms_trust *trust, struct err *err)
 {
-	return verify(signature, slice_of(NULL, 0), CMS_NO_CONTENT_VERIFY, trust, err);
+	CLEANUP(info_cleanup) CMS_ContentInfo *info = NULL;
+	const struct slice none = slice_of(NULL, 0);
+	const struct subject subject = {
+		.der = signature, .content = &none, .flags = CMS_NO_CONTENT_VERIFY};
+
+	return verify(&subject, trust, &info, err);
 }
 
 int cms_signer(struct slice signature, struct buf *ret_der, struct err *err)
@@ -234,8 +181,10 @@ int cms_signer(struct slice signature, struct buf *ret_der, struct err *err)
 	CLEANUP(info_cleanup) CMS_ContentInfo *info = NULL;
 	CLEANUP(list_cleanup) STACK_OF(X509) *signers = NULL;
 	uint8_t *der = NULL;
-	int len, r = signature_parse(signature, &info, err);
+	int len, r = signed_parse(signature, false, &info, err);
 
+	if (r < 0)
+		r = signed_parse(signature, true, &info, err);
 	if (r < 0)
 		return r;
 	if (CMS_set1_signers_certs(info, NULL, 0) == 1)
@@ -250,10 +199,9 @@ int cms_signer(struct slice signature, struct buf *ret_der, struct err *err)
 	return buf_ok(ret_der) ? 0 : err_set(err, ERR_TOO_LARGE, "no room for a certificate");
 }
 
-static int sign(const struct pkey *key, STACK_OF(X509) * certs, BIO *content,
+static int sign(const struct pkey *key, STACK_OF(X509) * certs, BIO *content, unsigned flags,
 		CMS_ContentInfo **ret_info, struct err *err)
 {
-	const unsigned flags = CMS_DETACHED | CMS_BINARY | CMS_NOSMIMECAP;
 	CLEANUP(info_cleanup)
 	CMS_ContentInfo *info = CMS_sign(NULL, NULL, NULL, NULL, flags | CMS_PARTIAL);
 	X509 *own = sk_X509_value(certs, 0);
@@ -270,25 +218,79 @@ static int sign(const struct pkey *key, STACK_OF(X509) * certs, BIO *content,
 	return 0;
 }
 
-int cms_sign(const struct pkey *key, struct slice chain, struct slice content,
-	     struct buf *ret_signature, struct err *err)
+static int put_info(const CMS_ContentInfo *info, size_t max, struct buf *ret_der, struct err *err)
 {
-	CLEANUP(certs_cleanup) STACK_OF(X509) *certs = NULL;
+	uint8_t *der = NULL;
+	int len = i2d_CMS_ContentInfo(info, &der);
+
+	if (len <= 0)
+		return ossl_fail(err, ERR_INTERNAL, "the signature cannot be encoded");
+	if ((size_t)len <= max)
+		buf_put(ret_der, slice_of(der, (size_t)len));
+	OPENSSL_free(der);
+	return (size_t)len <= max && buf_ok(ret_der)
+		       ? 0
+		       : err_set(err, ERR_TOO_LARGE, "no room for a signature");
+}
+
+static int seal(const struct pkey *key, struct slice chain, struct slice content, bool whole,
+		struct buf *ret_der, struct err *err)
+{
+	const unsigned flags = CMS_BINARY | CMS_NOSMIMECAP | (whole ? 0u : CMS_DETACHED);
+	CLEANUP(certificates_cleanup) STACK_OF(X509) *certs = NULL;
 	CLEANUP(info_cleanup) CMS_ContentInfo *info = NULL;
 	CLEANUP(bio_cleanup) BIO *bio = NULL;
-	uint8_t *der = NULL;
-	int len, r = certs_parse(chain, &certs, err);
+	int r = certificates_parse(chain, X509_CHAIN_MAX, &certs, err);
 
 	if (r == 0)
 		r = content_bio(content, &bio, err);
 	if (r == 0)
-		r = sign(key, certs, bio, &info, err);
-	if (r < 0)
-		return r;
-	len = i2d_CMS_ContentInfo(info, &der);
-	if (len <= 0)
-		return ossl_fail(err, ERR_INTERNAL, "the signature cannot be encoded");
-	buf_put(ret_signature, slice_of(der, (size_t)len));
-	OPENSSL_free(der);
-	return buf_ok(ret_signature) ? 0 : err_set(err, ERR_TOO_LARGE, "no room for a signature");
+		r = sign(key, certs, bio, flags, &info, err);
+	return r < 0 ? r : put_info(info, whole ? CMS_WHOLE_MAX : CMS_MAX, ret_der, err);
+}
+
+int cms_sign(const struct pkey *key, struct slice chain, struct slice content,
+	     struct buf *ret_signature, struct err *err)
+{
+	return seal(key, chain, content, false, ret_signature, err);
+}
+
+/* --- with the content inside --------------------------------------------------------------- */
+
+int cms_seal_whole(const struct pkey *key, struct slice chain, struct slice content,
+		   struct buf *ret_whole, struct err *err)
+{
+	if (content.len > CMS_MAX)
+		return err_set(err, ERR_TOO_LARGE, "at most %u bytes can be signed so", CMS_MAX);
+	return seal(key, chain, content, true, ret_whole, err);
+}
+
+static int put_content(CMS_ContentInfo *info, struct buf *ret_content, struct err *err)
+{
+	ASN1_OCTET_STRING *const *content = CMS_get0_content(info);
+	size_t len = content && *content ? (size_t)ASN1_STRING_length(*content) : CMS_MAX + 1;
+
+	if (len > CMS_MAX)
+		return ossl_fail(err, ERR_DAMAGED, "what is signed is none or too long");
+	if (len > ret_content->max - ret_content->len)
+		return err_set(err, ERR_TOO_LARGE, "no room for what is signed");
+	buf_put(ret_content, slice_of(ASN1_STRING_get0_data(*content), len));
+	return buf_ok(ret_content) ? 0 : err_set(err, ERR_INTERNAL, "out of memory");
+}
+
+int cms_open_whole(struct slice whole, const struct cms_trust *trust, struct buf *ret_content,
+		   struct err *err)
+{
+	CLEANUP(info_cleanup) CMS_ContentInfo *info = NULL;
+	int r = verify(&(struct subject){.der = whole}, trust, &info, err);
+
+	return r < 0 ? r : put_content(info, ret_content, err);
+}
+
+int cms_peek_whole(struct slice whole, struct buf *ret_content, struct err *err)
+{
+	CLEANUP(info_cleanup) CMS_ContentInfo *info = NULL;
+	int r = signed_parse(whole, true, &info, err);
+
+	return r < 0 ? r : put_content(info, ret_content, err);
 }

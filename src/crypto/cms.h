@@ -5,7 +5,8 @@
 /*
  * Cms: detached signatures as CMS SignedData (RFC 5652) in DER, as `openssl cms -sign -binary`
  * makes them and `openssl cms -verify -binary` checks them. Only what is signed with SHA-256 or
- * better, by one signer, is taken. Contents are held in memory: nothing large goes through CMS.
+ * better, by one signer, is taken, and no BER. Contents are held in memory: nothing large goes
+ * through CMS.
  */
 
 #include "base/buf.h"
@@ -20,7 +21,8 @@
 struct cms_trust {
 	struct slice
 		anchors;   /* DER certificates, 1 to X509_CHAIN_MAX; a chain ends at any of them */
-	const char *usage; /* the extended key usage that the signer's must have, dotted */
+	const char *usage; /* the extended key usage that the signer's must have, dotted, and each
+			      CA's below the anchor that has any; the signer is no CA itself */
 	int64_t at; /* seconds since 1970; CMS_ANY_TIME: certificates' dates are not looked at */
 };
 
@@ -42,6 +44,7 @@ int cms_verify_signer(struct slice signature, const struct cms_trust *trust, str
 /*
  * Appends the certificate (DER) that a signature says is its signer's, to show whose it claims to
  * be: nothing is verified. ERR_DAMAGED: it is no such signature, or the certificate is not inside.
+ * So for both kinds, detached and with its content inside.
  */
 int cms_signer(struct slice signature, struct buf *ret_der, struct err *err) MUST_CHECK;
 
@@ -51,5 +54,18 @@ int cms_signer(struct slice signature, struct buf *ret_der, struct err *err) MUS
  */
 int cms_sign(const struct pkey *key, struct slice chain, struct slice content,
 	     struct buf *ret_signature, struct err *err) MUST_CHECK;
+
+/*
+ * The same with the content inside, as `openssl cms -sign -binary -nodetach` makes it: at most
+ * CMS_MAX bytes of content, CMS_WHOLE_MAX in all. Opening verifies first, and appends the content
+ * only when the signature is good; codes as of cms_verify().
+ */
+#define CMS_WHOLE_MAX (2 * CMS_MAX)
+int cms_seal_whole(const struct pkey *key, struct slice chain, struct slice content,
+		   struct buf *ret_whole, struct err *err) MUST_CHECK;
+int cms_open_whole(struct slice whole, const struct cms_trust *trust, struct buf *ret_content,
+		   struct err *err) MUST_CHECK;
+/* The content without any look at the signature, to show what it claims. ERR_DAMAGED. */
+int cms_peek_whole(struct slice whole, struct buf *ret_content, struct err *err) MUST_CHECK;
 
 #endif

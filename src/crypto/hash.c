@@ -10,7 +10,8 @@
 
 #include "crypto/ossl.h"
 
-#define HASH_MAX_BLOCK 128u
+#define HASH_MAX_BLOCK	128u
+#define HKDF_MAX_BLOCKS 255u
 
 struct hash_info {
 	const char *name;
@@ -228,6 +229,44 @@ int hash_hmac_new(enum hash_alg alg, struct slice key, struct hash_stream **ret_
 		return hash_failed(err);
 	*ret_stream = TAKE(stream);
 	return 0;
+}
+
+/* RFC 5869, 2.3: T(i) = HMAC(PRK, T(i-1) || info || i), i from 1. */
+static int hkdf_expand(const struct hash_hkdf *in, const uint8_t *prk, struct slice out,
+		       struct err *err)
+{
+	const size_t size = hashes[in->alg].size;
+	uint8_t *to = (uint8_t *)(uintptr_t)out.data;
+	uint8_t block[HASH_MAX_SIZE], i = 0;
+	int r = 0;
+
+	for (size_t done = 0; r == 0 && done < out.len; done += size) {
+		const size_t n = out.len - done < size ? out.len - done : size;
+		const struct slice parts[] = {slice_of(block, done ? size : 0), in->info,
+					      slice_of(&i, 1)};
+
+		i++;
+		r = hash_hmac(in->alg, slice_of(prk, size), parts, ARRAY_LEN(parts), block, err);
+		if (r == 0)
+			memcpy(to + done, block, n);
+	}
+	wipe(block, sizeof(block));
+	return r;
+}
+
+int hash_hkdf(const struct hash_hkdf *in, uint8_t *ret_key, size_t len, struct err *err)
+{
+	uint8_t prk[HASH_MAX_SIZE];
+	int r;
+
+	if (len > HKDF_MAX_BLOCKS * hashes[in->alg].size)
+		return err_set(err, ERR_INTERNAL, "a derived key of %zu bytes is not possible",
+			       len);
+	r = hash_hmac(in->alg, in->salt, &in->key, 1, prk, err);
+	if (r == 0)
+		r = hkdf_expand(in, prk, slice_of(ret_key, len), err);
+	wipe(prk, sizeof(prk));
+	return r;
 }
 
 static void put_u32(uint8_t out[4], uint32_t v)

@@ -43,6 +43,18 @@ int hash_hmac_new(enum hash_alg alg, struct slice key, struct hash_stream **ret_
 		  struct err *err) MUST_CHECK;
 
 /*
+ * HKDF (RFC 5869), both halves: @len bytes, at most 255 times the digest (else ERR_INTERNAL). Salt
+ * and info may be empty. The key goes into memory that is wiped by the caller.
+ */
+struct hash_hkdf {
+	enum hash_alg alg;
+	struct slice key;
+	struct slice salt;
+	struct slice info;
+};
+int hash_hkdf(const struct hash_hkdf *in, uint8_t *ret_key, size_t len, struct err *err) MUST_CHECK;
+
+/*
  * KDFa: TPM 2.0 Part 1, 11.4.10.2 (SP 800-108 in counter mode). @label is text without its NUL,
  * which is added here. Writes @bits / 8 bytes (@bits a multiple of 8, at most 8192).
  */

@@ -26,9 +26,8 @@ static const char *const md_names[HASH_ALGS] = {
 };
 
 static const char *const cipher_names[OSSL_CIPHERS] = {
-	[OSSL_AES128_CFB] = "AES-128-CFB",
-	[OSSL_AES256_GCM] = "AES-256-GCM",
-	[OSSL_AES256_CTR] = "AES-256-CTR",
+	[OSSL_AES128_CFB] = "AES-128-CFB", [OSSL_AES256_CFB] = "AES-256-CFB",
+	[OSSL_AES256_GCM] = "AES-256-GCM", [OSSL_AES256_CTR] = "AES-256-CTR",
 	[OSSL_AES256_CBC] = "AES-256-CBC",
 };
 

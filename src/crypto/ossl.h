@@ -34,6 +34,7 @@ static inline int ossl_fail(struct err *err, int code, const char *what)
 const struct evp_md_st *ossl_md(enum hash_alg alg);
 enum ossl_cipher {
 	OSSL_AES128_CFB,
+	OSSL_AES256_CFB,
 	OSSL_AES256_GCM,
 	OSSL_AES256_CTR,
 	OSSL_AES256_CBC,

@@ -35,4 +35,12 @@ int pkey_modulus(const struct pkey *pkey, struct pkey_modulus *ret_modulus, stru
 int pkey_private_part(const struct pkey *pair, struct secret **ret_part, struct err *err)
 	MUST_CHECK;
 
+/*
+ * The same ECC pair from the same bytes, always: the scalar is @seed mod (n - 1) + 1 (FIPS 186-5,
+ * A.2.1), no bias to be seen when the seed is 8 bytes longer than the field, which it must be
+ * (else ERR_INVALID, as for RSA), and as secret as the key.
+ */
+int pkey_from_seed(enum pkey_type type, struct slice seed, struct pkey **ret_pair, struct err *err)
+	MUST_CHECK;
+
 #endif

@@ -154,6 +154,15 @@ int stream_open_chunk(struct stream *stream, struct slice sealed, bool last, uin
 	return 0;
 }
 
+int stream_open_from(struct stream *stream, uint64_t chunk, struct err *err)
+{
+	if (stream->state != STREAM_FRESH || chunk >= STREAM_MAX_CHUNKS)
+		return err_set(err, ERR_INTERNAL, "the stream cannot begin there");
+	stream->chunk = chunk;
+	stream->state = STREAM_OPENING;
+	return 0;
+}
+
 static int seal_all(struct stream *stream, struct slice plain, struct buf *ret_sealed,
 		    struct err *err)
 {

@@ -42,6 +42,9 @@ int stream_seal_chunk(struct stream *stream, struct slice plain, bool last, stru
 int stream_open_chunk(struct stream *stream, struct slice sealed, bool last, uint8_t *ret_plain,
 		      struct err *err) MUST_CHECK;
 
+/* Opening begins with chunk number @chunk, before anything was opened. ERR_INTERNAL. */
+int stream_open_from(struct stream *stream, uint64_t chunk, struct err *err) MUST_CHECK;
+
 /* Whole messages in memory. */
 int stream_seal(const struct secret *key, struct slice aad, struct slice plain,
 		struct buf *ret_sealed, struct err *err) MUST_CHECK;

@@ -49,6 +49,29 @@ static void test_cfb128(void **state)
 	}
 }
 
+/* SP 800-38A, F.3.17: a key of 32 bytes; and keys of no size at all. */
+static void test_cfb256(void **state)
+{
+	uint8_t key[33] = {0}, iv[16], plain[32], sealed[32], data[32];
+	struct err err = {0};
+
+	(void)state;
+	unhex("603deb1015ca71be2b73aef0857d77811f352c073b6108d72d9810a30914dff4", key, 32);
+	unhex("000102030405060708090a0b0c0d0e0f", iv, 16);
+	unhex("6bc1bee22e409f96e93d7e117393172aae2d8a571e03ac9c9eb76fac45af8e51", plain, 32);
+	unhex("dc7e84bfda79164b7ecd8486985d386039ffed143b28b1c832113c6331e5407b", sealed, 32);
+	memcpy(data, plain, sizeof(data));
+	assert_int_equal(cipher_cfb(slice_of(key, 32), iv, true, data, 32, &err), 0);
+	assert_memory_equal(data, sealed, 32);
+	assert_int_equal(cipher_cfb(slice_of(key, 32), iv, false, data, 32, &err), 0);
+	assert_memory_equal(data, plain, 32);
+	for (size_t len = 0; len <= 33; len++)
+		if (len != 16 && len != 32)
+			assert_int_equal(cipher_cfb(slice_of(key, len), iv, true, data, 32, &err),
+					 ERR_INTERNAL);
+	assert_memory_equal(data, plain, 32);
+}
+
 /* Test case 16 of the GCM specification: 256-bit key, 60 bytes, 20 of associated data. */
 static void test_gcm_vector(void **state)
 {
@@ -146,11 +169,9 @@ static void test_expand(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_random),
-		cmocka_unit_test(test_cfb128),
-		cmocka_unit_test(test_gcm_vector),
-		cmocka_unit_test(test_gcm_notices),
-		cmocka_unit_test(test_gcm_refuses_sizes),
+		cmocka_unit_test(test_random),	    cmocka_unit_test(test_cfb128),
+		cmocka_unit_test(test_cfb256),	    cmocka_unit_test(test_gcm_vector),
+		cmocka_unit_test(test_gcm_notices), cmocka_unit_test(test_gcm_refuses_sizes),
 		cmocka_unit_test(test_expand),
 	};
 

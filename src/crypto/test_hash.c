@@ -276,6 +276,83 @@ static void test_kdfe(void **state)
 	assert_memory_equal(ours, expected, sizeof(ours));
 }
 
+static void unhex(const char *hex, struct buf *ret_bytes)
+{
+	uint8_t *room = buf_grow(ret_bytes, strlen(hex) / 2);
+
+	assert_true(strlen(hex) == 0 || room);
+	assert_true(hex_decode(slice_str(hex), room, strlen(hex) / 2));
+}
+
+/* RFC 5869, A.1 to A.3. */
+static void test_hkdf_vectors(void **state)
+{
+	static const struct {
+		const char *key, *salt, *info, *out;
+	} rows[] = {
+		{"0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b", "000102030405060708090a0b0c",
+		 "f0f1f2f3f4f5f6f7f8f9",
+		 "3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db02d56ecc4c5bf"
+		 "34007208d5b887185865"},
+		{"000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"
+		 "202122232425262728292a2b2c2d2e2f303132333435363738393a3b3c3d3e3f"
+		 "404142434445464748494a4b4c4d4e4f",
+		 "606162636465666768696a6b6c6d6e6f707172737475767778797a7b7c7d7e7f"
+		 "808182838485868788898a8b8c8d8e8f909192939495969798999a9b9c9d9e9f"
+		 "a0a1a2a3a4a5a6a7a8a9aaabacadaeaf",
+		 "b0b1b2b3b4b5b6b7b8b9babbbcbdbebfc0c1c2c3c4c5c6c7c8c9cacbcccdcecf"
+		 "d0d1d2d3d4d5d6d7d8d9dadbdcdddedfe0e1e2e3e4e5e6e7e8e9eaebecedeeef"
+		 "f0f1f2f3f4f5f6f7f8f9fafbfcfdfeff",
+		 "b11e398dc80327a1c8e7f78c596a49344f012eda2d4efad8a050cc4c19afa97c"
+		 "59045a99cac7827271cb41c65e590e09da3275600c2f09b8367793a9aca3db71"
+		 "cc30c58179ec3e87c14c01d5c1f3434f1d87"},
+		{"0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b", "", "",
+		 "8da4e775a563c18f715f802a063c5a31b8a11f5c5ee1879ec3454e5f3c738d2d"
+		 "9d201395faa4b61a96c8"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		CLEANUP(buf_fini) struct buf key = BUF_INIT(128), salt = BUF_INIT(128);
+		CLEANUP(buf_fini) struct buf info = BUF_INIT(128);
+		struct hash_hkdf in = {.alg = HASH_SHA256};
+		uint8_t out[128] = {0};
+		size_t len = strlen(rows[i].out) / 2;
+		struct err err = {0};
+
+		unhex(rows[i].key, &key);
+		unhex(rows[i].salt, &salt);
+		unhex(rows[i].info, &info);
+		in.key = buf_slice(&key);
+		in.salt = buf_slice(&salt);
+		in.info = buf_slice(&info);
+		assert_int_equal(hash_hkdf(&in, out, len, &err), 0);
+		assert_hex(out, len, rows[i].out);
+		assert_int_equal(out[len], 0);
+	}
+}
+
+/* Every length up to the last possible one is the beginning of that. */
+static void test_hkdf_lengths(void **state)
+{
+	static const size_t lengths[] = {0, 1, 63, 64, 65, 255 * 64 - 1};
+	static uint8_t longest[255 * 64], out[255 * 64 + 1];
+	const struct hash_hkdf in = {.alg = HASH_SHA512, .key = text("key"), .info = text("info")};
+	struct err err = {0};
+
+	(void)state;
+	assert_int_equal(hash_hkdf(&in, longest, sizeof(longest), &err), 0);
+	for (size_t i = 0; i < ARRAY_LEN(lengths); i++) {
+		memset(out, 7, sizeof(out));
+		assert_int_equal(hash_hkdf(&in, out, lengths[i], &err), 0);
+		assert_memory_equal(out, longest, lengths[i]);
+		assert_int_equal(out[lengths[i]], 7);
+	}
+	memset(out, 7, sizeof(out));
+	assert_int_equal(hash_hkdf(&in, out, 255 * 64 + 1, &err), ERR_INTERNAL);
+	assert_int_equal(out[0], 7);
+}
+
 static void test_kdf_refuses_sizes(void **state)
 {
 	static const unsigned bits[] = {0, 7, 129, 8200};
@@ -305,6 +382,8 @@ int main(void)
 		cmocka_unit_test(test_hmac_stream),
 		cmocka_unit_test(test_kdfa),
 		cmocka_unit_test(test_kdfe),
+		cmocka_unit_test(test_hkdf_vectors),
+		cmocka_unit_test(test_hkdf_lengths),
 		cmocka_unit_test(test_kdf_refuses_sizes),
 	};
 

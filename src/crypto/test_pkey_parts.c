@@ -10,6 +10,7 @@
 
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
+#include <openssl/ec.h>
 #include <openssl/evp.h>
 #include <openssl/param_build.h>
 #include <openssl/rsa.h>
@@ -208,13 +209,96 @@ static void test_no_primes(void **state)
 	BN_free(d);
 }
 
+/* --- pairs from a seed --- */
+
+/* @number as a seed of @size bytes makes the scalar @wanted; both are for OpenSSL to read. */
+static void expect_scalar(enum pkey_type type, const BIGNUM *number, const BIGNUM *wanted)
+{
+	CLEANUP(pkey_cleanup) struct pkey *pair = NULL;
+	CLEANUP(pkey_cleanup) struct pkey *same = NULL;
+	CLEANUP(secret_cleanup) struct secret *scalar = NULL;
+	const size_t size = pkey_infos[type].size;
+	uint8_t seed[56], bytes[48];
+	EVP_PKEY_CTX *ctx;
+	struct err err = {0};
+
+	assert_int_equal(BN_bn2binpad(number, seed, (int)size + 8), (int)size + 8);
+	assert_int_equal(BN_bn2binpad(wanted, bytes, (int)size), (int)size);
+	assert_int_equal(pkey_from_seed(type, slice_of(seed, size + 8), &pair, &err), 0);
+	assert_int_equal(pkey_private_part(pair, &scalar, &err), 0);
+	assert_true(slice_equal(secret_slice(scalar), slice_of(bytes, size)));
+	ctx = EVP_PKEY_CTX_new_from_pkey(NULL, pair->key, NULL);
+	assert_int_equal(EVP_PKEY_pairwise_check(ctx), 1);
+	EVP_PKEY_CTX_free(ctx);
+	assert_int_equal(pkey_from_seed(type, slice_of(seed, size + 8), &same, &err), 0);
+	assert_same(pair, same);
+}
+
+/* mod (n - 1) + 1: the ends of the range, and far above it. */
+static void test_seeds(void **state)
+{
+	(void)state;
+	for (unsigned type = PKEY_ECC_P256; type <= PKEY_ECC_P384; type++) {
+		EC_GROUP *group =
+			EC_GROUP_new_by_curve_name(EC_curve_nist2nid(pkey_infos[type].group));
+		BIGNUM *n = BN_dup(EC_GROUP_get0_order(group)), *wanted = BN_new(), *in = BN_new();
+
+		for (unsigned i = 0; i < 4; i++) { /* 0 to 3 become 1 to 4 */
+			BN_set_word(in, i);
+			BN_set_word(wanted, i + 1);
+			expect_scalar((enum pkey_type)type, in, wanted);
+		}
+		BN_sub_word(n, 2); /* n - 2 becomes n - 1, the last one */
+		BN_copy(wanted, n);
+		BN_add_word(wanted, 1);
+		expect_scalar((enum pkey_type)type, n, wanted);
+		BN_add_word(n, 1); /* n - 1 begins anew */
+		BN_one(wanted);
+		expect_scalar((enum pkey_type)type, n, wanted);
+		BN_lshift(in, n, 60); /* 2^60 (n - 1) + 5 */
+		BN_add_word(in, 5);
+		BN_set_word(wanted, 6);
+		expect_scalar((enum pkey_type)type, in, wanted);
+		BN_free(in);
+		BN_free(wanted);
+		BN_free(n);
+		EC_GROUP_free(group);
+	}
+}
+
+static void test_seeds_that_are_none(void **state)
+{
+	static const struct {
+		enum pkey_type type;
+		size_t len;
+	} rows[] = {
+		{PKEY_ECC_P256, 0},  {PKEY_ECC_P256, 32}, {PKEY_ECC_P256, 39},	{PKEY_ECC_P256, 41},
+		{PKEY_ECC_P384, 55}, {PKEY_ECC_P384, 57}, {PKEY_RSA_2048, 264},
+	};
+	static const uint8_t seed[264];
+	struct pkey *pair = NULL;
+	struct err err = {0};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		assert_int_equal(
+			pkey_from_seed(rows[i].type, slice_of(seed, rows[i].len), &pair, &err),
+			ERR_INVALID);
+	assert_null(pair);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_points),	      cmocka_unit_test(test_moduli),
-		cmocka_unit_test(test_scalars),	      cmocka_unit_test(test_primes),
-		cmocka_unit_test(test_public_halves), cmocka_unit_test(test_three_primes),
+		cmocka_unit_test(test_points),
+		cmocka_unit_test(test_moduli),
+		cmocka_unit_test(test_scalars),
+		cmocka_unit_test(test_primes),
+		cmocka_unit_test(test_public_halves),
+		cmocka_unit_test(test_three_primes),
 		cmocka_unit_test(test_no_primes),
+		cmocka_unit_test(test_seeds),
+		cmocka_unit_test(test_seeds_that_are_none),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

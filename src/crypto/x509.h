@@ -91,11 +91,27 @@ int x509_verify(struct slice der, struct slice issuer_spki, struct err *err) MUS
  * over the room in @ret_der. And back; ERR_DAMAGED: not certificates.
  */
 int x509_chain_of_pem(struct slice pem, struct buf *ret_der, struct err *err) MUST_CHECK;
+/* The same of 1 to @max certificates. */
+int x509_list_of_pem(struct slice pem, size_t max, struct buf *ret_der, struct err *err) MUST_CHECK;
 int x509_chain_to_pem(struct slice der, struct buf *ret_pem, struct err *err) MUST_CHECK;
 /*
  * Each but the last is signed by the next and names it as its issuer. ERR_INVALID names the first
  * that is not, or there are more than X509_CHAIN_MAX; ERR_DAMAGED: not certificates, or none.
  */
 int x509_chain_check(struct slice der, struct err *err) MUST_CHECK;
+
+/*
+ * 0 when the first of @chain (DER, 1 to X509_CHAIN_MAX) leads by some of the others, in whatever
+ * order, to one of @anchors (1 to X509_ANCHORS_MAX). For certificates of things, such as
+ * endorsement keys: dates are not looked at, what a maker said of a chip stays so; there is no
+ * purpose but @usage, dotted, which must be among the extended key usages where it has any, or a
+ * CA below the anchor has; it is no CA's. Its subject may be empty. Keys and signatures have 112
+ * bits or more. A key that is marked as for OAEP only (some makers do that) is none for OpenSSL,
+ * and leads nowhere. Whose it is certificate_of() tells. ERR_DAMAGED: no certificates;
+ * ERR_FORBIDDEN: no such way; ERR_INVALID: the anchors.
+ */
+#define X509_ANCHORS_MAX 64u
+int x509_leads(struct slice chain, struct slice anchors, const char *usage, struct err *err)
+	MUST_CHECK;
 
 #endif

@@ -72,17 +72,17 @@ static int take_block(BIO *bio, struct buf *der, struct err *err)
 	return 0;
 }
 
-int x509_chain_of_pem(struct slice pem, struct buf *ret_der, struct err *err)
+int x509_list_of_pem(struct slice pem, size_t max, struct buf *ret_der, struct err *err)
 {
 	CLEANUP(bio_cleanup) BIO *bio = NULL;
-	CLEANUP(buf_fini) struct buf der = BUF_INIT(X509_CHAIN_MAX * X509_MAX);
+	CLEANUP(buf_fini) struct buf der = BUF_INIT(X509_CHAIN_PEM_MAX);
 	size_t count;
 	int r = 0;
 
 	if (pem.len > X509_CHAIN_PEM_MAX)
 		return err_set(err, ERR_INVALID, "no PEM of certificates is that long");
 	count = count_blocks(pem);
-	if (count == 0 || count > X509_CHAIN_MAX)
+	if (count == 0 || count > max)
 		return err_set(err, ERR_INVALID, "the PEM has %s",
 			       count ? "too many certificates" : "no certificate");
 	bio = BIO_new_mem_buf(pem.data, (int)pem.len);
@@ -96,6 +96,11 @@ int x509_chain_of_pem(struct slice pem, struct buf *ret_der, struct err *err)
 		return err_set(err, ERR_TOO_LARGE, "the certificates are too large");
 	buf_put(ret_der, buf_slice(&der));
 	return buf_ok(ret_der) && buf_ok(&der) ? 0 : err_set(err, ERR_INTERNAL, "memory is short");
+}
+
+int x509_chain_of_pem(struct slice pem, struct buf *ret_der, struct err *err)
+{
+	return x509_list_of_pem(pem, X509_CHAIN_MAX, ret_der, err);
 }
 
 int x509_chain_to_pem(struct slice der, struct buf *ret_pem, struct err *err)
