@@ -369,6 +369,30 @@ int hf_aik_activate(struct hf *hf, const struct hf_credential *credential, void 
 		    size_t *ret_len);
 
 /*
+ * The same for the service's storage key in the place of an AIK (the member `aik` is not looked
+ * at): proof that what hf_device_storage_key() shows is in this TPM. Takes the right `unwrap`.
+ * HF_TPM_REQUIRED without a TPM.
+ */
+int hf_storage_key_activate(struct hf *hf, const struct hf_credential *credential,
+			    void **ret_secret, size_t *ret_len);
+
+/*
+ * Opens what somebody has encrypted to the storage key of this device, 1 to 128 bytes: the three
+ * parts of a device key (docs/ARTIFACT.md), as bytes, not base64. Takes the right `unwrap`.
+ * HF_DAMAGED when it was made for another device, or changed. The result is wiped and freed by
+ * hf_free().
+ */
+struct hf_wrapped {
+	const void *public_area;
+	size_t public_len;
+	const void *duplicate;
+	size_t duplicate_len;
+	const void *seed;
+	size_t seed_len;
+};
+int hf_unwrap(struct hf *hf, const struct hf_wrapped *wrapped, void **ret_data, size_t *ret_len);
+
+/*
  * The TPM's endorsement key of a type, "ecc-p256", "ecc-p384", "rsa-2048" or "rsa-3072", or for
  * NULL the one that has a certificate, as a JSON object (docs/API.yaml, EndorsementKey). Its
  * certificate alone as PEM, with those of its chain that the TPM holds behind it;

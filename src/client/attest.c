@@ -170,18 +170,13 @@ int hf_aik_certify(struct hf *hf, const char *aik, const char *key, const void *
 	return r < 0 ? r : attest(hf, path, &body, ret_attestation);
 }
 
-int hf_aik_activate(struct hf *hf, const struct hf_credential *credential, void **ret_secret,
-		    size_t *ret_len)
+/* A challenge, for the key whose path this is. */
+static int activate(struct hf *hf, const char *path, const struct hf_credential *credential,
+		    void **ret_secret, size_t *ret_len)
 {
 	CLEANUP(buf_fini) struct buf body = BUF_INIT(REQUEST_MAX);
-	char path[CALL_PATH_MAX];
 	const struct post post = {.path = path, .body = &body, .repeatable = true};
-	int r;
 
-	call_begin(hf);
-	r = call_path(hf, path, AIKS, credential->aik, "/activate");
-	if (r < 0)
-		return r;
 	if (!credential->data || credential->len == 0 || credential->len > CREDENTIAL_MAX)
 		return err_set(&hf->err, ERR_INVALID, "a credential is 1 to %u bytes",
 			       CREDENTIAL_MAX);
@@ -189,6 +184,24 @@ int hf_aik_activate(struct hf *hf, const struct hf_credential *credential, void 
 	body_put_bytes(&body, "credential", slice_of(credential->data, credential->len));
 	body_put(&body, "ek", credential->ek);
 	return ask_bytes(hf, &post, "secret", ret_secret, ret_len);
+}
+
+int hf_aik_activate(struct hf *hf, const struct hf_credential *credential, void **ret_secret,
+		    size_t *ret_len)
+{
+	char path[CALL_PATH_MAX];
+	int r;
+
+	call_begin(hf);
+	r = call_path(hf, path, AIKS, credential->aik, "/activate");
+	return r < 0 ? r : activate(hf, path, credential, ret_secret, ret_len);
+}
+
+int hf_storage_key_activate(struct hf *hf, const struct hf_credential *credential,
+			    void **ret_secret, size_t *ret_len)
+{
+	call_begin(hf);
+	return activate(hf, "/v1/device/storage-key/activate", credential, ret_secret, ret_len);
 }
 
 /* --- the endorsement key --- */

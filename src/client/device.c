@@ -9,12 +9,14 @@
 #include "client/body.h"
 #include "client/call.h"
 
-#define DEVICE	      "/v1/device"
-#define PURPOSE_MAX   64u
-#define CONTENT_MAX   256u /* bytes; TLS 1.3 makes 146 at most */
-#define DIGEST_MAX    64u
-#define REQUEST_SPARE 1024u /* of JSON beside the data */
-#define REQUEST_SMALL 2048u
+#define DEVICE		"/v1/device"
+#define PURPOSE_MAX	64u
+#define CONTENT_MAX	256u /* bytes; TLS 1.3 makes 146 at most */
+#define DIGEST_MAX	64u
+#define REQUEST_SPARE	1024u /* of JSON beside the data */
+#define REQUEST_SMALL	2048u
+#define WRAPPED_MAX	512u /* bytes of each part of what is wrapped */
+#define REQUEST_WRAPPED (REQUEST_SPARE + 3u * 4u * (WRAPPED_MAX / 3u + 1u))
 /* Base64 takes 4 bytes for 3. */
 #define REQUEST_MESSAGE (REQUEST_SPARE + HF_DEVICE_MESSAGE_MAX / 3u * 4u + 4u)
 
@@ -73,6 +75,34 @@ int hf_device_storage_key(struct hf *hf, char **ret_json)
 {
 	call_begin(hf);
 	return ask_text(hf, DEVICE "/storage-key", ret_json);
+}
+
+/* --- what is wrapped to the storage key --- */
+
+static int put_part(struct hf *hf, struct buf *body, const char *name, struct slice part)
+{
+	if (!part.data || part.len == 0 || part.len > WRAPPED_MAX)
+		return err_set(&hf->err, ERR_INVALID, "what is wrapped has parts of 1 to %u bytes",
+			       WRAPPED_MAX);
+	body_put_bytes(body, name, part);
+	return 0;
+}
+
+int hf_unwrap(struct hf *hf, const struct hf_wrapped *wrapped, void **ret_data, size_t *ret_len)
+{
+	CLEANUP(buf_fini) struct buf body = BUF_INIT(REQUEST_WRAPPED);
+	const struct post post = {.path = "/v1/unwrap", .body = &body, .repeatable = true};
+	int r;
+
+	call_begin(hf);
+	body_begin(&body);
+	r = put_part(hf, &body, "public", slice_of(wrapped->public_area, wrapped->public_len));
+	if (r == 0)
+		r = put_part(hf, &body, "duplicate",
+			     slice_of(wrapped->duplicate, wrapped->duplicate_len));
+	if (r == 0)
+		r = put_part(hf, &body, "seed", slice_of(wrapped->seed, wrapped->seed_len));
+	return r < 0 ? r : ask_bytes(hf, &post, "data", ret_data, ret_len);
 }
 
 /* --- signing --- */

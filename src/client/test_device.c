@@ -48,6 +48,95 @@ static void test_device(void **state)
 	assert_true(was_sent(&log, "GET /v1/device/storage-key HTTP"));
 }
 
+/* --- what is wrapped to the storage key --- */
+
+#define PART_MAX 512u
+
+static void test_unwrap(void **state)
+{
+	struct fake *fake = *state;
+	const struct step steps[] = {
+		{.answer = JSON("200 OK"),
+		 .body = "{\"data\":\"AQID\",\"protection\":\"software\"}"},
+		{.answer = JSON("200 OK"), .body = "{\"secret\":\"AQID\"}"},
+		{.answer = PROBLEM("422 x"),
+		 .body = "{\"code\":\"damaged\",\"detail\":\"for another\"}"},
+		{.answer = JSON("200 OK"), .body = "{\"protection\":\"tpm\"}"},
+	};
+	const struct hf_wrapped wrapped = {"a", 1, "bb", 2, "c", 1};
+	const struct hf_credential credential = {.ek = "rsa-2048", .data = "abc", .len = 3};
+	CLEANUP(buf_fini) struct buf log = BUF_INIT(FAKE_REQUEST_MAX);
+	void *data = NULL;
+	size_t len = 0;
+
+	fake_serve(fake, steps, ARRAY_LEN(steps));
+	assert_int_equal(hf_unwrap(fake->hf, &wrapped, &data, &len), 0);
+	assert_int_equal(len, 3);
+	assert_memory_equal(data, "\1\2\3", 4);
+	assert_string_equal(hf_protection(fake->hf), "software");
+	assert_string_equal(hf_answer_json(fake->hf), ""); /* it is a secret */
+	hf_free(data);
+	assert_int_equal(hf_storage_key_activate(fake->hf, &credential, &data, &len), 0);
+	assert_int_equal(len, 3);
+	hf_free(data);
+	data = NULL;
+	assert_int_equal(hf_unwrap(fake->hf, &wrapped, &data, &len), HF_DAMAGED);
+	assert_int_equal(hf_unwrap(fake->hf, &wrapped, &data, &len), HF_INTERNAL);
+	assert_null(data);
+	fake_served(fake, &log);
+	assert_true(was_sent(&log, "POST /v1/unwrap HTTP"));
+	assert_true(
+		was_sent(&log, "{\"public\":\"YQ==\",\"duplicate\":\"YmI=\",\"seed\":\"Yw==\"}"));
+	assert_true(was_sent(&log, "POST /v1/device/storage-key/activate HTTP"));
+	assert_true(was_sent(&log, "{\"credential\":\"YWJj\",\"ek\":\"rsa-2048\"}"));
+}
+
+/* Nothing is sent for these: there is no service at all. */
+static void test_unwrap_refused(void **state)
+{
+	static const uint8_t most[PART_MAX + 1];
+	static const struct hf_wrapped bad[] = {
+		{NULL, 1, "b", 1, "c", 1},
+		{"a", 0, "b", 1, "c", 1},
+		{"a", 1, NULL, 1, "c", 1},
+		{"a", 1, "b", 1, "c", 0},
+		{"a", 1, "b", 1, NULL, 0},
+		{most, sizeof(most), "b", 1, "c", 1},
+		{"a", 1, most, sizeof(most), "c", 1},
+		{"a", 1, "b", 1, most, sizeof(most)},
+	};
+	const struct hf_credential empty = {.data = "", .len = 0};
+	const struct hf_credential none = {.data = NULL, .len = 3};
+	struct fake *fake = *state;
+	void *data = NULL;
+	size_t len;
+
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+		assert_int_equal(hf_unwrap(fake->hf, &bad[i], &data, &len), HF_INVALID);
+	assert_int_equal(hf_storage_key_activate(fake->hf, &empty, &data, &len), HF_INVALID);
+	assert_int_equal(hf_storage_key_activate(fake->hf, &none, &data, &len), HF_INVALID);
+	assert_null(data);
+}
+
+/* As long as they may be: the request holds them. */
+static void test_unwrap_longest(void **state)
+{
+	static const uint8_t most[PART_MAX];
+	const struct hf_wrapped wrapped = {most,	 sizeof(most), most,
+					   sizeof(most), most,	       sizeof(most)};
+	const struct step steps[] = {
+		{.answer = JSON("200 OK"), .body = "{\"data\":\"AQID\"}"},
+	};
+	struct fake *fake = *state;
+	void *data = NULL;
+	size_t len = 0;
+
+	fake_serve(fake, steps, ARRAY_LEN(steps));
+	assert_int_equal(hf_unwrap(fake->hf, &wrapped, &data, &len), 0);
+	hf_free(data);
+	fake_served_all(fake);
+}
+
 static void sign_thrice(struct hf *hf)
 {
 	void *signature = NULL;
@@ -251,8 +340,14 @@ static void test_arguments(void **state)
 int main(void)
 {
 	static const struct CMUnitTest TESTS[] = {
-		WITH_FAKE(test_device),	 WITH_FAKE(test_sign),	     WITH_FAKE(test_admin),
-		WITH_FAKE(test_refused), WITH_FAKE(test_unexpected), WITH_FAKE(test_arguments),
+		WITH_FAKE(test_device),		WITH_FAKE(test_sign),
+		WITH_FAKE(test_admin),		WITH_FAKE(test_unwrap),
+		WITH_FAKE(test_sign),		WITH_FAKE(test_admin),
+		WITH_FAKE(test_unwrap_refused), WITH_FAKE(test_sign),
+		WITH_FAKE(test_admin),		WITH_FAKE(test_unwrap_longest),
+		WITH_FAKE(test_sign),		WITH_FAKE(test_admin),
+		WITH_FAKE(test_refused),	WITH_FAKE(test_unexpected),
+		WITH_FAKE(test_arguments),
 	};
 
 	return cmocka_run_group_tests(TESTS, NULL, NULL);

@@ -123,6 +123,27 @@ static bool deny_without_anchors(const struct conf_loader *conf)
 	return conf->unsigned_denied && !conf->trust_anchors;
 }
 
+static bool two_archives(const struct conf_loader *conf)
+{
+	return conf->images_artifact && conf->images_path;
+}
+
+/* Nobody could have signed what is asked for. */
+static bool no_signer(const struct conf_loader *conf)
+{
+	return !conf->manifest_anchors || conf->manifest_anchors[0] == '\0';
+}
+
+static bool artifact_without_anchors(const struct conf_loader *conf)
+{
+	return conf->images_artifact && no_signer(conf);
+}
+
+static bool form_without_anchors(const struct conf_loader *conf)
+{
+	return strcmp(conf->load_form, "v1") != 0 && no_signer(conf);
+}
+
 static const struct {
 	bool (*wrong)(const struct conf_loader *conf);
 	const char *text;
@@ -136,6 +157,14 @@ static const struct {
 	{deny_without_anchors,
 	 "section legacy: unsigned is \"deny\", and no trust_anchors say who signs; "
 	 "allowed: both"},
+	{two_archives, "images_artifact and images_path (or the environment's IMAGES_PATH) are two "
+		       "archives; allowed: one of them, or none"},
+	{artifact_without_anchors,
+	 "images_artifact is there, and no manifest_anchors or trust_anchors say who signs; "
+	 "allowed: both"},
+	{form_without_anchors,
+	 "load_form is not \"v1\", and no manifest_anchors or trust_anchors say who signs; "
+	 "allowed: both"},
 };
 
 static int check_together(const struct conf_loader *conf, struct err *err)
@@ -148,6 +177,14 @@ static int check_together(const struct conf_loader *conf, struct err *err)
 	return 0;
 }
 
+static int default_anchors(struct conf_loader *conf, struct err *err)
+{
+	if (conf->manifest_anchors || !conf->trust_anchors)
+		return 0;
+	conf->manifest_anchors = strdup(conf->trust_anchors);
+	return conf->manifest_anchors ? 0 : err_set(err, ERR_INTERNAL, "memory is short");
+}
+
 static int finish(struct conf_loader *conf, struct err *err)
 {
 	int r;
@@ -156,6 +193,8 @@ static int finish(struct conf_loader *conf, struct err *err)
 	if (r < 0)
 		return r;
 	r = split_images(conf, err);
+	if (r == 0)
+		r = default_anchors(conf, err);
 	return r < 0 ? r : check_together(conf, err);
 }
 

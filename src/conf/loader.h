@@ -54,9 +54,12 @@ struct conf_loader {
 	struct conf_list image_list; /* "ref" or "ref=sha256:.." */
 	struct conf_image *images;   /* of image_list */
 	size_t image_count;
-	char *formula;	      /* "v1-hw" */
-	bool unsigned_denied; /* legacy { unsigned = "deny" } */
-	bool unsigned_import; /* legacy { unsigned_import = "allow" } */
+	char *formula;		/* "v1-hw" */
+	bool unsigned_denied;	/* legacy { unsigned = "deny" } */
+	bool unsigned_import;	/* legacy { unsigned_import = "allow" } */
+	char *manifest_anchors; /* PEM; default: trust_anchors; "" or NULL: no version 2 */
+	char *images_artifact;	/* "folder/name" */
+	char *load_form;	/* "v1", "newest", "v2" */
 	bool dev;
 	uint64_t rate_limit;   /* bytes/s, 0: none */
 	uint64_t resource_max; /* bytes of one resource or upload */

@@ -20,6 +20,7 @@
 #define ID_DIGITS   64u
 #define DEVICE_KEY  "holdfast:device"
 #define PORT_LAST   65535u
+#define PART_MAX    255u
 
 static const struct schema_section SECTIONS[SCHEMA_LOADER_SECTION_COUNT] = {
 	[SCHEMA_LOADER_ROOT] = {.name = "the top level", .parent = SCHEMA_LOADER_ROOT},
@@ -136,6 +137,25 @@ static bool is_image(const char *text)
 	       rule_made_of(id + strlen(ID), RULE_DIGITS "abcdef", ID_DIGITS);
 }
 
+static bool is_part(const char *text, size_t len)
+{
+	char copy[PART_MAX + 1];
+
+	if (len == 0 || len >= sizeof(copy) || text[0] == '.')
+		return false;
+	memcpy(copy, text, len);
+	copy[len] = '\0';
+	return rule_made_of(copy, RULE_LOWER RULE_UPPER RULE_DIGITS "._-", PART_MAX);
+}
+
+static bool is_artifact(const char *text)
+{
+	const char *slash = strchr(text, '/');
+
+	return slash && is_part(text, (size_t)(slash - text)) &&
+	       is_part(slash + 1, strlen(slash + 1));
+}
+
 static const struct schema_rule LISTEN = {
 	is_listen, "HOST:PORT, [IPV6]:PORT or unix:/PATH, of up to 100 bytes"};
 static const struct schema_rule URL = {
@@ -146,12 +166,15 @@ static const struct schema_rule REGION = {is_region, "1 to 63 letters, digits, -
 static const struct schema_rule CLIENT_KEY = {is_client_key,
 					      "an absolute path without .., or \"" DEVICE_KEY "\""};
 static const struct schema_rule TAG = {is_tag, "an image's tag, such as 1.2"};
+static const struct schema_rule ARTIFACT = {
+	is_artifact, "FOLDER/NAME, each of 1 to 255 letters, digits, ., _ and -, no dot first"};
 static const struct schema_rule IMAGE = {
 	is_image, "NAME[:TAG], or NAME[:TAG]=sha256: and 64 digits of a-f and 0-9"};
 
 /* --- keys --- */
 
 static const struct schema_word FORMULAS[] = {{.word = "v1-hw"}, {.word = "v1-nohw"}, {0}};
+static const struct schema_word FORMS[] = {{.word = "v1"}, {.word = "newest"}, {.word = "v2"}, {0}};
 static const struct schema_word UNSIGNED[] = {{"allow", 0}, {"deny", 1}, {0}};
 static const struct schema_word UNSIGNED_IMPORT[] = {{"allow", 1}, {"deny", 0}, {0}};
 
@@ -185,9 +208,15 @@ static const struct schema_field FIELDS[] = {
 	 .rule = &RULE_ABSOLUTE},
 	{SCHEMA_LOADER_ROOT, "trust_anchors", SCHEMA_TEXT, CONF(trust_anchors),
 	 .rule = &RULE_ABSOLUTE},
+	{SCHEMA_LOADER_ROOT, "manifest_anchors", SCHEMA_TEXT, CONF(manifest_anchors),
+	 .rule = &RULE_ABSOLUTE_OR_EMPTY},
+	{SCHEMA_LOADER_ROOT, "load_form", SCHEMA_TEXT, CONF(load_form), .def = "v1",
+	 .words = FORMS},
 	{SCHEMA_LOADER_ROOT, "holdfast_socket", SCHEMA_TEXT, CONF(holdfast_socket),
 	 .def = "/run/holdfast/holdfast.sock", .rule = &RULE_ABSOLUTE},
 	{SCHEMA_LOADER_ROOT, "images_path", SCHEMA_TEXT, CONF(images_path), .rule = &RULE_ABSOLUTE},
+	{SCHEMA_LOADER_ROOT, "images_artifact", SCHEMA_TEXT, CONF(images_artifact),
+	 .rule = &ARTIFACT},
 	{SCHEMA_LOADER_ROOT, "images", SCHEMA_LIST, CONF(image_list), .rule = &IMAGE},
 	{SCHEMA_LOADER_ROOT, "version", SCHEMA_TEXT, CONF(version), .def = "latest", .rule = &TAG},
 	{SCHEMA_LOADER_ROOT, "docker_socket", SCHEMA_TEXT, CONF(docker_socket),

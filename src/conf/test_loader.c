@@ -64,8 +64,15 @@ static const struct key_case KEYS[] = {
 	{SCHEMA_LOADER_ROOT, "formula", {"v1-hw", "v1-nohw"}, {"v2", "\"\""}},
 	{SCHEMA_LOADER_ROOT, "fingerprint_file", {"/f"}, {"f", "\"\""}},
 	{SCHEMA_LOADER_ROOT, "trust_anchors", {"/a"}, {"a", "\"\""}},
+	{SCHEMA_LOADER_ROOT, "manifest_anchors", {"/m", "\"\""}, {"m", "/a/../b"}},
+	{SCHEMA_LOADER_ROOT, "load_form", {"v1", "newest", "v2"}, {"\"\"", "v3", "V2", "new"}},
 	{SCHEMA_LOADER_ROOT, "holdfast_socket", {"/h"}, {"h", "\"\""}},
 	{SCHEMA_LOADER_ROOT, "images_path", {"/i"}, {"i", "\"\""}},
+	{SCHEMA_LOADER_ROOT,
+	 "images_artifact",
+	 {"images/app", "\"A-1/b_2.c\""},
+	 {"\"\"", "app", "/app", "images/", "a/b/c", ".a/b", "a/.b", "\"a b/c\"", "a//b",
+	  "a/" LONG_100 LONG_100 LONG_100}},
 	{SCHEMA_LOADER_ROOT,
 	 "images",
 	 {"{}", "{app, \"r.example:5000/app:1.2\"}", "{\"app=sha256:" ID_64 "\"}"},
@@ -196,6 +203,9 @@ static void test_defaults(void **state)
 	assert_null(conf->fingerprint_file);
 	assert_null(conf->trust_anchors);
 	assert_null(conf->images_path);
+	assert_null(conf->images_artifact);
+	assert_null(conf->manifest_anchors);
+	assert_string_equal(conf->load_form, "v1");
 	assert_null(conf->import_dir);
 	assert_null(conf->token_file);
 	assert_null(conf->client_key);
@@ -241,6 +251,12 @@ static const struct {
 	{NEEDED "client_cert = /c", "without client_key"},
 	{NEEDED "client_key = /k", "without client_cert"},
 	{NEEDED "legacy { unsigned = deny }", "no trust_anchors"},
+	{NEEDED "images_artifact = \"i/a\" images_path = /i trust_anchors = /a", "two archives"},
+	{NEEDED "images_artifact = \"i/a\"", "images_artifact is there"},
+	{NEEDED "images_artifact = \"i/a\" trust_anchors = /a manifest_anchors = \"\"",
+	 "no manifest_anchors"},
+	{NEEDED "load_form = newest", "load_form is not"},
+	{NEEDED "load_form = v2 manifest_anchors = \"\" trust_anchors = /a", "load_form is not"},
 	{NEEDED "s3 { unsigned = deny }", "t:2: no such option 'unsigned'; allowed: endpoint,"},
 	{NEEDED "tpm { }", "t:2: no such option 'tpm'; see holdfast-loader.conf(5)"},
 	{NEEDED "s3 { ", "t:2: the file ends inside"},
@@ -257,6 +273,33 @@ static void test_together(void **state)
 		refuse(slice_str(TOGETHER[i].text), &err);
 		assert_starts(err.text, "t:");
 		assert_has(err.text, TOGETHER[i].has);
+	}
+}
+
+/* Who signs manifests: its own file, that of version 1, or nobody. */
+static void test_manifest_anchors(void **state)
+{
+	static const struct {
+		const char *text;
+		const char *anchors; /* NULL: none */
+	} ROWS[] = {
+		{NEEDED "trust_anchors = /a", "/a"},
+		{NEEDED "trust_anchors = /a manifest_anchors = /m", "/m"},
+		{NEEDED "manifest_anchors = /m", "/m"},
+		{NEEDED "trust_anchors = /a manifest_anchors = \"\"", ""},
+		{NEEDED "", NULL},
+	};
+	struct conf_loader *conf;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_LEN(ROWS); i++) {
+		take(slice_str(ROWS[i].text), &conf);
+		if (ROWS[i].anchors)
+			assert_string_equal(conf->manifest_anchors, ROWS[i].anchors);
+		else
+			assert_null(conf->manifest_anchors);
+		conf_loader_free(conf);
 	}
 }
 
@@ -291,6 +334,8 @@ static void test_environment(void **state)
 	assert_string_equal(conf->api_url, "https://other:1");
 	assert_string_equal(conf->images_path, "/images");
 	assert_string_equal(conf->version, "7");
+	refuse(slice_str(NEEDED "trust_anchors = /a images_artifact = \"i/a\""), &err);
+	assert_has(err.text, "two archives");
 	assert_int_equal(setenv("API_VERSION", "../x", 1), 0);
 	refuse(slice_str(NEEDED), &err);
 	assert_has(err.text, "the environment's API_VERSION: version = ");
@@ -310,7 +355,7 @@ int main(void)
 		cmocka_unit_test(test_keys),	    cmocka_unit_test(test_keys_complete),
 		cmocka_unit_test(test_defaults),    cmocka_unit_test(test_values),
 		cmocka_unit_test(test_together),    cmocka_unit_test(test_too_many_images),
-		cmocka_unit_test(test_environment),
+		cmocka_unit_test(test_environment), cmocka_unit_test(test_manifest_anchors),
 	};
 
 	return cmocka_run_group_tests(TESTS, NULL, NULL);

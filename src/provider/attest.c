@@ -166,6 +166,16 @@ int provider_certify(struct provider *p, const struct provider_object *aik,
 	return r < 0 ? r : attestation_hand_over(&made, ret_certified, err);
 }
 
+int provider_check_credential(const struct credential *credential, struct err *err)
+{
+	if ((unsigned)credential->ek > PKEY_TYPES)
+		return err_set(err, ERR_INVALID, "unknown type of key");
+	if (credential->blob.len < 2 || credential->blob.len > BLOB_MAX ||
+	    credential->secret.len < 2 || credential->secret.len > SECRET_MAX)
+		return err_set(err, ERR_INVALID, "the credential has an impossible length");
+	return 0;
+}
+
 int provider_activate(struct provider *p, struct slice header, struct slice object,
 		      const struct credential *credential, struct secret **ret_secret,
 		      struct err *err)
@@ -175,12 +185,9 @@ int provider_activate(struct provider *p, struct slice header, struct slice obje
 
 	if (!p || !p->ops->activate)
 		return provider_not_there(err);
-	if ((unsigned)credential->ek > PKEY_TYPES)
-		return err_set(err, ERR_INVALID, "unknown type of key");
-	if (credential->blob.len < 2 || credential->blob.len > BLOB_MAX ||
-	    credential->secret.len < 2 || credential->secret.len > SECRET_MAX)
-		return err_set(err, ERR_INVALID, "the credential has an impossible length");
-	r = provider_check_object(header, object, err);
+	r = provider_check_credential(credential, err);
+	if (r == 0)
+		r = provider_check_object(header, object, err);
 	if (r == 0)
 		r = provider_check_aik(header, true, err);
 	if (r == 0)

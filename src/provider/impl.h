@@ -2,7 +2,8 @@
 #ifndef PROVIDER_IMPL_H
 #define PROVIDER_IMPL_H
 
-/* What the doors to every SecurityProvider share: provider.c, use.c, attest.c, resident.c. */
+/* What the doors to every SecurityProvider share: provider.c, use.c, attest.c, resident.c,
+ * unwrap.c. */
 
 #include "provider/provider.h"
 
@@ -24,6 +25,9 @@ int provider_check_message(struct slice first, struct err *err) MUST_CHECK;
  * is bound to it is then no such object.
  */
 int provider_check_aik(struct slice header, bool wanted, struct err *err) MUST_CHECK;
+
+/* ERR_INVALID: a challenge that no TPM could have been meant with. */
+int provider_check_credential(const struct credential *credential, struct err *err) MUST_CHECK;
 
 /* What was made goes to the caller whole, or not at all. */
 int provider_hand_over(const struct buf *made, struct buf *ret_bytes, struct err *err) MUST_CHECK;

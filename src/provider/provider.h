@@ -225,6 +225,14 @@ struct provider_loadable {
 #define PROVIDER_REMEDY_EXPORT                                                                     \
 	"Create a new key for export and use that one; a key made without can never leave."
 
+/* What somebody has encrypted to our storage key (docs/ARTIFACT.md, "Device keys"), borrowed. */
+#define PROVIDER_WRAPPED_MAX 512u /* bytes of each part */
+struct provider_wrapped {
+	struct slice public_area;  /* marshalled TPM2B_PUBLIC of the sealed data */
+	struct slice private_area; /* marshalled TPM2B_PRIVATE, a duplicate for TPM2_Import */
+	struct slice seed;	   /* marshalled TPM2B_ENCRYPTED_SECRET */
+};
+
 struct provider; /* what an implementation embeds first in its own state (impl below) */
 
 /* A key that lives in the chip, persistently. */
@@ -314,6 +322,10 @@ struct provider_ops {
 			     struct err *err);
 	int (*evict)(struct provider *p, const struct provider_resident *key, struct err *err);
 	int (*storage_key)(struct provider *p, struct key_result *ret_key, struct err *err);
+	int (*unwrap)(struct provider *p, const struct provider_wrapped *wrapped,
+		      struct secret **ret_plain, struct err *err);
+	int (*storage_activate)(struct provider *p, const struct credential *credential,
+				struct secret **ret_secret, struct err *err);
 	const struct guest_ops *guests; /* NULL in software */
 	void (*forget)(struct provider *p, struct slice object);
 	void (*status)(struct provider *p, struct provider_status *ret_status);
@@ -514,8 +526,31 @@ int provider_resident_sign(struct provider *p, struct slice header,
 int provider_evict(struct provider *p, const struct provider_resident *key, struct err *err)
 	MUST_CHECK;
 
-/* Our storage key: public half and Name, for who wraps to it; it has no uses. No command. */
+/*
+ * Our storage key: public half and Name, for who wraps to it; it has no uses. No command. In
+ * software it is a P-256 key that comes from the host key, in the same form, with attributes that
+ * say so (wrap/public.h): it changes when the host key does.
+ */
 int provider_storage_key(struct provider *p, struct key_result *ret_key, struct err *err)
 	MUST_CHECK;
+
+/*
+ * What was sealed to the storage key by who knows its public half: 1 to 128 bytes, under no
+ * password and no policy. On a TPM Import, Load and Unseal the first time (and one Flush where room
+ * is needed), then one command while it is loaded; PROVIDER_UNWRAPPED imports are remembered for
+ * this. ERR_DAMAGED: for another storage key, or changed, or something else than such sealed data,
+ * in one text and without an origin: nobody can tell which.
+ */
+#define PROVIDER_UNWRAPPED 64u
+int provider_unwrap(struct provider *p, const struct provider_wrapped *wrapped,
+		    struct secret **ret_plain, struct err *err) MUST_CHECK;
+
+/*
+ * Opens a challenge that was made for the storage key's Name, as provider_activate() does for an
+ * attestation key's: proof that it is in the TPM of that endorsement key. ERR_TPM_REQUIRED in
+ * software; ERR_DAMAGED: made for another pair of keys.
+ */
+int provider_storage_activate(struct provider *p, const struct credential *credential,
+			      struct secret **ret_secret, struct err *err) MUST_CHECK;
 
 #endif

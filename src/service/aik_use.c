@@ -4,6 +4,7 @@
 
 #include "base/json.h"
 #include "service/aiks.h"
+#include "service/credential.h"
 #include "service/message.h"
 #include "service/routes.h"
 
@@ -104,14 +105,9 @@ void service_aik_sign(struct http_request *request, void *app)
 
 /* --- activate --- */
 
-#define CREDENTIAL_MAGIC   0xbadcc0deu /* of the file that tpm2_makecredential writes */
-#define CREDENTIAL_VERSION 1u
-#define CREDENTIAL_MAX	   1024u
-
 struct activate_op {
 	struct op op;
-	struct buf file;
-	struct credential credential; /* borrows from the file */
+	struct credential_body body;
 	struct secret *secret;
 };
 
@@ -121,60 +117,12 @@ static int activate_object(void *arg, struct err *err)
 	const struct keystore_target target = op_target(&activate->op, BLOB_AIK);
 	struct provider *p = op_provider_enter(&activate->op);
 	int r = keystore_aik_activate(p, &target, buf_slice(&activate->op.record.bytes),
-				      &activate->credential, &activate->secret, err);
+				      &activate->body.credential, &activate->secret, err);
 
 	/* Nothing else of the request is the provider's to judge. */
 	if (r == ERR_INVALID)
 		r = err_wrap(err, "/credential");
 	return op_provider_leave(&activate->op, r);
-}
-
-/* With its length in front, as the TPM takes it. */
-static struct slice take_sized(struct cursor *cursor)
-{
-	struct slice rest = cursor->rest;
-	size_t len = cursor_u16(cursor);
-
-	(void)cursor_take(cursor, len);
-	return slice_of(rest.data, len + 2);
-}
-
-static int parse_credential(struct activate_op *activate, struct err *err)
-{
-	struct cursor cursor = cursor_of(buf_slice(&activate->file));
-	uint32_t magic = cursor_u32(&cursor);
-	uint32_t version = cursor_u32(&cursor);
-
-	if (magic != CREDENTIAL_MAGIC || version != CREDENTIAL_VERSION)
-		return err_set(err, ERR_INVALID,
-			       "/credential: is no file that tpm2_makecredential writes");
-	activate->credential.blob = take_sized(&cursor);
-	activate->credential.secret = take_sized(&cursor);
-	if (!cursor_done(&cursor))
-		return err_set(err, ERR_INVALID, "/credential: is cut short or goes on");
-	return 0;
-}
-
-static int read_activate(const json_t *body, struct activate_op *activate, struct err *err)
-{
-	const char *type = NULL;
-	int r;
-
-	r = json_get_bytes(body, "credential", true, &activate->file, err);
-	if (r == ERR_TOO_LARGE)
-		return err_set(err, ERR_INVALID, "/credential: has at most %u bytes",
-			       CREDENTIAL_MAX);
-	if (r < 0)
-		return r;
-	r = parse_credential(activate, err);
-	if (r < 0)
-		return r;
-	activate->credential.ek = PKEY_TYPES;
-	r = json_get_string(body, "ek", false, &type, err);
-	if (r < 0 || !type)
-		return r;
-	r = pkey_type_of_name(type, &activate->credential.ek, err);
-	return r < 0 ? err_wrap(err, "/ek") : 0;
 }
 
 static int prepare_activate(struct op *op, struct err *err)
@@ -184,13 +132,13 @@ static int prepare_activate(struct op *op, struct err *err)
 	CLEANUP(json_cleanup) struct json_t *body = NULL;
 	int r;
 
-	activate->file = (struct buf)BUF_INIT(CREDENTIAL_MAX);
+	credential_body_init(&activate->body);
 	r = op_needs_chip(op, err);
 	if (r == 0)
 		r = op_name_and_body(op, NAMES, ARRAY_LEN(NAMES), &body, err);
 	if (r < 0)
 		return r;
-	r = read_activate(body, activate, err);
+	r = credential_body_read(body, &activate->body, err);
 	if (r < 0)
 		return r;
 	op_reads_record(op, STORE_AIKS);
@@ -202,17 +150,14 @@ static void answer_activate(struct op *op)
 {
 	const struct activate_op *activate = (const struct activate_op *)op;
 
-	op_answer_json(op, 200,
-		       json_pack("{s:o, s:s}", "secret",
-				 op_json_base64(secret_slice(activate->secret)), "protection",
-				 op->provider->ops->protection));
+	credential_answer(op, activate->secret);
 }
 
 static void fini_activate(struct op *op)
 {
 	struct activate_op *activate = (struct activate_op *)op;
 
-	buf_fini(&activate->file);
+	credential_body_fini(&activate->body);
 	secret_free(activate->secret);
 }
 

@@ -34,7 +34,8 @@ static int prepare(struct op *op, struct err *err)
 	storage->pem = (struct buf)BUF_INIT(KEY_PEM_MAX);
 	op_step(op, op_provider_place(op), read_key);
 	op_step(op, JOB_POOL, show);
-	return op_needs_chip(op, err);
+	(void)err;
+	return 0;
 }
 
 static void answer(struct op *op)

@@ -49,6 +49,8 @@ static struct metric requests[METRICS_OPERATIONS] = {
 	[METRICS_DEVICE_TLS] = {.label = "device.tls"},
 	[METRICS_DEVICE_RAW] = {.label = "device.raw"},
 	[METRICS_DEVICE_STORAGE_KEY] = {.label = "device.storage-key"},
+	[METRICS_DEVICE_ACTIVATE] = {.label = "device.activate"},
+	[METRICS_UNWRAP] = {.label = "unwrap"},
 	[METRICS_DEVICE_INIT] = {.label = "device.init"},
 	[METRICS_DEVICE_APPROVE] = {.label = "device.approve"},
 	[METRICS_DEVICE_RENEW] = {.label = "device.renew"},

@@ -85,6 +85,9 @@ static const struct http_route ROUTES[] = {
 	      service_device_raw),
 	ROUTE(HTTP_GET, "/v1/device/storage-key", TENANT_UNWRAP, HTTP_BODY_NONE, 0,
 	      service_device_storage_key),
+	ROUTE(HTTP_POST, "/v1/device/storage-key/activate", TENANT_UNWRAP, HTTP_BODY_JSON, 0,
+	      service_storage_activate),
+	ROUTE(HTTP_POST, "/v1/unwrap", TENANT_UNWRAP, HTTP_BODY_JSON, 0, service_unwrap),
 
 	ROUTE(HTTP_GET, "/v1/fapi/object", TENANT_HOST_ONLY | TENANT_SEAL, HTTP_BODY_NONE, 0,
 	      service_fapi_object),

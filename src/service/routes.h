@@ -44,6 +44,8 @@ void service_device_sign(struct http_request *request, void *app);
 void service_device_tls(struct http_request *request, void *app);
 void service_device_raw(struct http_request *request, void *app);
 void service_device_storage_key(struct http_request *request, void *app);
+void service_storage_activate(struct http_request *request, void *app); /* unwrap.c */
+void service_unwrap(struct http_request *request, void *app);
 void service_device_init(struct http_request *request, void *app);
 void service_device_approve(struct http_request *request, void *app);
 void service_device_renew(struct http_request *request, void *app);

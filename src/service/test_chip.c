@@ -189,6 +189,23 @@ static int chip_storage_key(struct provider *p, struct key_result *ret_key, stru
 	return chip_public(ret_key->type, ret_key, err);
 }
 
+/* "Opens" the duplicate. */
+static int chip_unwrap(struct provider *p, const struct provider_wrapped *wrapped,
+		       struct secret **ret_plain, struct err *err)
+{
+	int r = chip_call(p, err);
+
+	return r < 0 ? r : secret_copy(wrapped->private_area, ret_plain, err);
+}
+
+static int chip_storage_activate(struct provider *p, const struct credential *credential,
+				 struct secret **ret_secret, struct err *err)
+{
+	int r = chip_call(p, err);
+
+	return r < 0 ? r : secret_copy(credential->blob, ret_secret, err);
+}
+
 /* --- pieces --- */
 
 struct pieces {
@@ -373,6 +390,8 @@ const struct provider_ops CHIP = {
 	.unseal_loadable = chip_unseal_loadable,
 	.resident_sign = chip_resident_sign,
 	.storage_key = chip_storage_key,
+	.unwrap = chip_unwrap,
+	.storage_activate = chip_storage_activate,
 	.forget = chip_forget,
 	.status = chip_status,
 };

@@ -313,6 +313,8 @@ static const struct {
 	{"POST", TLS, "{}", TENANT_DEVICE_TLS},
 	{"POST", RAW, DIGEST, TENANT_DEVICE_RAW},
 	{"GET", "/v1/device/storage-key", NULL, TENANT_UNWRAP},
+	{"POST", "/v1/device/storage-key/activate", "{}", TENANT_UNWRAP},
+	{"POST", "/v1/unwrap", "{}", TENANT_UNWRAP},
 	{"POST", "/v1/admin/device/init", "{}", TENANT_ADMIN},
 	{"POST", "/v1/admin/device/reset", "{}", TENANT_ADMIN},
 };
@@ -355,9 +357,10 @@ static void storage_key(void **state)
 	fixture->chip.fails_with = ERR_TPM_CHANGED;
 	assert_int_equal(ask(fixture, "GET", "/v1/device/storage-key", NULL), 503);
 	answer_has(fixture, "\"code\":\"tpm_changed\"");
+	fixture->chip.fails_with = 0;
 	use_software(fixture);
-	assert_int_equal(ask(fixture, "GET", "/v1/device/storage-key", NULL), 503);
-	answer_has(fixture, "\"code\":\"tpm_required\"");
+	assert_int_equal(ask(fixture, "GET", "/v1/device/storage-key", NULL), 200);
+	answer_has(fixture, "\"protection\":\"software\"}");
 	use_none(fixture);
 	assert_int_equal(ask(fixture, "GET", "/v1/device/storage-key", NULL), 503);
 	answer_has(fixture, "\"code\":\"tpm_required\"");

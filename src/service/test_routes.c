@@ -52,6 +52,8 @@ static const struct {
 	{HTTP_POST, "/v1/device/tls", TENANT_DEVICE_TLS},
 	{HTTP_POST, "/v1/device/raw", TENANT_DEVICE_RAW},
 	{HTTP_GET, "/v1/device/storage-key", TENANT_UNWRAP},
+	{HTTP_POST, "/v1/device/storage-key/activate", TENANT_UNWRAP},
+	{HTTP_POST, "/v1/unwrap", TENANT_UNWRAP},
 	{HTTP_GET, "/v1/fapi/object", TENANT_HOST_ONLY | TENANT_SEAL},
 	{HTTP_POST, "/v1/admin/tpm/accept", TENANT_ADMIN},
 	{HTTP_POST, "/v1/admin/device/init", TENANT_ADMIN},

@@ -2,9 +2,10 @@
 
 /*
  * TPM2_ActivateCredential: the chip opens a challenge only when both keys are in it, the
- * attestation key by its password, and the endorsement key by its policy or, of the high range, by
- * an empty password. The policy is TPM2_PolicySecret with the endorsement hierarchy (EK Credential
- * Profile 2.5, B.6). Its session lives for one command, whatever comes of it.
+ * attestation key, or our storage key in its place, by its password, and the endorsement key by its
+ * policy or, of the high range, by an empty password. The policy is TPM2_PolicySecret with the
+ * endorsement hierarchy (EK Credential Profile 2.5, B.6). Its session lives for one command,
+ * whatever comes of it.
  */
 
 #include <string.h>
@@ -15,6 +16,7 @@
 
 struct op_activate {
 	struct loadable aik;
+	bool storage; /* the HSK, and no attestation key */
 	enum pkey_type type;
 	TPM2B_ID_OBJECT blob;
 	TPM2B_ENCRYPTED_SECRET secret;
@@ -50,31 +52,26 @@ static TSS2_RC chip_policy_secret(struct engine *engine)
 	return rc;
 }
 
-/*
- * A secret that an RSA key cannot open is a failure to some chips, the simulator among them, though
- * nothing is wrong with them: one in failure mode does not read keys (Part 1, "Failure Mode").
- */
-static bool is_well(struct engine *engine)
-{
-	TPM2B_PUBLIC unused;
+/* The two keys, and what authorises each. */
+struct pair {
+	struct root key, ek;
+	struct slice auth;
+	enum line_session second;
+};
 
-	return !chip_read_public(engine, engine->srk.handle, &unused);
-}
-
-static TSS2_RC chip_activate(struct engine *engine, const struct root *aik, const struct root *ek,
-			     enum line_session second, struct op_activate *op)
+static TSS2_RC chip_activate(struct engine *engine, const struct pair *pair, struct op_activate *op)
 {
 	const struct command command = {
 		.code = TPM2_CC_ActivateCredential,
-		.names = {name_slice(&aik->name), name_slice(&ek->name)},
+		.names = {name_slice(&pair->key.name), name_slice(&pair->ek.name)},
 		.name_count = 2,
 		.authorised = true,
-		.auth = op->aik.auth,
+		.auth = pair->auth,
 		.secret_out = true,
-		.second = second,
+		.second = pair->second,
 	};
-	TSS2_RC rc = Tss2_Sys_ActivateCredential_Prepare(engine->line.sys, aik->handle, ek->handle,
-							 &op->blob, &op->secret);
+	TSS2_RC rc = Tss2_Sys_ActivateCredential_Prepare(engine->line.sys, pair->key.handle,
+							 pair->ek.handle, &op->blob, &op->secret);
 
 	memset(&op->opened, 0, sizeof(op->opened));
 	if (!rc)
@@ -84,7 +81,7 @@ static TSS2_RC chip_activate(struct engine *engine, const struct root *aik, cons
 	if (!rc && op->opened.size == 0)
 		rc = TSS2_SYS_RC_MALFORMED_RESPONSE;
 	line_wipe(&engine->line);
-	if (rc == TPM2_RC_FAILURE && is_well(engine))
+	if (rc == TPM2_RC_FAILURE && chip_is_well(engine))
 		rc = TPM2_RC_VALUE | TPM2_RC_P | TPM2_RC_2;
 	op->rc = rc;
 	return rc;
@@ -97,36 +94,40 @@ static TSS2_RC prepare_session(struct engine *engine, enum line_session second)
 	return rc || second != LINE_POLICY ? rc : chip_policy_secret(engine);
 }
 
+/* With room for the endorsement key, which may need a slot of its own. */
+static TSS2_RC key_resident(struct engine *engine, struct op_activate *op, struct pair *ret_pair)
+{
+	static const struct resident_parent HSK = {.parent = ENGINE_HSK, .more = 1};
+
+	if (op->storage)
+		return resident_parent(engine, &HSK, &ret_pair->key, &ret_pair->auth);
+	ret_pair->auth = op->aik.auth;
+	return resident_object(engine, &op->aik, &ret_pair->key);
+}
+
 static TSS2_RC run_activate(struct engine *engine, void *arg)
 {
 	struct op_activate *op = arg;
-	enum line_session second = LINE_SECOND;
+	struct pair pair = {.second = LINE_SECOND};
 	enum pkey_type type = op->type;
-	struct root aik, ek;
 	TSS2_RC rc = ek_choose(engine, op->type, &type);
 
 	op->rc = TSS2_RC_SUCCESS;
 	/* In the order in which the fewest slots are wanted at once: the salt's key is one, too. */
 	if (!rc) {
-		second = ek_by_policy(&engine->eks.keys[type]) ? LINE_POLICY : LINE_SECOND;
-		rc = prepare_session(engine, second);
+		if (ek_by_policy(&engine->eks.keys[type]))
+			pair.second = LINE_POLICY;
+		rc = prepare_session(engine, pair.second);
 	}
 	if (!rc)
-		rc = resident_object(engine, &op->aik, &aik);
+		rc = key_resident(engine, op, &pair);
 	if (!rc)
-		rc = ek_resident(engine, type, &ek);
+		rc = ek_resident(engine, type, &pair.ek);
 	if (!rc)
-		rc = chip_activate(engine, &aik, &ek, second, op);
+		rc = chip_activate(engine, &pair, op);
 	session_end(engine, LINE_POLICY);
 	session_rest(engine);
 	return rc;
-}
-
-/* Part 2, 6.6.3: of a parameter. There are two, and both are the challenge. */
-static bool is_of_challenge(TSS2_RC rc)
-{
-	return rc && !rc_is_layer(rc) && !rc_is_refusal(rc) && !rc_is_stale(rc) &&
-	       (rc & (TPM2_RC_FMT1 | TPM2_RC_P)) == (TPM2_RC_FMT1 | TPM2_RC_P);
 }
 
 static int unmarshal(const struct engine_credential *credential, struct op_activate *op,
@@ -142,26 +143,48 @@ static int unmarshal(const struct engine_credential *credential, struct op_activ
 	return 0;
 }
 
+static int activate(struct engine *engine, struct op_activate *activate, struct secret **ret_secret,
+		    struct err *err)
+{
+	const struct engine_op op = {
+		.what = "activating a credential", .run = run_activate, .arg = activate};
+	int r;
+
+	ek_begin(engine);
+	r = ek_err(engine, engine_do(engine, &op, err), err);
+	/* There are two parameters, and both are the challenge. */
+	if (r < 0 && rc_is_of_parameter(activate->rc))
+		return err_set(err, ERR_DAMAGED, "the credential is for another %s or another TPM",
+			       activate->storage ? "storage key" : "attestation key");
+	if (r < 0)
+		return r;
+	return secret_copy(slice_of(activate->opened.buffer, activate->opened.size), ret_secret,
+			   err);
+}
+
 int engine_activate(struct engine *engine, const struct engine_object *aik,
 		    const struct engine_credential *credential, struct secret **ret_secret,
 		    struct err *err)
 {
-	struct op_activate activate = {.type = credential->ek};
-	const struct engine_op op = {
-		.what = "activating a credential", .run = run_activate, .arg = &activate};
-	int r = unmarshal(credential, &activate, err);
+	struct op_activate op = {.type = credential->ek};
+	int r = unmarshal(credential, &op, err);
 
 	if (r == 0)
-		r = loadable_parse(engine, aik, &activate.aik, err);
-	ek_begin(engine);
+		r = loadable_parse(engine, aik, &op.aik, err);
 	if (r == 0)
-		r = ek_err(engine, engine_do(engine, &op, err), err);
-	if (r < 0 && is_of_challenge(activate.rc))
-		r = err_set(err, ERR_DAMAGED,
-			    "the credential is for another attestation key or another TPM");
+		r = activate(engine, &op, ret_secret, err);
+	wipe(&op, sizeof(op));
+	return r;
+}
+
+int engine_activate_storage(struct engine *engine, const struct engine_credential *credential,
+			    struct secret **ret_secret, struct err *err)
+{
+	struct op_activate op = {.type = credential->ek, .storage = true};
+	int r = unmarshal(credential, &op, err);
+
 	if (r == 0)
-		r = secret_copy(slice_of(activate.opened.buffer, activate.opened.size), ret_secret,
-				err);
-	wipe(&activate, sizeof(activate));
+		r = activate(engine, &op, ret_secret, err);
+	wipe(&op, sizeof(op));
 	return r;
 }

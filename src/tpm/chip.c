@@ -64,6 +64,13 @@ TSS2_RC chip_read_public(struct engine *engine, uint32_t handle, TPM2B_PUBLIC *r
 	return read_public(engine, handle, &command, ret_public, &unused);
 }
 
+bool chip_is_well(struct engine *engine)
+{
+	TPM2B_PUBLIC unused;
+
+	return !chip_read_public(engine, engine->srk.handle, &unused);
+}
+
 TSS2_RC chip_read_qualified(struct engine *engine, const struct root *object,
 			    TPM2B_PUBLIC *ret_public, struct engine_name *ret_qualified)
 {

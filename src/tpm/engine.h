@@ -179,6 +179,19 @@ int engine_create_key(struct engine *engine, const struct engine_key *key,
 int engine_import_key(struct engine *engine, const struct pkey *pair, unsigned uses,
 		      struct slice auth, struct engine_made *ret_made, struct err *err) MUST_CHECK;
 
+/*
+ * Sealed data that somebody has wrapped to the HSK: from now on an object below it, for
+ * engine_unseal() with an empty password. Each part is as TPM2_Import has it, at most 512 bytes.
+ * Only sealed data without a policy are taken. ERR_DAMAGED: those that the HSK does not open.
+ */
+struct engine_wrapped {
+	struct slice public_area;
+	struct slice private_area;
+	struct slice seed;
+};
+int engine_import_sealed(struct engine *engine, const struct engine_wrapped *wrapped,
+			 struct engine_made *ret_made, struct err *err) MUST_CHECK;
+
 /* Of the uses below, each is ERR_INVALID for a key that was not made for it. */
 struct engine_sign {
 	enum pkey_scheme scheme;
@@ -403,6 +416,10 @@ struct engine_credential {
 int engine_activate(struct engine *engine, const struct engine_object *aik,
 		    const struct engine_credential *credential, struct secret **ret_secret,
 		    struct err *err) MUST_CHECK;
+
+/* The same for the HSK in the place of an attestation key. */
+int engine_activate_storage(struct engine *engine, const struct engine_credential *credential,
+			    struct secret **ret_secret, struct err *err) MUST_CHECK;
 
 /* Drops it from the chip when it is loaded. */
 void engine_forget(struct engine *engine, const struct engine_object *object);

@@ -156,6 +156,12 @@ TSS2_RC chip_shutdown(struct engine *engine);
 struct slice chip_handle_name(uint32_t handle, uint8_t ret_bytes[4]);
 TSS2_RC chip_read_public(struct engine *engine, uint32_t handle, TPM2B_PUBLIC *ret_public);
 /*
+ * To some chips, libtpms 0.9 among them, what an RSA key does not open is a FAILURE of their own,
+ * though nothing is wrong with them: one in failure mode does not read keys (Part 1, "Failure
+ * Mode").
+ */
+bool chip_is_well(struct engine *engine);
+/*
  * The same of one whose Name is known, with the Name that says below which hierarchy it is (Part 1,
  * "Qualified Name"). Our session's HMAC covers question and answer: a chip that has another object
  * there refuses.
@@ -418,6 +424,17 @@ void persistent_name(const TPM2B_PUBLIC *public, struct engine_name *ret_name);
  */
 int share_make(const TPM2B_PUBLIC *holder, const char *use, uint8_t ret_secret[SESSION_HASH_SIZE],
 	       TPM2B_ENCRYPTED_SECRET *ret_sealed, struct err *err) MUST_CHECK;
+
+/* --- import.c --- */
+
+/* The argument of import_run(), an engine_op's run(): TPM2_Import below the HSK, one command. */
+struct op_import {
+	TPM2B_PUBLIC public;
+	TPM2B_PRIVATE duplicate, private;
+	TPM2B_ENCRYPTED_SECRET seed;
+	TSS2_RC rc; /* of the command itself */
+};
+TSS2_RC import_run(struct engine *engine, void *arg);
 
 /* --- object.c --- */
 

@@ -11,18 +11,11 @@
 #include <string.h>
 #include <tss2/tss2_mu.h>
 
-#include "crypto/cipher.h"
 #include "crypto/pkey_parts.h"
 #include "tpm/impl.h"
+#include "wrap/duplicate.h"
 
-#define CFB_KEY_SIZE 16u
 #define RSA_EXPONENT 65537u /* which stands as 0 in a public area (Part 2, 12.2.3.5) */
-
-struct op_import {
-	TPM2B_PUBLIC public;
-	TPM2B_PRIVATE duplicate, private;
-	TPM2B_ENCRYPTED_SECRET seed;
-};
 
 /* --- the public area ----------------------------------------------------------------------- */
 
@@ -124,51 +117,6 @@ static int plain_marshal(struct plain *plain, struct err *err)
 	return 0;
 }
 
-/* Keys from the seed, then encryption, then the HMAC over that and the Name (Part 1, 23.3.2.3). */
-static int wrap(const uint8_t seed[SESSION_HASH_SIZE], const struct engine_name *name,
-		struct plain *plain, TPM2B_PRIVATE *ret_duplicate, struct err *err)
-{
-	static const uint8_t zero_iv[16];
-	struct hash_kdfa storage = {
-		.alg = HASH_SHA256,
-		.key = slice_of(seed, SESSION_HASH_SIZE),
-		.label = "STORAGE",
-		.context_u = name_slice(name),
-		.bits = CFB_KEY_SIZE * 8,
-	};
-	struct hash_kdfa integrity = {
-		.alg = HASH_SHA256,
-		.key = storage.key,
-		.label = "INTEGRITY",
-		.bits = SESSION_HASH_SIZE * 8,
-	};
-	struct slice parts[] = {slice_of(plain->bytes, plain->len), name_slice(name)};
-	uint8_t key[SESSION_HASH_SIZE], hmac[HASH_MAX_SIZE];
-	struct buf out = BUF_INIT(sizeof(ret_duplicate->buffer));
-	int r = hash_kdfa(&storage, key, err);
-
-	if (r == 0)
-		r = cipher_cfb128(key, zero_iv, true, plain->bytes, plain->len, err);
-	if (r == 0)
-		r = hash_kdfa(&integrity, key, err);
-	if (r == 0)
-		r = hash_hmac(HASH_SHA256, slice_of(key, sizeof(key)), parts, ARRAY_LEN(parts),
-			      hmac, err);
-	wipe(key, sizeof(key));
-	if (r < 0)
-		return r;
-	buf_put_u16(&out, SESSION_HASH_SIZE);
-	buf_put(&out, slice_of(hmac, SESSION_HASH_SIZE));
-	buf_put(&out, parts[0]);
-	r = buf_ok(&out) ? 0 : err_set(err, ERR_INTERNAL, "a private key does not fit");
-	if (r == 0) {
-		ret_duplicate->size = (UINT16)out.len;
-		memcpy(ret_duplicate->buffer, out.data, out.len);
-	}
-	buf_fini(&out);
-	return r;
-}
-
 /*
  * The public half of the HSK, by the record. While the HSK is persistent nothing else reads that
  * part of the record, and whoever could change it would be told every key that is imported.
@@ -187,10 +135,24 @@ static int recorded_hsk(const struct engine *engine, TPM2B_PUBLIC *ret_hsk, stru
 	return roots_damaged("has another public half than its Name says", err);
 }
 
+static int wrap(const struct duplicate_wrapper *wrapper, struct plain *plain,
+		TPM2B_PRIVATE *ret_duplicate, struct err *err)
+{
+	CLEANUP(buf_fini) struct buf out = BUF_INIT(sizeof(ret_duplicate->buffer));
+	int r = duplicate_wrap(wrapper, plain->bytes, plain->len, &out, err);
+
+	if (r < 0)
+		return r;
+	ret_duplicate->size = (UINT16)out.len;
+	memcpy(ret_duplicate->buffer, out.data, out.len);
+	return 0;
+}
+
 static int duplicate(struct engine *engine, struct plain *plain, struct op_import *op,
 		     struct err *err)
 {
 	uint8_t seed[SESSION_HASH_SIZE] = {0};
+	struct duplicate_wrapper wrapper = {.seed = slice_of(seed, sizeof(seed))};
 	struct engine_name name;
 	TPM2B_PUBLIC hsk;
 	int r = recorded_hsk(engine, &hsk, err);
@@ -199,15 +161,18 @@ static int duplicate(struct engine *engine, struct plain *plain, struct op_impor
 		r = public_name(&op->public, &name, err);
 	if (r == 0)
 		r = share_make(&hsk, "DUPLICATE", seed, &op->seed, err);
-	if (r == 0)
-		r = wrap(seed, &name, plain, &op->duplicate, err);
+	if (r == 0) {
+		wrapper.name = name_slice(&name);
+		wrapper.key_bits = hsk.publicArea.parameters.asymDetail.symmetric.keyBits.aes;
+		r = wrap(&wrapper, plain, &op->duplicate, err);
+	}
 	wipe(seed, sizeof(seed));
 	return r;
 }
 
 /* --- the command --------------------------------------------------------------------------- */
 
-static TSS2_RC run_import(struct engine *engine, void *arg)
+TSS2_RC import_run(struct engine *engine, void *arg)
 {
 	static const TPMT_SYM_DEF_OBJECT no_inner = {.algorithm = TPM2_ALG_NULL};
 	static const TPM2B_DATA no_key = {0};
@@ -221,6 +186,7 @@ static TSS2_RC run_import(struct engine *engine, void *arg)
 	struct root hsk;
 	TSS2_RC rc = resident_parent(engine, &wanted, &hsk, &command.auth);
 
+	op->rc = TSS2_RC_SUCCESS;
 	if (rc)
 		return rc;
 	command.names[0] = name_slice(&hsk.name);
@@ -230,6 +196,7 @@ static TSS2_RC run_import(struct engine *engine, void *arg)
 		rc = command_run(&engine->line, &command);
 	if (!rc)
 		rc = Tss2_Sys_Import_Complete(engine->line.sys, &op->private);
+	op->rc = rc;
 	return rc;
 }
 
@@ -238,7 +205,7 @@ int engine_import_key(struct engine *engine, const struct pkey *pair, unsigned u
 {
 	CLEANUP(plain_wipe) struct plain plain = {0};
 	struct op_import import = {0};
-	const struct engine_op op = {.what = "importing a key", .run = run_import, .arg = &import};
+	const struct engine_op op = {.what = "importing a key", .run = import_run, .arg = &import};
 	int r = public_of(pair, uses, &import.public, err);
 
 	if (r == 0)

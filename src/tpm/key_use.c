@@ -126,14 +126,6 @@ struct op_decrypt {
 	TPM2B_DATA label;
 };
 
-/* A chip in failure mode says FAILURE of this too; libtpms 0.9 says it of a ciphertext. */
-static bool is_alive(struct engine *engine)
-{
-	TPM2B_PUBLIC unused;
-
-	return !chip_read_public(engine, engine->srk.handle, &unused);
-}
-
 /* Lengths were looked at before, so whatever is wrong with a parameter is the padding. */
 static TSS2_RC decrypt_rc(struct engine *engine, TSS2_RC rc)
 {
@@ -141,7 +133,7 @@ static TSS2_RC decrypt_rc(struct engine *engine, TSS2_RC rc)
 
 	if (rc_is_layer(rc) || rc_is_stale(rc) ||
 	    (base != TPM2_RC_VALUE && base != TPM2_RC_SIZE && base != TPM2_RC_FAILURE) ||
-	    (base == TPM2_RC_FAILURE && !is_alive(engine)))
+	    (base == TPM2_RC_FAILURE && !chip_is_well(engine)))
 		return rc;
 	(void)err_set(&engine->line.fault, ERR_DAMAGED,
 		      "the ciphertext does not open with this key, hash and label");

@@ -123,6 +123,25 @@ bool rc_is_counted(uint32_t rc)
 	       ((rc & RC_CODE) == TPM2_RC_LOCKOUT || rc_base(rc) == TPM2_RC_AUTH_FAIL);
 }
 
+bool rc_is_of_parameter(uint32_t rc)
+{
+	/* Part 2, 6.6.3 */
+	return is_of_chip(rc) && (rc & (TPM2_RC_FMT1 | TPM2_RC_P)) == (TPM2_RC_FMT1 | TPM2_RC_P) &&
+	       !rc_is_stale(rc);
+}
+
+bool rc_is_of_input(uint32_t rc)
+{
+	uint32_t code = rc & RC_CODE, base = rc_base(rc);
+
+	if (!is_of_chip(rc) || rc_is_of_parameter(rc))
+		return is_of_chip(rc);
+	if (code == TPM2_RC_NO_RESULT || code == TPM2_RC_SENSITIVE)
+		return true;
+	return code == base && (code & TPM2_RC_FMT1) && !rc_is_refusal(rc) && !rc_is_stale(rc) &&
+	       base != TPM2_RC_HIERARCHY;
+}
+
 bool rc_is_warning(uint32_t rc)
 {
 	/* Part 2, 6.6.2: the severity bit of a format-zero code. */

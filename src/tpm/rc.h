@@ -30,6 +30,15 @@ bool rc_is_refusal(uint32_t rc);
 /* The failure was counted against dictionary attack, or the counter has reached its end. */
 bool rc_is_counted(uint32_t rc);
 
+/* The chip finds fault with a parameter that it was given, and with no session or handle. */
+bool rc_is_of_parameter(uint32_t rc);
+
+/*
+ * The same, and what a chip says of input without a number: format one with none at all (INTEGRITY,
+ * BINDING, ECC_POINT, SIZE, KEY ..) but for authorisations and hierarchies, NO_RESULT, SENSITIVE.
+ */
+bool rc_is_of_input(uint32_t rc);
+
 /* Passing, by the chip's own word: the same command may succeed another time. */
 bool rc_is_warning(uint32_t rc);
 

@@ -23,21 +23,18 @@ struct challenge {
 	struct engine_credential credential;
 };
 
-/* TPM2_MakeCredential for @aik and our key of @type, as somebody does who has only read of both. */
-static void challenge_make(struct bench *bench, const struct engine_made *aik, enum pkey_type type,
-			   struct challenge *ret_challenge)
+/* TPM2_MakeCredential for a key and our EK of @type, as somebody does who has only read of both. */
+static void challenge_for(struct bench *bench, struct slice of, enum pkey_type type,
+			  struct challenge *ret_challenge)
 {
 	CLEANUP(buf_fini) struct buf public = BUF_INIT(1024), name = BUF_INIT(256);
 	CLEANUP(buf_fini) struct buf made = BUF_INIT(sizeof(ret_challenge->bytes));
 	char ek_path[96], secret[96], out[96];
 	struct engine_ek ek = {.public = &public};
-	struct engine_public parsed;
 	struct cursor cursor;
 
 	assert_int_equal(engine_ek(bench->engine, type, &ek, &bench->err), 0);
-	assert_int_equal(engine_public_parse(buf_slice(&aik->public), &parsed, &bench->err), 0);
-	pkey_free(parsed.key);
-	hex_encode(&name, name_slice(&parsed.name));
+	hex_encode(&name, of);
 	buf_put_u8(&name, 0);
 	tool_write(bench->chip->dir, "ek.pub", buf_slice(&public));
 	tool_write(bench->chip->dir, "secret", slice_str(SECRET));
@@ -58,6 +55,16 @@ static void challenge_make(struct bench *bench, const struct engine_made *aik, e
 	(void)cursor_take(&cursor, ret_challenge->credential.blob.len - 2);
 	ret_challenge->credential.secret = cursor.rest;
 	assert_false(cursor.failed);
+}
+
+static void challenge_make(struct bench *bench, const struct engine_made *aik, enum pkey_type type,
+			   struct challenge *ret_challenge)
+{
+	struct engine_public parsed;
+
+	assert_int_equal(engine_public_parse(buf_slice(&aik->public), &parsed, &bench->err), 0);
+	pkey_free(parsed.key);
+	challenge_for(bench, name_slice(&parsed.name), type, ret_challenge);
 }
 
 static int activate(struct bench *bench, const struct engine_made *aik,
@@ -122,6 +129,38 @@ static void test_transient_keys(void **state)
 	check_cost(*state, PKEY_ECC_P256, 3);
 	check_cost(*state, PKEY_TYPES, 3);
 	check_cost(*state, PKEY_ECC_P384, 1);
+}
+
+/* The storage key in the place of the attestation key, by the same commands. */
+static void check_storage(struct bench *bench, enum pkey_type type, unsigned commands)
+{
+	struct challenge challenge;
+
+	challenge_for(bench, name_slice(&engine_roots(bench->engine)->hsk), type, &challenge);
+	for (int i = 0; i < 3; i++) {
+		CLEANUP(secret_cleanup) struct secret *secret = NULL;
+
+		(void)bench_cost();
+		assert_int_equal(engine_activate_storage(bench->engine, &challenge.credential,
+							 &secret, &bench->err),
+				 0);
+		assert_true(slice_equal(secret_slice(secret), slice_str(SECRET)));
+		if (i > 0)
+			assert_int_equal(bench_cost(), commands);
+		check_no_policy(bench);
+	}
+}
+
+static void test_storage_key(void **state)
+{
+	struct bench *bench = *state;
+
+	for (unsigned transient = 0; transient < 2; transient++) {
+		if (transient)
+			bench_transient_hsk(bench);
+		check_storage(bench, PKEY_RSA_2048, 3);
+		check_storage(bench, PKEY_ECC_P384, 1);
+	}
 }
 
 /* Nothing was told of the key before, and others want its place afterwards. */
@@ -443,6 +482,7 @@ int main(void)
 #define CASE_MADE(name) cmocka_unit_test_setup_teardown(name, bench_setup_made, bench_teardown)
 		CASE_MADE(test_persistent_keys),
 		CASE(test_transient_keys),
+		CASE_MADE(test_storage_key),
 		CASE(test_from_nothing_and_in_turn),
 		CASE_MADE(test_for_others),
 		CASE_MADE(test_damage),

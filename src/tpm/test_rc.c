@@ -107,6 +107,35 @@ static void test_counted_and_passing(void **state)
 		assert_false(rc_is_warning(for_good[i]));
 }
 
+static void test_of_a_parameter(void **state)
+{
+	static const uint32_t theirs[] = {0x1df, 0x2c4, 0x1d5, 0x3e7, 0x1e5, 0xb01df};
+	static const uint32_t others[] = {0,	 0x101, 0x143, 0x98e,	0x9a2, 0xaa2,
+					  0x18b, 0x184, 0x922, 0xa01df, 0x1cb};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_LEN(theirs); i++)
+		assert_true(rc_is_of_parameter(theirs[i]));
+	for (i = 0; i < ARRAY_LEN(others); i++)
+		assert_false(rc_is_of_parameter(others[i]));
+}
+
+static void test_of_input(void **state)
+{
+	static const uint32_t theirs[] = {0x1df, 0x2c4, 0x09f, 0x0a5, 0x0a7,   0x09c,
+					  0x095, 0x09a, 0x154, 0x155, 0xb0154, 0xb009f};
+	static const uint32_t others[] = {0,	 0x100, 0x101, 0x143, 0x08e, 0x0a2, 0x085,  0x08b,
+					  0x98e, 0x9a2, 0x18b, 0x184, 0x922, 0x921, 0xa01df};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_LEN(theirs); i++)
+		assert_true(rc_is_of_input(theirs[i]));
+	for (i = 0; i < ARRAY_LEN(others); i++)
+		assert_false(rc_is_of_input(others[i]));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -115,6 +144,8 @@ int main(void)
 		cmocka_unit_test(test_stale_and_full),
 		cmocka_unit_test(test_wants),
 		cmocka_unit_test(test_counted_and_passing),
+		cmocka_unit_test(test_of_input),
+		cmocka_unit_test(test_of_a_parameter),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

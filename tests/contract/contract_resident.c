@@ -121,8 +121,6 @@ void contract_resident_in_software(void **state)
 	expect_evict(&kept, ERR_TPM_REQUIRED, "evict");
 	contract_expect(provider_resident(contract_provider, HANDLE, &key, &err), ERR_TPM_REQUIRED,
 			&err, "resident");
-	contract_expect(provider_storage_key(contract_provider, &key, &err), ERR_TPM_REQUIRED, &err,
-			"storage key");
 	assert_int_equal(key.spki.len + key.name.len + key.public.len, 0);
 }
 

@@ -616,6 +616,7 @@ const struct script_operation script_operations[] = {
 	{"key delete", 4, false, run_key_delete},
 	{"message in pieces", 5, true, operation_message},
 	{"import and agree", 5, true, operation_import},
+	{"unwrap", 6, false, operation_unwrap},
 	{"aik create", 5, true, operation_aik},
 	{"quote", 5, true, operation_quote},
 	{"certify", 5, true, operation_certify},

@@ -27,4 +27,7 @@ void operation_erase(struct script *script);
 void operation_message(struct script *script);
 void operation_import(struct script *script);
 
+/* operations_unwrap.c */
+void operation_unwrap(struct script *script);
+
 #endif

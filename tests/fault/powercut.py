@@ -698,7 +698,7 @@ def run(options, folder):
     print(f"power cuts: {len(chosen)} scenarios of {total} points, {done - missed} cuts, "
           f"{missed} points were not met again, {failed} failed; "
           f"{time.monotonic() - started:.0f} s")
-    too_few = not options.list and (done == 0 or missed * 20 > done)
+    too_few = not options.list and (done == 0 or (missed > 1 and missed * 20 > done))
     return 1 if failed or too_few else 0
 
 

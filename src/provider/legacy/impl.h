@@ -7,10 +7,18 @@
 #include "provider/legacy/key_cache.h"
 #include "provider/legacy/legacy.h"
 #include "provider/provider.h"
+#include "wrap/public.h"
+
+/* The storage key; it never changes. */
+struct legacy_storage {
+	struct pkey *pair;
+	struct wrap_public *public;
+};
 
 struct legacy {
 	struct provider provider; /* first: what the ops are given */
 	struct secret *host_key;
+	struct legacy_storage storage;
 	struct key_cache keys;
 };
 
@@ -61,5 +69,13 @@ int legacy_pieces_add(struct provider *p, struct pieces *pieces, struct slice pi
 int legacy_pieces_end(struct provider *p, struct pieces *pieces, struct slice last,
 		      struct buf *ret_result, struct err *err) MUST_CHECK;
 void legacy_pieces_free(struct provider *p, struct pieces *pieces);
+
+/* storage.c */
+int legacy_storage_init(struct legacy_storage *storage, const struct secret *host_key,
+			struct err *err) MUST_CHECK;
+void legacy_storage_fini(struct legacy_storage *storage);
+int legacy_storage_key(struct provider *p, struct key_result *ret_key, struct err *err) MUST_CHECK;
+int legacy_unwrap(struct provider *p, const struct provider_wrapped *wrapped,
+		  struct secret **ret_plain, struct err *err) MUST_CHECK;
 
 #endif

@@ -119,6 +119,7 @@ static void legacy_close(struct provider *p)
 	struct legacy *legacy = legacy_of(p);
 
 	key_cache_wipe(&legacy->keys);
+	legacy_storage_fini(&legacy->storage);
 	secret_free(legacy->host_key);
 	free(legacy);
 }
@@ -143,6 +144,8 @@ static const struct provider_ops legacy_ops = {
 	.pieces_add = legacy_pieces_add,
 	.pieces_end = legacy_pieces_end,
 	.pieces_free = legacy_pieces_free,
+	.storage_key = legacy_storage_key,
+	.unwrap = legacy_unwrap,
 	.forget = legacy_forget,
 	.close = legacy_close,
 };
@@ -185,6 +188,8 @@ int legacy_open(const struct secret *host_key, struct provider **ret_provider, s
 	r = secret_copy(secret_slice(host_key), &legacy->host_key, err);
 	if (r == 0)
 		r = make_ids(legacy, err);
+	if (r == 0)
+		r = legacy_storage_init(&legacy->storage, legacy->host_key, err);
 	if (r == 0)
 		*ret_provider = &TAKE(legacy)->provider;
 	return r;

@@ -34,11 +34,27 @@ struct tpm_live {
 	_Atomic bool in_lockout, lockout_auth_refused;
 };
 
+/*
+ * unwrap.c: what was imported for whom, so that opening it again needs no import. An entry is of no
+ * use without this chip.
+ */
+struct unwrapped_entry {
+	uint8_t id[HASH_MAX_SIZE]; /* of what was wrapped; SHA-256 */
+	struct engine_made object;
+	uint64_t used; /* 0 = there is none */
+};
+struct unwrapped {
+	struct unwrapped_entry entries[PROVIDER_UNWRAPPED];
+	uint64_t clock;
+};
+void unwrapped_fini(struct unwrapped *unwrapped);
+
 struct tpm_provider {
 	struct provider base; /* first */
 	struct engine *engine;
 	struct secret *auth_key;
 	struct random_pool pool;
+	struct unwrapped unwrapped;
 	struct engine_facts facts; /* as they were at the start: what does not change */
 	struct tpm_live live;
 	char remark[384];
@@ -171,6 +187,13 @@ int tpm_resident_sign(struct provider *p, struct slice header, const struct prov
 		      struct err *err) MUST_CHECK;
 int tpm_evict(struct provider *p, const struct provider_resident *key, struct err *err) MUST_CHECK;
 int tpm_storage_key(struct provider *p, struct key_result *ret_key, struct err *err) MUST_CHECK;
+
+/* --- unwrap.c ------------------------------------------------------------------------------ */
+
+int tpm_unwrap(struct provider *p, const struct provider_wrapped *wrapped,
+	       struct secret **ret_plain, struct err *err) MUST_CHECK;
+int tpm_storage_activate(struct provider *p, const struct credential *credential,
+			 struct secret **ret_secret, struct err *err) MUST_CHECK;
 
 /* --- guest.c --- */
 

@@ -198,6 +198,7 @@ static void tpm_close(struct provider *p)
 	engine_free(tpm->engine);
 	secret_free(tpm->auth_key);
 	random_pool_fini(&tpm->pool);
+	unwrapped_fini(&tpm->unwrapped);
 	wipe(tpm, sizeof(*tpm));
 	free(tpm);
 }
@@ -235,6 +236,8 @@ static const struct provider_ops tpm_ops = {
 	.resident_sign = tpm_resident_sign,
 	.evict = tpm_evict,
 	.storage_key = tpm_storage_key,
+	.unwrap = tpm_unwrap,
+	.storage_activate = tpm_storage_activate,
 	.guests = &tpm_guests,
 	.forget = tpm_forget,
 	.status = tpm_status,

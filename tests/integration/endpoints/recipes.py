@@ -124,6 +124,10 @@ def own_credential(world, tenant, name, answer):
     return "" if raw(member(answer, "secret")) == b"credential" else "is another secret"
 
 
+def own_wrapped(world, tenant, name, answer):
+    return "" if raw(member(answer, "data")) == b"for this device" else "is something else"
+
+
 def own_device_signature(world, tenant, name, answer):
     """Says who asked: it is no other tenant's."""
     public = tenant.call("GET", "/v1/device")["key"]["public"]
@@ -155,6 +159,20 @@ def credential_for(world, tenant, name):
     ek = tenant.call("GET", "/v1/ek")
     made = tools.credential(raw(ek["tpm_public"]), known["tpm_name"], b"credential")
     return {"credential": b64(made), "ek": ek["type"]}
+
+
+def storage_credential(world, tenant, name):
+    if not world.on_tpm:
+        return {"credential": b64(bytes(100))}
+    ek = world.host.call("GET", "/v1/ek")
+    key = world.host.call("GET", "/v1/device/storage-key")
+    made = tools.credential(raw(ek["tpm_public"]), key["name"], b"credential")
+    return {"credential": b64(made), "ek": ek["type"]}
+
+
+def wrapped(world, tenant, name):
+    key = world.host.call("GET", "/v1/device/storage-key")
+    return tools.wrapped(raw(key["public"]), b"for this device")
 
 
 def certified(world, tenant, name):
@@ -275,7 +293,11 @@ RECIPES = {
     ],
     "POST /v1/device/tls": [Case("device-tls", handshake, absent=NO_IDENTITY)],
     "POST /v1/device/raw": [Case("device-raw", {"digest": b64(bytes(32))}, absent=NO_IDENTITY)],
-    "GET /v1/device/storage-key": [Case("unwrap", tpm=True)],
+    "GET /v1/device/storage-key": [Case("unwrap")],
+    "POST /v1/device/storage-key/activate": [
+        Case("unwrap", storage_credential, own=own_credential, tpm=True),
+    ],
+    "POST /v1/unwrap": [Case("unwrap", wrapped, own=own_wrapped)],
     "GET /v1/fapi/object": [Case("host", query="?path=/HS/SRK/none", absent=("not_found",), tpm=True)],
     "GET /v1/admin/tenants": [Case("admin", lists="tenant")],
     "POST /v1/admin/tenants": [Case("admin", new_tenant, creates="tenant", status=(201,))],

@@ -2,6 +2,7 @@
 """What other programs say of keys and signatures: openssl and tpm2-tools."""
 
 import functools
+import json
 import pathlib
 import subprocess
 import tempfile
@@ -63,3 +64,10 @@ def credential(ek_public, name, secret):
     run("tpm2_makecredential", "-Q", "-T", "none", "-e", keep("ek", ek_public), "-s",
         keep("secret", secret), "-n", name, "-o", out)
     return out.read_bytes()
+
+
+def wrapped(storage_public, data):
+    """What pytss seals for a storage key, as a request."""
+    run(pathlib.Path(__file__).parents[2] / "support/wrap.py", keep("storage", storage_public),
+        keep("data", data), FOLDER)
+    return json.loads((FOLDER / "key.json").read_text())
