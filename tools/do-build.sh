@@ -11,7 +11,7 @@ BUILD_PACKAGES=(
 	swtpm openssl curl jq
 )
 TEST_PACKAGES=(
-	bats swtpm-tools tpm2-tools tpm2-openssl python3-tpm2-pytss strace socat procps xxd python3 python3-yaml
+	bats swtpm-tools tpm2-tools tpm2-openssl python3-tpm2-pytss strace socat procps xxd python3 python3-cryptography python3-yaml
 	python3-jsonschema git python3-swift
 	bubblewrap runc podman busybox-static
 	libtpm2-pkcs11-1 libtpm2-pkcs11-tools opensc dbus-daemon dbus-bin

@@ -13,6 +13,7 @@ declare -A FUZZ_PARSERS=(
 	[blob]="src/provider/blob.c src/provider/blob_key.c"
 	[cdn]="src/conf/cdn.c"
 	[cgroup]="src/host/cgroup.c src/host/meter.c"
+	[cms]="src/crypto/cms.c"
 	[command]="src/broker/filter.c src/broker/wire.c"
 	[connections]="src/broker/connections.c"
 	[config]="src/conf/guard.c src/conf/reader.c src/conf/rule.c src/conf/schema.c src/conf/value.c"
@@ -27,7 +28,9 @@ declare -A FUZZ_PARSERS=(
 	[response]="src/tpm/command.c src/tpm/public.c src/tpm/chip.c src/tpm/chip_context.c src/tpm/chip_facts.c src/tpm/chip_session.c src/tpm/nv.c src/tpm/pcr.c src/tpm/quote.c src/tpm/rc.c"
 	[uri]="src/openssl/uri.c"
 	[v1]="src/artifact/fingerprint.c src/artifact/resource.c src/artifact/v1_open.c src/artifact/v1_seal.c src/artifact/v1_split.c"
+	[v2]="src/artifact/content_key.c src/artifact/device_key.c src/artifact/device_keys.c src/artifact/manifest.c src/artifact/manifest_parse.c src/artifact/payload_key.c src/artifact/payload_open.c src/artifact/payload_seal.c"
 	[vchip]="src/broker/context.c src/broker/forward.c src/broker/handles.c src/broker/room.c src/broker/saved.c src/broker/vchip.c"
+	[wrap]="src/wrap/credential.c src/wrap/duplicate.c src/wrap/public.c src/wrap/seed.c"
 	[x509]="src/crypto/certificate.c src/crypto/x509_chain.c src/crypto/x509_read.c"
 )
 FUZZ_PACKAGES=(clang llvm libclang-rt-14-dev)

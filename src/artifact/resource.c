@@ -6,9 +6,9 @@
 #include "base/mem.h"
 
 static const char *const suffixes[RESOURCE_PARTS] = {
-	[RESOURCE_SMALL] = ".small",
-	[RESOURCE_BIG] = ".big",
-	[RESOURCE_SIG] = ".sig",
+	[RESOURCE_SMALL] = ".small",	 [RESOURCE_BIG] = ".big",
+	[RESOURCE_SIG] = ".sig",	 [RESOURCE_MANIFEST] = ".manifest",
+	[RESOURCE_PAYLOAD] = ".payload", [RESOURCE_KEYS] = ".keys",
 };
 
 static bool is_plain(uint8_t c)
@@ -37,11 +37,12 @@ static bool ends_in(struct slice text, const char *suffix)
 	       slice_equal(slice_of(text.data + text.len - len, len), slice_of(suffix, len));
 }
 
-static int check_name(struct slice name, struct err *err)
+/* @max bytes, and none of the first @parts suffixes. */
+static int check_name(struct slice name, size_t max, unsigned parts, struct err *err)
 {
-	int r = check_component(name, RESOURCE_NAME_MAX, "the name", err);
+	int r = check_component(name, max, "the name", err);
 
-	for (size_t i = 0; r == 0 && i < ARRAY_LEN(suffixes); i++)
+	for (size_t i = 0; r == 0 && i < parts; i++)
 		if (ends_in(name, suffixes[i]))
 			r = err_set(err, ERR_INVALID, "a name that ends in %s is a part's",
 				    suffixes[i]);
@@ -52,13 +53,21 @@ int resource_check(const struct resource *resource, struct err *err)
 {
 	int r = check_component(resource->folder, RESOURCE_FOLDER_MAX, "the folder", err);
 
-	return r < 0 ? r : check_name(resource->name, err);
+	return r < 0 ? r : check_name(resource->name, RESOURCE_NAME_MAX, RESOURCE_V1_PARTS, err);
+}
+
+int resource_check_artifact(const struct resource *resource, struct err *err)
+{
+	int r = resource_check(resource, err);
+
+	return r < 0 ? r : check_name(resource->name, ARTIFACT_NAME_MAX, RESOURCE_PARTS, err);
 }
 
 int resource_file(struct slice name, enum resource_part part, char ret_file[RESOURCE_FILE_MAX + 1],
 		  struct err *err)
 {
-	int r = check_name(name, err);
+	int r = check_name(name, part < RESOURCE_V1_PARTS ? RESOURCE_NAME_MAX : ARTIFACT_NAME_MAX,
+			   RESOURCE_V1_PARTS, err);
 
 	if (r < 0)
 		return r;
