@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The CDN: big parts and signatures, given to everybody and in ranges, taken from who has a token.
+ * The CDN: big parts and signatures, given to everybody and in ranges, taken from who has a token;
+ * payloads of version 2 are given only.
  * Both go through one buffer of a piece; the next is read, or taken, when this one is away.
  */
 
@@ -17,11 +18,14 @@ struct path {
 	char file[HTTP_SEGMENT_MAX + 1];
 };
 
-static int read_path(const struct http_request *request, struct path *path, struct err *err)
+typedef int (*check_fn)(const char *folder, const char *file, struct err *err);
+
+static int read_path(const struct http_request *request, check_fn check, struct path *path,
+		     struct err *err)
 {
 	(void)snprintf(path->folder, sizeof(path->folder), "%s", http_request_segment(request, 0));
 	(void)snprintf(path->file, sizeof(path->file), "%s", http_request_segment(request, 1));
-	return folder_check_cdn(path->folder, path->file, err);
+	return check(path->folder, path->file, err);
 }
 
 /* --- GET and HEAD --- */
@@ -129,7 +133,7 @@ void cdn_get(struct http_request *request, void *app)
 	if (!op_begin(get ? &get->op : NULL, app, request, get_fini))
 		return;
 	op_enter(&get->op);
-	if (read_path(request, &get->path, &err) < 0)
+	if (read_path(request, folder_check_cdn, &get->path, &err) < 0)
 		op_fail(&get->op, &err);
 	else
 		op_run(&get->op, open_step, opened);
@@ -228,7 +232,7 @@ void cdn_put(struct http_request *request, void *app)
 		return;
 	put->piece = (struct buf)BUF_INIT(HTTP_PIECE);
 	op_enter(&put->op);
-	if (read_path(request, &put->path, &err) < 0)
+	if (read_path(request, folder_check_cdn_put, &put->path, &err) < 0)
 		op_fail(&put->op, &err);
 	else
 		op_run(&put->op, draft_step, pull);

@@ -22,6 +22,7 @@
 #define DIR_MODE   0755
 #define OPEN_MODE  0644
 #define CLOSE_MODE 0640
+#define DIGEST_HEX 64u
 
 /* --- names --- */
 
@@ -45,26 +46,56 @@ static int check(const char *folder, const char *file, const char *suffix, struc
 		.name = slice_of(file, strlen(file) - strlen(suffix)),
 	};
 
-	return resource_check(&resource, err);
+	return strcmp(folder, FOLDER_DEVICES) != 0 ? resource_check(&resource, err)
+						   : no_such_name(err);
 }
 
-int folder_check_cdn(const char *folder, const char *file, struct err *err)
+/* Publishing alone puts these there, and they are given out by their own ways. */
+static bool is_of_v2(const char *file)
+{
+	return ends_with(file, ".manifest") || ends_with(file, ".payload") ||
+	       ends_with(file, ".keys");
+}
+
+static bool is_payload(const char *file)
+{
+	return strspn(file, "0123456789abcdef") == DIGEST_HEX &&
+	       strcmp(file + DIGEST_HEX, ".payload") == 0;
+}
+
+int folder_check_cdn_put(const char *folder, const char *file, struct err *err)
 {
 	if (ends_with(file, ".big"))
 		return check(folder, file, ".big", err);
 	return ends_with(file, ".sig") ? check(folder, file, ".sig", err) : no_such_name(err);
 }
 
+int folder_check_cdn(const char *folder, const char *file, struct err *err)
+{
+	return is_payload(file) ? folder_check(folder, err)
+				: folder_check_cdn_put(folder, file, err);
+}
+
 int folder_check_api(const char *folder, const char *file, struct err *err)
 {
 	if (!folder)
 		return strcmp(file, FOLDER_SETTINGS) == 0 ? 0 : no_such_name(err);
+	if (is_of_v2(file))
+		return no_such_name(err);
 	return check(folder, file, ends_with(file, ".small") ? ".small" : "", err);
 }
 
 int folder_check(const char *folder, struct err *err)
 {
 	return check(folder, "any", "", err);
+}
+
+int folder_check_artifact(const char *folder, const char *name, struct err *err)
+{
+	const struct resource resource = {.folder = slice_str(folder), .name = slice_str(name)};
+	int r = folder_check(folder, err);
+
+	return r < 0 ? r : resource_check_artifact(&resource, err);
 }
 
 /* --- reading --- */
@@ -161,25 +192,90 @@ static int make_folder(int root, const char *folder, int *ret_fd, struct err *er
 	return r == ERR_UNREADABLE ? err_set(err, ERR_CONFLICT, "%s is no folder", folder) : r;
 }
 
+/* Part of a resource of version 1 that is called like a file of version 2, as some are in the
+ * field: these go on, and there shall be no more of them. */
+static int check_new(int root, const char *folder, const char *file, struct err *err)
+{
+	char name[RESOURCE_FILE_MAX + 1], small[RESOURCE_FILE_MAX + 1];
+	CLEANUP(fd_close_cleanup) int fd = -1;
+	struct folder_file there = {.fd = -1};
+	char *dot;
+	int r;
+
+	(void)snprintf(name, sizeof(name), "%s", file);
+	dot = strrchr(name, '.');
+	if (dot)
+		*dot = '\0';
+	if (!dot || !is_of_v2(name))
+		return 0;
+	r = resource_file(slice_str(name), RESOURCE_SMALL, small, err);
+	if (r == 0)
+		r = folder_open(root, folder, small, &there, err);
+	fd = there.fd;
+	if (r == ERR_NOT_FOUND)
+		return err_set(err, ERR_INVALID, "nothing new is called like a file of version 2");
+	return r;
+}
+
 int folder_draft(int root, const char *folder, const char *file, struct file_draft **ret_draft,
 		 struct err *err)
 {
 	CLEANUP(fd_close_cleanup) int dir = -1;
-	int r = make_folder(root, folder, &dir, err);
+	int r = check_new(root, folder, file, err);
 
+	if (r == 0)
+		r = make_folder(root, folder, &dir, err);
 	return r < 0 ? r : file_draft_new(dir, file, mode_of(file), ret_draft, err);
+}
+
+static int write_file(int root, const char *folder, const char *file, struct slice bytes,
+		      enum file_write how, struct err *err)
+{
+	CLEANUP(fd_close_cleanup) int dir = -1;
+	int r = check_new(root, folder, file, err);
+
+	if (r == 0)
+		r = make_folder(root, folder, &dir, err);
+	return r < 0 ? r : file_write(dir, file, bytes, mode_of(file), how, err);
 }
 
 int folder_write(int root, const char *folder, const char *file, struct slice bytes,
 		 struct err *err)
 {
-	CLEANUP(fd_close_cleanup) int dir = -1;
-	int r = make_folder(root, folder, &dir, err);
+	return write_file(root, folder, file, bytes, FILE_REPLACE, err);
+}
 
-	return r < 0 ? r : file_write(dir, file, bytes, mode_of(file), FILE_REPLACE, err);
+int folder_add(int root, const char *folder, const char *file, struct slice bytes, struct err *err)
+{
+	return write_file(root, folder, file, bytes, FILE_CREATE, err);
 }
 
 /* --- lists --- */
+
+struct count {
+	size_t now, max;
+};
+
+static int count_one(void *arg, const char *name)
+{
+	struct count *count = arg;
+
+	(void)name;
+	return ++count->now > count->max ? ERR_TOO_LARGE : 0;
+}
+
+int folder_count(int root, const char *folder, size_t max, struct err *err)
+{
+	CLEANUP(fd_close_cleanup) int dir = -1;
+	struct count count = {.max = max};
+	int r = open_folder(root, folder, &dir, err);
+
+	if (r == 0)
+		r = file_list(dir, count_one, &count, err);
+	if (r == ERR_TOO_LARGE)
+		return err_set(err, r, "the folder has over %zu files", max);
+	return r == ERR_NOT_FOUND ? 0 : r;
+}
 
 struct listing {
 	char *names[FOLDER_LIST_MAX];

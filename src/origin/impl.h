@@ -5,6 +5,7 @@
 /* What the files of this room share; nobody outside opens it. */
 
 #include "http/http.h"
+#include "origin/devices.h"
 #include "origin/folder.h"
 #include "origin/origin.h"
 #include "origin/users.h"
@@ -20,6 +21,7 @@ struct origin {
 	struct http *http;
 	int dir;
 	struct users *users;
+	struct devices *devices;
 	struct secret *key; /* of tokens */
 	struct origin_config config;
 	struct http_route routes[ORIGIN_ROUTES];
@@ -65,7 +67,7 @@ void op_sent(struct op *op);
 bool origin_authorise(struct origin *origin, struct http_request *request, unsigned *ret_id);
 void origin_note(const struct origin *origin, const char *format, ...) PRINTF_LIKE(2, 3);
 
-/* --- api.c, cdn.c, upload.c: handlers; @app is the origin --- */
+/* --- api.c, cdn.c, upload.c, v2.c: handlers; @app is the origin --- */
 
 void api_login(struct http_request *request, void *app);
 void api_get(struct http_request *request, void *app);
@@ -77,5 +79,8 @@ void api_health(struct http_request *request, void *app);
 void upload_small(struct http_request *request, void *app);
 void cdn_get(struct http_request *request, void *app);
 void cdn_put(struct http_request *request, void *app);
+void v2_manifest(struct http_request *request, void *app);
+void v2_session(struct http_request *request, void *app);
+void v2_key(struct http_request *request, void *app);
 
 #endif

@@ -12,6 +12,7 @@
 
 #include "base/json.h"
 #include "crypto/cipher.h"
+#include "origin/challenge.h"
 #include "origin/impl.h"
 #include "origin/token.h"
 
@@ -36,6 +37,10 @@ static const struct http_route ROUTES[] = {
 	{HTTP_GET, "/cdn/{folder}/{file}", 0, HTTP_BODY_NONE, 0, cdn_get, 0, 0},
 	{HTTP_HEAD, "/cdn/{folder}/{file}", 0, HTTP_BODY_NONE, 0, cdn_get, 0, 0},
 	{HTTP_PUT, "/cdn/{folder}/{file}", 0, HTTP_BODY_STREAM, 0, cdn_put, UPLOAD, 0},
+	{HTTP_GET, "/v2/artifacts/{folder}/{name}/manifest", 0, HTTP_BODY_NONE, 0, v2_manifest, 0,
+	 0},
+	{HTTP_POST, "/v2/devices/session", 0, HTTP_BODY_JSON, 0, v2_session, 0, CHALLENGE_JSON_MAX},
+	{HTTP_GET, "/v2/artifacts/{folder}/{name}/key", 0, HTTP_BODY_NONE, 0, v2_key, 0, 0},
 	{HTTP_GET, "/health", 0, HTTP_BODY_NONE, 0, api_health, 0, 0},
 };
 _Static_assert(ARRAY_LEN(ROUTES) <= ORIGIN_ROUTES, "there is room for all of them");
@@ -167,6 +172,8 @@ int origin_new(struct jobs *jobs, const struct origin_config *config, struct ori
 	if (r == 0)
 		r = users_new(config->users, config->user_count, &origin->users, err);
 	if (r == 0)
+		r = devices_new(&origin->devices, err);
+	if (r == 0)
 		r = start(origin, err);
 	if (r == 0)
 		*ret_origin = TAKE(origin);
@@ -179,6 +186,7 @@ void origin_free(struct origin *origin)
 		return;
 	http_free(origin->http);
 	users_free(origin->users);
+	devices_free(origin->devices);
 	secret_free(origin->key);
 	fd_close_cleanup(&origin->dir);
 	free(origin);

@@ -13,8 +13,13 @@
  *   POST /resources/{folder}                 multipart `data`: stores it under its file name
  *   GET  /resources/list/{folder}            the names
  *   GET  /binary-split/key-fragment          the bytes of DIR/key-fragment
- *   GET, HEAD, PUT /cdn/{folder}/{file}      <name>.big, <name>.sig; ranges; PUT needs the token
- *   GET  /health
+ *   GET, HEAD, PUT /cdn/{folder}/{file}      <name>.big, <name>.sig; ranges; PUT needs the token;
+ *                                            <digest>.payload, which cannot be PUT
+ *   GET  /v2/artifacts/{folder}/{name}/manifest
+ *   POST /v2/devices/session {"storage_key", "ek", ..}   a challenge (origin/devices.h)
+ *   GET  /v2/artifacts/{folder}/{name}/key?manifest=HEX   with Holdfast-Device: the line of this
+ *                                            device; 404 none for it, 428 who does not say who it
+ * is GET  /health
  *
  * What needs a token takes it as Authorization: Bearer; 401 without a good one. JWTs are HS256 with
  * a key that is drawn at the start, for 4 hours, with the claims nameid, unique_name, role.
@@ -37,6 +42,13 @@ struct origin_config {
 	size_t user_count;
 	enum v1_formula formula;
 	struct v1_salts salts; /* borrowed */
+	/*
+	 * Whose TPMs are believed to be TPMs: certificates of makers (DER, one behind the other),
+	 * and Names of endorsement keys, WRAP_NAME_SIZE bytes each. Devices of DIR/devices are
+	 * known without.
+	 */
+	struct slice ek_anchors;
+	struct slice ek_names;
 	uint64_t upload_max;
 	unsigned connections;
 	/* NULL: nobody wants lines. Texts without secrets. */

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "origin/folder.h"
 #include "tests/support/folder.h"
@@ -36,10 +37,26 @@ static int end(void **state)
 	return folder_remove_all(root);
 }
 
+#define DIGEST "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+
 static const struct {
 	const char *folder, *file;
 	bool cdn, api;
 } NAMES[] = {
+	{"models", DIGEST ".payload", true, false},
+	{"models", DIGEST ".keys", false, false},
+	{"models", "net.payload", false, false},
+	{"models", "0" DIGEST ".payload", false, false},
+	{"models", DIGEST ".payload.big", true, false},
+	{"models", DIGEST, false, true},
+	{"models", "9F86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08.payload",
+	 false, false},
+	{"models", "net.manifest", false, false},
+	{"models", "net.keys", false, false},
+	{"devices", "net.big", false, false},
+	{"devices", "net.small", false, false},
+	{"devices", "net.json", false, false},
+	{"devices", DIGEST ".payload", false, false},
 	{"models", "net.big", true, false},
 	{"models", "net.sig", true, false},
 	{"models", "net.small", false, true},
@@ -89,6 +106,96 @@ static void test_names(void **state)
 		    api != (NAMES[i].api ? 0 : ERR_INVALID))
 			fail_msg("%s / %s: %d, %d", NAMES[i].folder, NAMES[i].file, cdn, api);
 	}
+}
+
+/* Of what the CDN gives, payloads are not taken. */
+static void test_put_names(void **state)
+{
+	struct err err;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(NAMES); i++) {
+		bool payload = strcmp(NAMES[i].file, DIGEST ".payload") == 0;
+		int put = folder_check_cdn_put(NAMES[i].folder, NAMES[i].file, &err);
+
+		if (put != (NAMES[i].cdn && !payload ? 0 : ERR_INVALID))
+			fail_msg("%s / %s: %d", NAMES[i].folder, NAMES[i].file, put);
+	}
+}
+
+/* What is in the field goes on, also with a signature that it had not; nothing new comes. */
+static void test_new_names(void **state)
+{
+	static const char *const names[] = {"net.keys", "net.payload", "net.manifest"};
+	static const char *const parts[] = {".big", ".sig", ".small"};
+	char file[64], small[64];
+	struct err err;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(names) * ARRAY_LEN(parts); i++) {
+		struct file_draft *draft = NULL;
+
+		(void)snprintf(file, sizeof(file), "%s%s", names[i / 3], parts[i % 3]);
+		assert_int_equal(folder_draft(dir, "models", file, &draft, &err), ERR_INVALID);
+		assert_int_equal(folder_write(dir, "models", file, slice_str("x"), &err),
+				 ERR_INVALID);
+		assert_int_equal(faccessat(dir, "models", F_OK, 0), -1);
+	}
+	assert_int_equal(folder_write(dir, "models", "keys.big", slice_str("x"), &err), 0);
+	assert_int_equal(folder_write(dir, "models", "net.keys.more.big", slice_str("x"), &err), 0);
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		int fd;
+
+		(void)snprintf(small, sizeof(small), "models/%s.small", names[i]);
+		fd = openat(dir, small, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+		assert_true(fd >= 0);
+		close(fd);
+		for (size_t j = 0; j < ARRAY_LEN(parts); j++) {
+			(void)snprintf(file, sizeof(file), "%s%s", names[i], parts[j]);
+			assert_int_equal(folder_write(dir, "models", file, slice_str("y"), &err),
+					 0);
+		}
+	}
+}
+
+static void test_artifact_names(void **state)
+{
+	static const struct {
+		const char *folder, *name;
+		int result;
+	} rows[] = {
+		{"models", "net", 0},
+		{"models", "net.bin", 0},
+		{"devices", "net", ERR_INVALID},
+		{"..", "net", ERR_INVALID},
+		{"models", "..", ERR_INVALID},
+		{"models", "", ERR_INVALID},
+		{"models", "a/b", ERR_INVALID},
+		{"models", "net.big", ERR_INVALID},
+		{"models", "net.manifest", ERR_INVALID},
+		{"models", "net.payload", ERR_INVALID},
+		{"models", "net.keys", ERR_INVALID},
+	};
+	struct err err;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		assert_int_equal(folder_check_artifact(rows[i].folder, rows[i].name, &err),
+				 rows[i].result);
+}
+
+static void test_add(void **state)
+{
+	struct err err;
+
+	(void)state;
+	assert_int_equal(folder_count(dir, "devices", 2, &err), 0);
+	assert_int_equal(folder_add(dir, "devices", "a.json", slice_str("one"), &err), 0);
+	assert_int_equal(folder_add(dir, "devices", "a.json", slice_str("two"), &err),
+			 ERR_CONFLICT);
+	assert_int_equal(folder_add(dir, "devices", "b.json", slice_str("two"), &err), 0);
+	assert_int_equal(folder_count(dir, "devices", 2, &err), 0);
+	assert_int_equal(folder_count(dir, "devices", 1, &err), ERR_TOO_LARGE);
 }
 
 /* Of the folder itself nothing but the settings: neither the key of the archive nor a resource. */
@@ -236,12 +343,16 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_put_names),
+		cmocka_unit_test_setup_teardown(test_new_names, begin, end),
+		cmocka_unit_test(test_artifact_names),
 		cmocka_unit_test(test_root_names),
 		TEST(test_links),
 		TEST(test_modes),
 		TEST(test_etag),
 		TEST(test_shorter),
 		TEST(test_list),
+		TEST(test_add),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -25,6 +25,8 @@ import threading
 import time
 
 NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,254}")
+DIGEST = re.compile(r"[0-9a-f]{64}")
+V2 = (".manifest", ".payload", ".keys")
 RANGE = re.compile(r"bytes=(\d+)-(\d*)")
 BODY_MAX = 64 << 20
 PIECE = 1 << 20
@@ -92,11 +94,21 @@ class Site:
         self.hardware = options.formula == "v1-hw"
         self.tokens = Tokens(options.token_seconds)
         lines = options.users.read_text().splitlines()
-        self.users = dict(line.split(":", 1) for line in lines if line)
+        self.users = dict(line.split(":", 1) for line in lines if line and line[0] != "#")
         found = re.findall(r'^\s*(\w+)\s*=\s*"([^"]*)"', options.salts.read_text(), re.M)
         self.salts = dict(found)
         self.log = options.log
         self.lock = threading.Lock()
+        self.trust = options.ek_anchors, options.eks
+        self.known = None
+
+    def devices(self):
+        """At the first that comes: who has no artifacts of version 2 needs no bindings of the TSS."""
+        with self.lock:
+            if not self.known:
+                from devices import Devices
+                self.known = Devices(self.root, *self.trust)
+            return self.known
 
     def tell(self, line):
         if self.log:
@@ -105,7 +117,7 @@ class Site:
 
     def file(self, *parts):
         for part in parts:
-            if not NAME.fullmatch(part):
+            if not NAME.fullmatch(part) or part == "devices":
                 raise Refusal(400)
         path = self.root.joinpath(*parts)
         if not path.is_file():
@@ -113,7 +125,7 @@ class Site:
         return path
 
     def store(self, folder, name, content):
-        if not NAME.fullmatch(folder) or not NAME.fullmatch(name):
+        if not NAME.fullmatch(folder) or not NAME.fullmatch(name) or folder == "devices":
             raise Refusal(400)
         self.root.joinpath(folder).mkdir(exist_ok=True)
         temporary = self.root / folder / f".{name}.{secrets.token_hex(4)}"
@@ -149,6 +161,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         wish = self.json_body()
         if wish["password"] != self.site.users[user]:
             raise Refusal(409, ErrorCode=30)
+        if wish["fileName"].endswith(V2):
+            raise Refusal(400)
         plain = self.site.file(*folder, wish["fileName"]).read_bytes()
         return seal(self.site.user_text(user, wish.get("hardware", "")), plain)
 
@@ -163,22 +177,26 @@ class Handler(http.server.BaseHTTPRequestHandler):
         form = email.parser.BytesParser(policy=email.policy.HTTP).parsebytes(head + self.body())
         for part in form.iter_parts():
             if part.get_param("name", header="content-disposition") == "data":
+                if part.get_filename().endswith(V2):
+                    raise Refusal(400)
                 self.site.store(folder, part.get_filename(), part.get_payload(decode=True))
                 return b"{}"
         raise Refusal(400)
 
     def list_resources(self, folder):
         self.user()
-        if not NAME.fullmatch(folder):
+        if not NAME.fullmatch(folder) or folder == "devices":
             raise Refusal(400)
-        return json.dumps(sorted(path.name for path in (self.site.root / folder).glob("*"))).encode()
+        names = [path.name for path in (self.site.root / folder).glob("*")]
+        return json.dumps(sorted(name for name in names if not name.endswith(V2))).encode()
 
     def fragment(self):
         self.user()
         return self.site.file("key-fragment").read_bytes()
 
     def cdn(self, folder, name):
-        if not name.endswith((".big", ".sig")):
+        payload = name.endswith(".payload") and self.command != "PUT"
+        if not name.endswith((".big", ".sig")) and not payload:
             raise Refusal(404)
         if self.command == "PUT":
             self.user()
@@ -187,6 +205,38 @@ class Handler(http.server.BaseHTTPRequestHandler):
         with open(self.site.file(folder, name), "rb") as file:
             self.send_part(file)
         return None
+
+    # --- version 2 ---
+
+    def manifest(self, folder, name):
+        self.user()
+        if name.endswith(V2):
+            raise Refusal(400)
+        return self.site.file(folder, f"{name}.manifest").read_bytes()
+
+    def device_session(self):
+        self.user()
+        wish = self.json_body()
+        devices = self.site.devices()
+        try:
+            answer = devices.session(wish)
+        except ValueError as error:
+            raise Refusal(400, detail=str(error)) from None
+        if "code" in answer:
+            raise Refusal(403, **answer)
+        return json.dumps(answer).encode()
+
+    def device_key(self, folder, _name, manifest):
+        self.user()
+        if not DIGEST.fullmatch(manifest):
+            raise Refusal(400)
+        device = self.site.devices().whose(self.headers["Holdfast-Device"])
+        if not device:
+            raise Refusal(428, code="device_session", detail="no such session")
+        for line in self.site.file(folder, f"{manifest}.keys").read_text().splitlines():
+            if line.startswith(f'{{"storage_key":"{device}"'):
+                return line.encode()
+        raise Refusal(404, code="no_device_key", detail="none for this device")
 
     def health(self):
         return b'{"status":"healthy"}'
@@ -200,6 +250,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         ("GET", r"/resources/list/([^/]+)", list_resources),
         ("GET", r"/binary-split/key-fragment", fragment),
         ("GET|HEAD|PUT", r"/cdn/([^/]+)/([^/]+)", cdn),
+        ("GET", r"/v2/artifacts/([^/]+)/([^/]+)/manifest", manifest),
+        ("POST", r"/v2/devices/session", device_session),
+        ("GET", r"/v2/artifacts/([^/]+)/([^/]+)/key\?manifest=([^&]*)", device_key),
         ("GET", r"/health", health),
     ]
 
@@ -322,6 +375,8 @@ def main():
     parser.add_argument("--formula", choices=["v1-hw", "v1-nohw"], default="v1-hw")
     parser.add_argument("--log", type=pathlib.Path)
     parser.add_argument("--token-seconds", type=int, default=4 * 3600)
+    parser.add_argument("--ek-anchors", type=pathlib.Path)
+    parser.add_argument("--eks", type=pathlib.Path)
     options = parser.parse_args()
     host, _, port = options.listen.rpartition(":")
     Handler.site = Site(options)

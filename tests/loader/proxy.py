@@ -19,7 +19,9 @@ rule matches passes untouched. What a rule does:
   location URL     redirects there, also "self"
   lie NAME         one of LIES
 
-  --log FILE   a line of JSON for each answer: method, path, range, status and the bytes that were sent
+  --log FILE   a line of JSON for each answer: method, path, range, status and the bytes that were sent;
+               FILE.begun has a line for each request that began, since the client may have its last
+               byte before there is a line about it
   --cert, --key  speaks TLS
   --raw        bytes alone, for TLS that others end; rate and drops of a rule that matches "RAW"
 """
@@ -289,6 +291,11 @@ class Proxy:
             self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             self.tls.load_cert_chain(options.cert, options.key)
 
+    def begins(self):
+        if self.log:
+            with self.lock, open(f"{self.log}.begun", "a", encoding="utf-8") as begun:
+                begun.write("1\n")
+
     def tell(self, **line):
         if self.log:
             with self.lock, open(self.log, "a", encoding="utf-8") as log:
@@ -336,6 +343,7 @@ class Proxy:
                 "s3": request.get("x-amz-date") is not None}
         outlet = Outlet(link, self.rules, rule, time.monotonic())
         status = 0
+        self.begins()
         try:
             time.sleep(rule.get("delay", 0))
             if "status" in rule or "location" in rule:

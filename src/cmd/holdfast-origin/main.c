@@ -10,12 +10,14 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "cmd/holdfast-origin/ek_file.h"
 #include "cmd/holdfast-origin/user_file.h"
 #include "conf/loader.h"
 #include "host/limits.h"
 #include "host/notify.h"
 #include "listen/listen.h"
 #include "origin/origin.h"
+#include "wrap/public.h"
 
 #define EXIT_USAGE    2
 #define CONNECTIONS   256u
@@ -27,15 +29,20 @@
 static const char USAGE[] =
 	"usage: holdfast-origin --root DIR --users FILE --salts FILE [--listen ADDRESS]\n"
 	"                       [--formula v1-hw|v1-nohw] [--upload-max BYTES]\n"
+	"                       [--ek-anchors PEM] [--eks FILE]\n"
 	"       holdfast-origin --version | --help\n"
 	"\n"
 	"  --root DIR          what is served: DIR/FOLDER/NAME.small and .big, DIR/key-fragment,\n"
-	"                      DIR/cdn.yaml\n"
+	"                      DIR/cdn.yaml; of version 2 DIR/FOLDER/NAME.manifest, .payload,\n"
+	"                      .keys, DIR/devices\n"
 	"  --users FILE        a line email:password for each user; mode 0600\n"
 	"  --salts FILE        prefix, hw, api and resource; mode 0600\n"
 	"  --listen ADDRESS    HOST:PORT or unix:/PATH; default: 127.0.0.1:0, any free port\n"
 	"  --formula WORD      how users' keys are made; default: v1-hw\n"
 	"  --upload-max BYTES  of one big part; default: 1 TiB\n"
+	"  --ek-anchors PEM    certificates of makers of TPMs: devices with such a TPM enrol\n"
+	"                      by themselves\n"
+	"  --eks FILE          the same for endorsement keys by Name, 68 hex digits a line\n"
 	"\n"
 	"For tests and small sites. It speaks plain HTTP: put a server with TLS in front of it.\n"
 	"Exit status: 0 after an orderly stop, 1 when it cannot run, 2 for wrong usage.\n";
@@ -47,12 +54,15 @@ struct options {
 	const char *listen;
 	const char *formula;
 	const char *upload_max;
+	const char *ek_anchors;
+	const char *eks;
 };
 
 struct program {
 	struct options options;
 	struct user_file users;
 	struct conf_salts *salts;
+	struct buf ek_anchors, ek_names;
 	struct origin_config config;
 	struct listen_address address;
 	struct loop *loop;
@@ -78,9 +88,14 @@ static int read_options(int argc, char **argv, struct options *options)
 		const char *name;
 		const char **value;
 	} ROWS[] = {
-		{"root", &options->root},	{"users", &options->users},
-		{"salts", &options->salts},	{"listen", &options->listen},
-		{"formula", &options->formula}, {"upload-max", &options->upload_max},
+		{"root", &options->root},
+		{"users", &options->users},
+		{"salts", &options->salts},
+		{"listen", &options->listen},
+		{"formula", &options->formula},
+		{"upload-max", &options->upload_max},
+		{"ek-anchors", &options->ek_anchors},
+		{"eks", &options->eks},
 	};
 	struct option longs[ARRAY_LEN(ROWS) + 3] = {{NULL, 0, NULL, 0}};
 	int at = 0, option;
@@ -164,6 +179,20 @@ static struct slice salt_of(const struct secret *salt)
 	return salt ? secret_slice(salt) : slice_of(NULL, 0);
 }
 
+static int read_eks(struct program *program, struct err *err)
+{
+	const struct options *options = &program->options;
+
+	if (options->ek_anchors &&
+	    ek_anchors_read(options->ek_anchors, &program->ek_anchors, err) < 0)
+		return err_wrap(err, "--ek-anchors");
+	if (options->eks && ek_file_read(options->eks, &program->ek_names, err) < 0)
+		return err_wrap(err, "--eks");
+	program->config.ek_anchors = buf_slice(&program->ek_anchors);
+	program->config.ek_names = buf_slice(&program->ek_names);
+	return 0;
+}
+
 static int read_files(struct program *program, struct err *err)
 {
 	struct origin_config *config = &program->config;
@@ -176,6 +205,9 @@ static int read_files(struct program *program, struct err *err)
 		r = need_salt(program->salts->api, "api", err);
 	if (r < 0)
 		return err_wrap(err, "--salts");
+	r = read_eks(program, err);
+	if (r < 0)
+		return r;
 	config->users = program->users.users;
 	config->user_count = program->users.count;
 	config->salts = (struct v1_salts){
@@ -309,12 +341,19 @@ static void program_fini(struct program *program)
 {
 	conf_salts_free(program->salts);
 	user_file_fini(&program->users);
+	buf_fini(&program->ek_anchors);
+	buf_fini(&program->ek_names);
 	fd_close_cleanup(&program->config.dir);
 }
 
 int main(int argc, char **argv)
 {
-	CLEANUP(program_fini) struct program program = {.config = {.dir = -1}};
+	CLEANUP(program_fini)
+	struct program program = {
+		.config = {.dir = -1},
+		.ek_anchors = BUF_INIT(EK_ANCHORS_DER),
+		.ek_names = BUF_INIT(EK_FILE_NAMES * WRAP_NAME_SIZE),
+	};
 	struct err err;
 	int r;
 

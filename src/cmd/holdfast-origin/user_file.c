@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "cmd/holdfast-origin/lines.h"
 #include "conf/text.h"
 
 void user_file_fini(struct user_file *users)
@@ -52,32 +53,14 @@ static int add_line(struct user_file *users, struct slice line, struct err *err)
 	return r < 0 ? r : secret_copy(password, &user->password, err);
 }
 
-static struct slice next_line(struct slice *text)
-{
-	struct slice line = slice_of(text->data, 0);
-	size_t step;
-
-	while (line.len < text->len && line.data[line.len] != '\n')
-		line.len++;
-	step = line.len + (line.len < text->len);
-	*text = slice_of(text->data + step, text->len - step);
-	return line;
-}
-
 static int add_lines(struct user_file *users, struct slice text, struct err *err)
 {
 	unsigned number = 0;
-	int r = 0;
+	struct slice line;
 
-	while (r == 0 && text.len > 0) {
-		struct slice line = next_line(&text);
-
-		number++;
-		if (line.len > 0 && line.data[0] != '#')
-			r = add_line(users, line, err);
-	}
-	if (r < 0)
-		return err_wrap(err, "line %u", number);
+	while (lines_next(&text, &number, &line))
+		if (add_line(users, line, err) < 0)
+			return err_wrap(err, "line %u", number);
 	return users->count > 0 ? 0 : err_set(err, ERR_INVALID, "there are no users");
 }
 
