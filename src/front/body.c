@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* JSON, both ways. */
+/* What requests say, and JSON both ways. */
 #include <jansson.h>
 #include <string.h>
 
@@ -31,17 +31,34 @@ int front_text(const struct json_t *body, const char *name, struct slice *ret_te
 	return 0;
 }
 
-void front_answer(struct http_request *request, struct json_t *json)
+int front_query_resource(const struct http_request *request, struct resource *ret_resource,
+			 struct err *err)
+{
+	const char *folder = http_request_query(request, "folder");
+
+	*ret_resource = (struct resource){
+		.folder = slice_str(folder ? folder : FRONT_FOLDER),
+		.name = slice_str(http_request_segment(request, 0)),
+	};
+	return resource_check(ret_resource, err);
+}
+
+void front_answer_as(struct http_request *request, unsigned status, struct json_t *json)
 {
 	struct err err;
 
 	if (json) {
-		http_answer_json(request, 200, json);
+		http_answer_json(request, status, json);
 		json_decref(json);
 		return;
 	}
 	(void)err_set(&err, ERR_INTERNAL, "memory is short");
 	http_answer_error(request, &err);
+}
+
+void front_answer(struct http_request *request, struct json_t *json)
+{
+	front_answer_as(request, 200, json);
 }
 
 void front_answer_ok(struct http_request *request)

@@ -14,6 +14,9 @@
  *   POST   /unlock                    F4
  *   GET    /unlock/status             F5: {"state", "error": null or "CODE: detail"}
  *   GET    /health, /status           F6
+ *   GET    /v2/artifacts/{name}?folder=FOLDER    an artifact of version 2, opened; ranges; HEAD
+ *   POST   /v2/artifacts/{name} {"folder"}       makes it be there and tells of it; images go to
+ *                                                the engine: 202, and F5 tells the rest
  *   GET    /v2/status                 downloads, unlock, provider
  *   DELETE /v2/artifacts/{name}?folder=FOLDER    cancels a download
  */
@@ -41,8 +44,8 @@ struct front_config {
 	uint64_t upload_max;
 	unsigned connections;
 	/*
-	 * What is worth a line in the log; only the program logs: each login, load, upload and
-	 * unlock that failed, and what clients may not read of an error. NULL: nothing is.
+	 * What is worth a line in the log; only the program logs: each login, load, upload, unlock
+	 * and artifact that failed, and what clients may not read of an error. NULL: nothing is.
 	 */
 	void (*note)(void *arg, enum loader_note level, const char *text);
 	void *note_arg;

@@ -21,7 +21,7 @@ struct json_t;
 #define FRONT_TEXT_MAX	1024u	 /* bytes of an email or a password */
 #define FRONT_JSON_MAX	(16u * 1024u)
 #define FRONT_FORM_ROOM (64u * 1024u) /* what a form may add to the bytes that it carries */
-#define FRONT_ROUTES	9u
+#define FRONT_ROUTES	12u
 
 /* What statuses a path has: http_route.right. */
 enum front_flow {
@@ -29,6 +29,7 @@ enum front_flow {
 	FRONT_LOAD,
 	FRONT_UPLOAD,
 	FRONT_UNLOCK,
+	FRONT_ARTIFACT,
 	FRONT_SHOW,
 	FRONT_V2,
 	FRONT_NO_ROUTE, /* none was found */
@@ -92,8 +93,51 @@ int front_text(const struct json_t *body, const char *name, struct slice *ret_te
 	MUST_CHECK;
 /* Answers 200 with what is taken over, or, when that is NULL, that memory is short. */
 void front_answer(struct http_request *request, struct json_t *json);
+void front_answer_as(struct http_request *request, unsigned status, struct json_t *json);
 /* {"status":"ok"} */
 void front_answer_ok(struct http_request *request);
+
+/* Of the path's name and the query's folder; borrowed. */
+int front_query_resource(const struct http_request *request, struct resource *ret_resource,
+			 struct err *err) MUST_CHECK;
+
+/* --- send.c --- */
+
+/* Who waits for a load, and then sends it. */
+struct front_send {
+	struct front_wait wait;
+	struct http_request *request;
+	struct front *front;
+	struct loader_load *load;
+	void (*ready)(struct front_send *send);
+	bool answered;
+	struct http_range range;
+	uint64_t left;	    /* of it, and not read yet */
+	struct slice piece; /* read, and not given yet */
+};
+
+struct front_wish {
+	/* loader_load() or loader_artifact() */
+	int (*ask)(struct loader *loader, const struct resource *resource, loader_done_fn ready,
+		   void *arg, struct loader_load **ret_load, struct err *err);
+	/* All of it has passed: one of the three below is to be called. */
+	void (*ready)(struct front_send *send);
+};
+/* Suspends @request, unless it fails. */
+int front_send_begin(struct http_request *request, struct front *front,
+		     const struct resource *resource, const struct front_wish *wish,
+		     struct err *err) MUST_CHECK;
+/* Sends @range of it, behind headers that were added; a loader_load_seek() has been there. */
+void front_send_go(struct front_send *send, const struct http_range *range);
+void front_send_fail(struct front_send *send, const struct err *err);
+/* Leaves the load; what is returned is to be answered. */
+struct http_request *front_send_end(struct front_send *send);
+
+/* --- credentials.c --- */
+
+/* The images of an archive go to the engine: 202. */
+void front_images(struct http_request *request, struct front *front,
+		  const struct resource *resource);
 
 /* --- the handlers --- */
 
@@ -101,6 +145,8 @@ void front_login(struct http_request *request, void *app);	   /* credentials.c *
 void front_unlock(struct http_request *request, void *app);	   /* credentials.c */
 void front_load(struct http_request *request, void *app);	   /* load.c */
 void front_upload(struct http_request *request, void *app);	   /* upload.c */
+void front_artifact_get(struct http_request *request, void *app);  /* artifact.c; HEAD, too */
+void front_artifact_post(struct http_request *request, void *app); /* artifact.c */
 void front_unlock_status(struct http_request *request, void *app); /* show.c .. */
 void front_health(struct http_request *request, void *app);
 void front_status(struct http_request *request, void *app);

@@ -112,14 +112,10 @@ void front_v2_status(struct http_request *request, void *app)
 void front_cancel(struct http_request *request, void *app)
 {
 	const struct front *front = app;
-	const char *folder = http_request_query(request, "folder");
-	const struct resource resource = {
-		.folder = slice_str(folder ? folder : FRONT_FOLDER),
-		.name = slice_str(http_request_segment(request, 0)),
-	};
+	struct resource resource;
 	struct err err;
 
-	if (resource_check(&resource, &err) < 0 ||
+	if (front_query_resource(request, &resource, &err) < 0 ||
 	    loader_cancel(front->loader, &resource, &err) < 0)
 		http_answer_error(request, &err);
 	else

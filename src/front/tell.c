@@ -16,7 +16,7 @@
 #define BAD_REQUEST	   400u
 #define METHOD_NOT_ALLOWED 405u
 #define UNSUPPORTED_MEDIA  415u
-#define ROWS_MAX	   5u
+#define ROWS_MAX	   6u
 #define LINE_SIZE	   768u
 
 struct statuses {
@@ -32,6 +32,7 @@ static const struct statuses FLOWS[FRONT_FLOWS] = {
 	[FRONT_LOAD] = {{{FAULT_NOT_LOGGED_IN, 401},
 			 {FAULT_CREDENTIALS, 401},
 			 {ERR_NOT_FOUND, 404},
+			 {FAULT_NO_KEY, 404},
 			 {ERR_INVALID, 422}},
 			500},
 	[FRONT_UPLOAD] = {{{FAULT_NOT_LOGGED_IN, 401},
@@ -40,6 +41,7 @@ static const struct statuses FLOWS[FRONT_FLOWS] = {
 			   {ERR_INVALID, 422}},
 			  500},
 	[FRONT_UNLOCK] = {{{ERR_NOT_FOUND, 404}, {ERR_INVALID, 422}}, 500},
+	[FRONT_ARTIFACT] = {{{0, 0}}, 0},
 	[FRONT_SHOW] = {{{0, 0}}, 0},
 	[FRONT_V2] = {{{0, 0}}, 0},
 	[FRONT_NO_ROUTE] = {{{ERR_INVALID, BAD_REQUEST}}, 0},
@@ -113,7 +115,8 @@ static bool is_worth_a_line(const struct front_peer *peer, const struct http_rou
 {
 	if (front_detail(err) != err->text)
 		return true;
-	return route && route->right <= FRONT_UNLOCK && !peer->refused && err->code != ERR_INVALID;
+	return route && route->right <= FRONT_ARTIFACT && !peer->refused &&
+	       err->code != ERR_INVALID;
 }
 
 /* http knows a route's limit only, which has room for what a form adds to its bytes. */

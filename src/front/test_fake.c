@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Any of the four that a client can wait for. */
+/* Any of the six that a client can wait for. */
 struct work {
 	struct loop_timer soon;
 	void (*tell)(struct work *work);
@@ -207,6 +207,27 @@ int loader_unlock(struct loader *loader, struct slice email, struct slice passwo
 	return 0;
 }
 
+int loader_images(struct loader *loader, const struct resource *resource, loader_unlock_fn done,
+		  void *arg, struct loader_unlock **ret_unlock, struct err *err)
+{
+	struct work *work;
+	int r;
+
+	(void)loader;
+	fake.images++;
+	if (fake.images_refusal != 0)
+		return err_set(err, fake.images_refusal, "%s", fake.detail);
+	r = work_new(false, &work, err);
+	if (r < 0)
+		return r;
+	note(fake.folder, sizeof(fake.folder), resource->folder);
+	note(fake.name, sizeof(fake.name), resource->name);
+	work->done = (union any_fn){.unlock = done}.pointer;
+	tell_later(work, tell_unlock, arg);
+	*ret_unlock = (struct loader_unlock *)work;
+	return 0;
+}
+
 void loader_unlock_leave(struct loader_unlock *unlock)
 {
 	leave(unlock);
@@ -230,13 +251,12 @@ const char *unlock_state_name(enum unlock_state state)
 
 /* --- F2 --- */
 
-int loader_load(struct loader *loader, const struct resource *resource, loader_done_fn ready,
-		void *arg, struct loader_load **ret_load, struct err *err)
+static int load_of(const struct resource *resource, loader_done_fn ready, void *arg,
+		   struct loader_load **ret_load, struct err *err)
 {
 	struct work *work;
 	int r = work_new(true, &work, err);
 
-	(void)loader;
 	if (r < 0)
 		return r;
 	note(fake.folder, sizeof(fake.folder), resource->folder);
@@ -244,6 +264,38 @@ int loader_load(struct loader *loader, const struct resource *resource, loader_d
 	work->done = (union any_fn){.done = ready}.pointer;
 	tell_later(work, tell_done, arg);
 	*ret_load = (struct loader_load *)work;
+	return 0;
+}
+
+int loader_load(struct loader *loader, const struct resource *resource, loader_done_fn ready,
+		void *arg, struct loader_load **ret_load, struct err *err)
+{
+	(void)loader;
+	return load_of(resource, ready, arg, ret_load, err);
+}
+
+int loader_artifact(struct loader *loader, const struct resource *resource, loader_done_fn ready,
+		    void *arg, struct loader_load **ret_load, struct err *err)
+{
+	(void)loader;
+	fake.artifacts++;
+	return load_of(resource, ready, arg, ret_load, err);
+}
+
+const struct manifest *loader_load_manifest(const struct loader_load *load)
+{
+	(void)load;
+	return &fake.manifest;
+}
+
+int loader_load_seek(struct loader_load *load, uint64_t from, struct err *err)
+{
+	assert_int_equal(((struct work *)load)->at, 0);
+	fake.seeks++;
+	fake.sought = from;
+	if (fake.seek_code != 0)
+		return err_set(err, fake.seek_code, "%s", fake.detail);
+	((struct work *)load)->at = from;
 	return 0;
 }
 

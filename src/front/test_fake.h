@@ -24,6 +24,9 @@ struct fake {
 	uint64_t size;	    /* of what is loaded */
 	unsigned bad_piece; /* the first is 1; 0: none */
 	bool adding_fails;
+	struct manifest manifest; /* of each artifact */
+	int images_refusal;	  /* as refusal, of loader_images() alone */
+	int seek_code;
 	enum unlock_state unlocked;
 	struct unlock_status status;
 	const struct download_progress *progress;
@@ -33,7 +36,8 @@ struct fake {
 	char folder[300], name[300];
 	unsigned asked, told, left, alive;
 	unsigned held; /* ever */
-	unsigned reads, adds, ends, cancels;
+	unsigned reads, adds, ends, cancels, artifacts, images, seeks;
+	uint64_t sought;
 	uint64_t added; /* bytes, each as fake_byte() has it */
 	size_t added_most;
 	bool added_others; /* bytes */

@@ -17,7 +17,7 @@
 #define FORM "multipart/form-data; boundary=B"
 #define BODY "--B\r\nContent-Disposition: form-data; name=data\r\n\r\nx\r\n--B--\r\n"
 
-enum { LOGIN, LOAD, UPLOAD, UNLOCK, CANCEL, FLOWS };
+enum { LOGIN, LOAD, UPLOAD, UNLOCK, CANCEL, GET, POST, FLOWS };
 
 static const struct {
 	const char *head;
@@ -30,12 +30,14 @@ static const struct {
 		    200},
 	[UNLOCK] = {"POST /unlock HTTP/1.1\r\n" JSON, WHO, 200},
 	[CANCEL] = {"DELETE /v2/artifacts/net.bin HTTP/1.1\r\n" HOST, NULL, 204},
+	[GET] = {"GET /v2/artifacts/net.bin HTTP/1.1\r\n" HOST, NULL, 200},
+	[POST] = {"POST /v2/artifacts/net.bin HTTP/1.1\r\n" JSON, "{}", 200},
 };
 
 static const struct {
 	int code;
 	const char *name;
-	unsigned statuses[FLOWS];
+	unsigned statuses[CANCEL + 1]; /* what is of version 2 has that of CANCEL */
 } ROWS[] = {
 	{ERR_INVALID, "invalid", {422, 422, 422, 422, 422}},
 	{ERR_NOT_FOUND, "not_found", {401, 404, 500, 404, 404}},
@@ -56,15 +58,29 @@ static const struct {
 	{FAULT_DOCKER, "docker_failed", {401, 500, 500, 500, 502}},
 	{FAULT_BUSY, "busy", {401, 500, 500, 500, 503}},
 	{FAULT_CANCELLED, "cancelled", {401, 500, 500, 500, 409}},
+	{FAULT_ROLLED_BACK, "rolled_back", {401, 500, 500, 500, 409}},
+	{FAULT_EXPIRED, "expired", {401, 500, 500, 500, 403}},
+	{FAULT_NO_KEY, "no_device_key", {401, 404, 500, 500, 404}},
+	{ERR_STARTING, "starting", {401, 500, 500, 500, 503}},
+	{ERR_TPM_REQUIRED, "tpm_required", {401, 500, 500, 500, 503}},
+	{ERR_TPM_BUSY, "tpm_busy", {401, 500, 500, 500, 503}},
+	{ERR_TPM_LOCKOUT, "tpm_lockout", {401, 500, 500, 500, 503}},
+	{ERR_TPM_FAILED, "tpm_failed", {401, 500, 500, 500, 503}},
+	{ERR_TPM_CHANGED, "tpm_changed", {401, 500, 500, 500, 503}},
 };
 
-static unsigned status_in_rows(int flow, int code)
+static unsigned status_in_row(size_t flow, size_t row)
+{
+	return ROWS[row].statuses[flow < CANCEL ? flow : CANCEL];
+}
+
+static unsigned status_in_rows(size_t flow, int code)
 {
 	size_t row = 0;
 
 	while (ROWS[row].code != code)
 		row++;
-	return ROWS[row].statuses[flow];
+	return status_in_row(flow, row);
 }
 
 static void test_every_code(void **state)
@@ -78,7 +94,7 @@ static void test_every_code(void **state)
 				fake.refusal = late ? 0 : ROWS[row].code;
 				fake.code = late ? ROWS[row].code : 0;
 				ask_fails(ASKS[flow].head, ASKS[flow].body,
-					  ROWS[row].statuses[flow], ROWS[row].name);
+					  status_in_row(flow, row), ROWS[row].name);
 			}
 }
 
@@ -142,7 +158,7 @@ static void test_bodies(void **state)
 static void test_log(void **state)
 {
 	static const struct {
-		int flow;
+		size_t flow;
 		int code;
 		const char *line; /* NULL: none */
 	} CASES[] = {
@@ -154,6 +170,9 @@ static void test_log(void **state)
 		{UNLOCK, ERR_NOT_FOUND, "/unlock: failed, not_found: the text"},
 		{CANCEL, ERR_UNREADABLE, "/v2/artifacts/net.bin: failed, internal: the text"},
 		{CANCEL, ERR_NOT_FOUND, NULL},
+		{GET, FAULT_EXPIRED, "/v2/artifacts/net.bin: failed, expired: the text"},
+		{POST, ERR_DAMAGED, "/v2/artifacts/net.bin: failed, decrypt_failed: the text"},
+		{POST, ERR_INVALID, NULL},
 		{LOAD, ERR_INVALID, NULL},
 	};
 	size_t i;

@@ -9,13 +9,18 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include "artifact/payload.h"
 #include "crypto/cms.h"
+#include "loader/artifact.h"
 #include "loader/blob.h"
 #include "loader/fault.h"
 #include "loader/task.h"
 
 #define IMAGES_FOLDER "images"
 #define SIG_SUFFIX    ".sig"
+#define GROWTH	      PAYLOAD_GROWTH /* of either version */
+
+_Static_assert(GROWTH >= V1_GROWTH, "a piece of version 1 has room");
 
 struct archive {
 	const struct loader_config *config;
@@ -35,6 +40,8 @@ struct archive {
 	bool checked, is_signed;
 	struct v1_facts opens;
 	struct v1_open *open;
+	uint64_t plain;
+	struct payload_open *payload; /* of an artifact; NULL: version 1 */
 	struct buf next;
 	/* the loop's */
 	uint64_t seen, total;
@@ -50,6 +57,7 @@ static void archive_destroy(struct archive *archive)
 {
 	blob_check_free(archive->check);
 	v1_open_free(archive->open);
+	payload_open_free(archive->payload);
 	secret_free(archive->key);
 	buf_fini(&archive->raw);
 	buf_fini(&archive->sig);
@@ -84,7 +92,7 @@ int archive_new(struct jobs *jobs, const struct loader_config *config, loader_do
 	archive->fd = -1;
 	archive->raw.max = LOADER_PIECE;
 	archive->sig.max = CMS_MAX;
-	archive->next.max = archive->now.max = LOADER_PIECE + V1_GROWTH;
+	archive->next.max = archive->now.max = LOADER_PIECE + GROWTH;
 	*ret_archive = archive;
 	return 0;
 }
@@ -264,21 +272,47 @@ bool archive_signed(const struct archive *archive)
 
 uint64_t archive_plain(const struct archive *archive)
 {
-	return archive->opens.plain;
+	return archive->payload ? archive->plain : archive->opens.plain;
+}
+
+int archive_artifact(struct archive *archive, const struct artifact *artifact, struct err *err)
+{
+	const struct manifest *manifest = artifact_manifest(artifact);
+
+	archive->fd = fcntl(artifact_payload(artifact), F_DUPFD_CLOEXEC, 0);
+	if (archive->fd < 0)
+		return err_set_errno(err, ERR_INTERNAL, errno, "cannot take the payload over");
+	archive->size = archive->total = manifest->payload_size;
+	archive->plain = manifest->plain_size;
+	return payload_open_new(artifact_key(artifact), manifest, &archive->payload, err);
 }
 
 /* --- the second pass --- */
+
+static int open_v1(struct archive *archive, struct err *err)
+{
+	int r = v1_open_add(archive->open, buf_slice(&archive->raw), &archive->next, err);
+
+	return r == 0 && archive->at == archive->size
+		       ? v1_open_end(archive->open, &archive->next, err)
+		       : r;
+}
+
+static int open_payload(struct archive *archive, struct err *err)
+{
+	int r = payload_open_add(archive->payload, buf_slice(&archive->raw), &archive->next, err);
+
+	return r == 0 && archive->at == archive->size ? payload_open_end(archive->payload, err) : r;
+}
 
 static int open_step(void *arg, struct err *err)
 {
 	struct archive *archive = arg;
 	int r = read_piece(archive, err);
 
-	if (r == 0)
-		r = v1_open_add(archive->open, buf_slice(&archive->raw), &archive->next, err);
-	if (r == 0 && archive->at == archive->size)
-		r = v1_open_end(archive->open, &archive->next, err);
-	return r;
+	if (r < 0)
+		return r;
+	return archive->payload ? open_payload(archive, err) : open_v1(archive, err);
 }
 
 static void tell_more(struct archive *archive)
@@ -308,12 +342,15 @@ static void open_next(struct archive *archive)
 
 int archive_open(struct archive *archive, void (*more)(void *arg), struct err *err)
 {
-	int r = v1_open_new(archive->key, &archive->opens, 0, &archive->open, err);
+	int r = 0;
 
+	if (!archive->payload) {
+		r = v1_open_new(archive->key, &archive->opens, 0, &archive->open, err);
+		archive->size = archive->total = archive->opens.seen.size;
+	}
 	if (r < 0)
 		return r;
 	archive->at = archive->seen = 0;
-	archive->size = archive->total = archive->opens.seen.size;
 	archive->more = more;
 	return run(archive, open_step, open_ended, err);
 }

@@ -5,8 +5,8 @@
 /*
  * Archive: the sealed archive of images (docs/ARTIFACT.md, "Reading"), read twice through one
  * descriptor on the pool, in pieces, so that memory stays the same for any size and others have
- * their turns. It is for the loop's thread; its steps on the pool touch only what is its own and
- * the configuration.
+ * their turns. Or an artifact of version 2, which was checked already. It is for the loop's thread;
+ * its steps on the pool touch only what is its own and the configuration.
  */
 
 #include "loader/loader.h"
@@ -27,8 +27,16 @@ int archive_find(struct archive *archive, struct err *err) MUST_CHECK;
  * ERR_UNREADABLE. @key is taken.
  */
 int archive_check(struct archive *archive, struct secret *key, struct err *err) MUST_CHECK;
-bool archive_signed(const struct archive *archive);    /* after it was good */
+bool archive_signed(const struct archive *archive);    /* after it was good, of version 1 */
 uint64_t archive_plain(const struct archive *archive); /* bytes, after that */
+
+/*
+ * In the place of both: an artifact of version 2 that has passed, of which nothing is needed when
+ * this has returned. The reading that follows authenticates each chunk.
+ */
+struct artifact;
+int archive_artifact(struct archive *archive, const struct artifact *artifact, struct err *err)
+	MUST_CHECK;
 
 /* The second pass: @more is called when archive_read() has given 0 bytes and can give some now. */
 int archive_open(struct archive *archive, void (*more)(void *arg), struct err *err) MUST_CHECK;

@@ -4,15 +4,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "artifact/v1_sig.h"
+#include "base/clock.h"
 #include "base/mem.h"
 #include "loader/fault.h"
 
 #define READ_SIZE ((size_t)256 << 10)
-/* 2025-01-01; before that no clock of ours can be right */
-#define CLOCK_LEAST INT64_C(1735689600)
 
 struct blob_check {
 	const struct blob_facts *facts;
@@ -23,9 +21,9 @@ struct blob_check {
 
 int64_t blob_time(void)
 {
-	int64_t now = (int64_t)time(NULL);
+	_Static_assert(CLOCK_UNSET == CMS_ANY_TIME, "a clock that was not set goes by no dates");
 
-	return now < CLOCK_LEAST ? CMS_ANY_TIME : now;
+	return clock_now();
 }
 
 int blob_unsigned(const struct loader_config *config, const struct cache_seen *seen,

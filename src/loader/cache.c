@@ -22,16 +22,24 @@ static const char REMEDY[] =
 	"Look what became of it, then remove that file; when the resource must "
 	"be signed, set unsigned = \"deny\" before.";
 
-/* What writers that were killed left behind only wastes room. */
+/*
+ * What writers that were killed left behind only wastes room; so do payloads whose release was
+ * never taken, or whose removal a kill cut short. Nobody is at work yet who may want one. What came
+ * of one stays: a device that was off for days goes on where it stopped.
+ */
 static int sweep(void *arg, const char *name)
 {
+	static const struct cache_sweep what = {.payload_age = 0, .parts_stay = true};
 	const struct cache *cache = arg;
 	CLEANUP(fd_close_cleanup) int fd = -1;
 	struct err ignored;
 	size_t count;
 
-	if (file_open_dir(cache->dir, name, false, 0, &fd, &ignored) == 0)
-		(void)!file_sweep(fd, &count, &ignored);
+	if (file_open_dir(cache->dir, name, false, 0, &fd, &ignored) < 0)
+		return 0;
+	(void)!file_sweep(fd, &count, &ignored);
+	if (cache_lock(fd, &ignored) == 0)
+		(void)!cache_sweep(fd, &what, &ignored);
 	return 0;
 }
 
@@ -91,6 +99,27 @@ int cache_names(const struct resource *resource, struct cache_names *ret_names, 
 	(void)snprintf(names.pin, sizeof(names.pin), "%.*s.pin", len, name);
 	(void)snprintf(names.part, sizeof(names.part), ".%.*s.part", len, name);
 	(void)snprintf(names.state, sizeof(names.state), "%.*s.state", len, name);
+	(void)snprintf(names.manifest, sizeof(names.manifest), "%.*s" CACHE_MANIFEST, len, name);
+	(void)snprintf(names.key, sizeof(names.key), "%.*s.key", len, name);
+	(void)snprintf(names.floor, sizeof(names.floor), "%.*s.floor", len, name);
+	*ret_names = names;
+	return 0;
+}
+
+int cache_names_payload(const struct resource *resource, const uint8_t digest[MANIFEST_DIGEST],
+			struct cache_names *ret_names, struct err *err)
+{
+	char hex[MANIFEST_DIGEST_HEX];
+	struct cache_names names;
+	int r = cache_names(resource, &names, err);
+
+	if (r < 0)
+		return r;
+	manifest_hex(digest, hex);
+	(void)snprintf(names.big, sizeof(names.big), "%s" CACHE_PAYLOAD, hex);
+	(void)snprintf(names.part, sizeof(names.part), "%s" CACHE_PARTIAL, hex);
+	(void)snprintf(names.state, sizeof(names.state), "%s" CACHE_PROGRESS, hex);
+	names.sig[0] = names.pin[0] = '\0';
 	*ret_names = names;
 	return 0;
 }
@@ -102,8 +131,8 @@ int cache_folder(const struct cache *cache, const struct cache_names *names, boo
 		      : file_open_dir(cache->dir, names->folder, false, 0, ret_fd, err);
 }
 
-static int find(const struct cache *cache, const struct resource *resource,
-		struct cache_names *ret_names, int *ret_fd, struct err *err)
+int cache_find(const struct cache *cache, const struct resource *resource,
+	       struct cache_names *ret_names, int *ret_fd, struct err *err)
 {
 	int r = cache_names(resource, ret_names, err);
 
@@ -117,7 +146,7 @@ int cache_big(struct cache *cache, const struct resource *resource, int *ret_fd,
 {
 	CLEANUP(fd_close_cleanup) int folder = -1;
 	struct cache_names names;
-	int r = find(cache, resource, &names, &folder, err);
+	int r = cache_find(cache, resource, &names, &folder, err);
 
 	return r < 0 ? r : file_open(folder, names.big, ret_fd, ret_size, err);
 }
@@ -128,7 +157,7 @@ int cache_sig(struct cache *cache, const struct resource *resource, struct buf *
 	CLEANUP(buf_fini) struct buf sig = BUF_INIT(CMS_MAX);
 	CLEANUP(fd_close_cleanup) int folder = -1;
 	struct cache_names names;
-	int r = find(cache, resource, &names, &folder, err);
+	int r = cache_find(cache, resource, &names, &folder, err);
 
 	if (r == 0)
 		r = file_read(folder, names.sig, &sig, err);
@@ -143,12 +172,20 @@ int cache_put_sig(struct cache *cache, const struct resource *resource, struct s
 {
 	CLEANUP(fd_close_cleanup) int folder = -1;
 	struct cache_names names;
-	int r = find(cache, resource, &names, &folder, err);
+	int r = cache_find(cache, resource, &names, &folder, err);
 
 	return r < 0 ? r : file_write(folder, names.sig, sig, CACHE_FILE_MODE, FILE_REPLACE, err);
 }
 
 /* --- the pin --- */
+
+int cache_damaged(const char *folder, const char *file, const char *remedy, struct err *err)
+{
+	if (err->code == ERR_INTERNAL)
+		return err->code;
+	(void)err_set(err, ERR_UNREADABLE, "the cache's file %s/%s is damaged", folder, file);
+	return err_add_remedy(err, remedy);
+}
 
 static int read_pin(int folder, const struct cache_names *names, struct cache_seen *ret_seen,
 		    struct err *err)
@@ -158,11 +195,9 @@ static int read_pin(int folder, const struct cache_names *names, struct cache_se
 
 	if (r == 0)
 		r = cache_text_pin(buf_slice(&text), ret_seen, err);
-	if (r == 0 || r == ERR_NOT_FOUND || r == ERR_INTERNAL)
+	if (r == 0 || r == ERR_NOT_FOUND)
 		return r;
-	(void)err_set(err, ERR_UNREADABLE, "the cache's file %s/%s is damaged", names->folder,
-		      names->pin);
-	return err_add_remedy(err, REMEDY);
+	return cache_damaged(names->folder, names->pin, REMEDY, err);
 }
 
 int cache_seen(struct cache *cache, const struct resource *resource, struct cache_seen *ret_seen,
@@ -170,7 +205,7 @@ int cache_seen(struct cache *cache, const struct resource *resource, struct cach
 {
 	CLEANUP(fd_close_cleanup) int folder = -1;
 	struct cache_names names;
-	int r = find(cache, resource, &names, &folder, err);
+	int r = cache_find(cache, resource, &names, &folder, err);
 
 	if (r == 0)
 		r = read_pin(folder, &names, ret_seen, err);
@@ -180,11 +215,7 @@ int cache_seen(struct cache *cache, const struct resource *resource, struct cach
 	return 0;
 }
 
-/*
- * Against other threads: a lock belongs to what was opened, and each opens the folder for itself.
- * It ends with @folder.
- */
-static int lock_folder(int folder, struct err *err)
+int cache_lock(int folder, struct err *err)
 {
 	int r;
 
@@ -206,7 +237,7 @@ int cache_pin(struct cache *cache, const struct resource *resource, const struct
 	if (r == 0)
 		r = cache_folder(cache, &names, true, &folder, err);
 	if (r == 0)
-		r = lock_folder(folder, err);
+		r = cache_lock(folder, err);
 	if (r == 0)
 		r = read_pin(folder, &names, &before, err);
 	if (r < 0 && r != ERR_NOT_FOUND)

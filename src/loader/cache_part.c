@@ -15,11 +15,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
 #include "base/file.h"
 #include "base/mem.h"
+
+#define JUST_CAME_S 60
 
 struct cache_part {
 	int folder;
@@ -78,7 +81,8 @@ static int nothing_in_the_way(const struct cache_part *part, struct err *err)
 	struct stat st;
 
 	for (size_t i = 0; i < ARRAY_LEN(all); i++) {
-		if (fstatat(part->folder, all[i], &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+		if (all[i][0] == '\0' ||
+		    fstatat(part->folder, all[i], &st, AT_SYMLINK_NOFOLLOW) < 0 ||
 		    !S_ISDIR(st.st_mode))
 			continue;
 		(void)err_set(err, ERR_UNREADABLE, "in the cache %s/%s is a folder", names->folder,
@@ -88,35 +92,62 @@ static int nothing_in_the_way(const struct cache_part *part, struct err *err)
 	return 0;
 }
 
-int cache_part_open(struct cache *cache, const struct resource *resource,
-		    const uint8_t small[V1_DIGEST], struct cache_part **ret_part,
-		    struct cache_want *ret_want, uint64_t *ret_have, struct err *err)
+static int name_files(const struct cache_of *of, struct cache_names *ret_names, struct err *err)
 {
-	CLEANUP(cache_part_cleanup) struct cache_part *part = calloc(1, sizeof(*part));
-	struct cache_state state = {.synced = 0};
-	uint64_t size = 0;
-	int r;
+	return of->part == RESOURCE_PAYLOAD
+		       ? cache_names_payload(&of->resource, of->release, ret_names, err)
+		       : cache_names(&of->resource, ret_names, err);
+}
 
-	if (!part)
-		return err_set(err, ERR_INTERNAL, "memory is short");
-	part->folder = part->fd = -1;
-	r = cache_names(resource, &part->names, err);
+/* A payload's is swept by others (cache_sweep()), unless it is held. */
+static int open_held(struct cache_part *part, uint64_t *ret_size, struct err *err)
+{
+	int r = cache_lock(part->folder, err);
+
 	if (r == 0)
-		r = cache_folder(cache, &part->names, true, &part->folder, err);
-	if (r == 0)
-		r = nothing_in_the_way(part, err);
-	if (r == 0)
-		r = open_file(part, &size, err);
-	if (r < 0)
-		return r;
-	part->size = count_good(part, small, size, &state);
+		r = open_file(part, ret_size, err);
+	if (r == 0 && flock(part->fd, LOCK_SH | LOCK_NB) < 0)
+		r = err_set_errno(err, ERR_INTERNAL, errno, "cannot lock a part of the cache");
+	(void)flock(part->folder, LOCK_UN);
+	return r;
+}
+
+/* Throws away what is not of this release, or not known to have come. */
+static int take_up(struct cache_part *part, const uint8_t *release, uint64_t size, struct err *err)
+{
+	struct cache_state state = {.synced = 0};
+	int r = 0;
+
+	part->size = count_good(part, release, size, &state);
 	part->want = state.want;
 	part->synced = state.synced < part->size ? state.synced : part->size;
 	if (part->size == 0)
 		r = cache_part_reset(part, err);
 	else if (part->size < size)
 		r = file_part_cut(part->fd, part->size, err);
-	memcpy(part->want.small, small, V1_DIGEST);
+	memcpy(part->want.small, release, V1_DIGEST);
+	return r;
+}
+
+int cache_part_open(struct cache *cache, const struct cache_of *of, struct cache_part **ret_part,
+		    struct cache_want *ret_want, uint64_t *ret_have, struct err *err)
+{
+	CLEANUP(cache_part_cleanup) struct cache_part *part = calloc(1, sizeof(*part));
+	uint64_t size = 0;
+	int r;
+
+	if (!part)
+		return err_set(err, ERR_INTERNAL, "memory is short");
+	part->folder = part->fd = -1;
+	r = name_files(of, &part->names, err);
+	if (r == 0)
+		r = cache_folder(cache, &part->names, true, &part->folder, err);
+	if (r == 0)
+		r = nothing_in_the_way(part, err);
+	if (r == 0)
+		r = open_held(part, &size, err);
+	if (r == 0)
+		r = take_up(part, of->release, size, err);
 	if (r < 0)
 		return r;
 	*ret_want = part->want;
@@ -141,20 +172,54 @@ int cache_part_reset(struct cache_part *part, struct err *err)
 	return 0;
 }
 
-int cache_part_expect(struct cache_part *part, const struct cache_want *want, struct err *err)
+static int count_free(const struct cache_part *part, uint64_t *ret_bytes, struct err *err)
 {
 	struct statvfs fs;
-	uint64_t free_bytes, rest;
+
+	if (fstatvfs(part->folder, &fs) < 0)
+		return err_set_errno(err, ERR_INTERNAL, errno, "cannot look for room on the disk");
+	*ret_bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
+	return 0;
+}
+
+static bool has_room(uint64_t free_bytes, uint64_t rest)
+{
+	return free_bytes >= CACHE_SPARE && free_bytes - CACHE_SPARE >= rest;
+}
+
+/*
+ * Payloads that nobody names, for one that somebody wants. One that has just come may be on its way
+ * to who looks at it. Where a release is being taken it is left: the loop waits for nobody.
+ */
+static void make_room(const struct cache_part *part)
+{
+	static const struct cache_sweep what = {.payload_age = JUST_CAME_S};
+	struct err ignored;
+
+	if (flock(part->folder, LOCK_EX | LOCK_NB) < 0)
+		return;
+	(void)!cache_sweep(part->folder, &what, &ignored);
+	(void)flock(part->folder, LOCK_UN);
+}
+
+int cache_part_expect(struct cache_part *part, const struct cache_want *want, struct err *err)
+{
+	uint64_t free_bytes = 0, rest;
+	int r;
 
 	if (want->total < part->size)
 		return err_set(err, ERR_INVALID, "less is to come than is there");
-	if (want->total > v1_blob_size(V1_PLAIN_MAX))
+	if (want->total > CACHE_TOTAL_MAX)
 		return err_set(err, ERR_TOO_LARGE, "the resource is larger than there can be");
-	if (fstatvfs(part->folder, &fs) < 0)
-		return err_set_errno(err, ERR_INTERNAL, errno, "cannot look for room on the disk");
-	free_bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
 	rest = want->total - part->size;
-	if (free_bytes < CACHE_SPARE || free_bytes - CACHE_SPARE < rest)
+	r = count_free(part, &free_bytes, err);
+	if (r == 0 && !has_room(free_bytes, rest)) {
+		make_room(part);
+		r = count_free(part, &free_bytes, err);
+	}
+	if (r < 0)
+		return r;
+	if (!has_room(free_bytes, rest))
 		return err_set(err, ERR_DISK_FULL,
 			       "%llu MiB are to come, the disk of the cache has %llu MiB left",
 			       (unsigned long long)(rest >> 20),
@@ -237,6 +302,8 @@ static int write_sig(struct cache_part *part, struct slice sig, struct err *err)
 {
 	int r;
 
+	if (part->names.sig[0] == '\0')
+		return sig.len == 0 ? 0 : err_set(err, ERR_INVALID, "a payload has no signature");
 	if (sig.len > 0)
 		return file_write(part->folder, part->names.sig, sig, CACHE_FILE_MODE, FILE_REPLACE,
 				  err);

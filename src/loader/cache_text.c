@@ -12,6 +12,7 @@
 
 #define VERSION	      1u
 #define SIZE_MAX_BLOB (V1_PLAIN_MAX + 2 * V1_BLOCK)
+#define FORMAT_MAX    2u
 
 static int damaged(struct err *err)
 {
@@ -99,7 +100,7 @@ static int read_state(const struct json_t *json, struct cache_state *state, stru
 	int r = get_digest(json, "small", want->small, err);
 
 	if (r == 0)
-		r = json_get_u64(json, "total", true, 0, SIZE_MAX_BLOB, &want->total, err);
+		r = json_get_u64(json, "total", true, 0, CACHE_TOTAL_MAX, &want->total, err);
 	if (r == 0)
 		r = json_get_u64(json, "synced", true, 0, want->total, &state->synced, err);
 	if (r == 0)
@@ -125,6 +126,29 @@ int cache_text_state(struct slice text, struct cache_state *ret_state, struct er
 	return 0;
 }
 
+/* A floor is written when a release was taken, which has a serial, or version 1 came to its end. */
+int cache_text_floor(struct slice text, struct floor *ret_floor, struct err *err)
+{
+	static const char *const NAMES[] = {"version", "min_format", "serial", "manifest"};
+	CLEANUP(json_cleanup) struct json_t *json = NULL;
+	struct floor floor = {.serial = 0};
+	uint64_t format = 0;
+	int r = open_text(text, NAMES, ARRAY_LEN(NAMES), &json, err);
+
+	if (r == 0)
+		r = json_get_u64(json, "min_format", true, 1, FORMAT_MAX, &format, err);
+	if (r == 0)
+		r = json_get_u64(json, "serial", true, format > 1 ? 0 : 1, MANIFEST_SERIAL_MAX,
+				 &floor.serial, err);
+	if (r == 0)
+		r = get_digest(json, "manifest", floor.digest, err);
+	if (r < 0)
+		return damaged(err);
+	floor.min_format = (unsigned)format;
+	*ret_floor = floor;
+	return 0;
+}
+
 static int put_done(struct buf *text, const struct buf *written, struct err *err)
 {
 	buf_put(text, buf_slice(written));
@@ -140,6 +164,18 @@ int cache_text_put_pin(const struct cache_seen *seen, struct buf *ret_text, stru
 	buf_printf(&text, "\",\"size\":%" PRIu64 ",\"sha256\":\"", seen->pin.seen.size);
 	hex_encode(&text, slice_of(seen->pin.seen.digest, V1_DIGEST));
 	buf_printf(&text, "\",\"signed\":%s}\n", seen->signed_once ? "true" : "false");
+	return put_done(ret_text, &text, err);
+}
+
+int cache_text_put_floor(const struct floor *floor, struct buf *ret_text, struct err *err)
+{
+	CLEANUP(buf_fini) struct buf text = BUF_INIT(CACHE_TEXT_MAX);
+
+	buf_printf(&text, "{\"version\":%u,\"min_format\":%u,\"serial\":%" PRIu64, VERSION,
+		   floor->min_format, floor->serial);
+	buf_put_str(&text, ",\"manifest\":\"");
+	hex_encode(&text, slice_of(floor->digest, MANIFEST_DIGEST));
+	buf_put_str(&text, "\"}\n");
 	return put_done(ret_text, &text, err);
 }
 

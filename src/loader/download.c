@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 
+#include "artifact/payload.h"
 #include "artifact/v1_key.h"
 #include "crypto/cipher.h"
 #include "crypto/cms.h"
@@ -22,15 +23,24 @@ const char *download_state_name(enum download_state state)
 	return STATE_NAMES[state];
 }
 
-static bool is_of(const struct download *download, const struct resource *resource)
+static bool is_same(const struct resource *a, const struct resource *b)
 {
-	return slice_equal(download->resource.folder, resource->folder) &&
-	       slice_equal(download->resource.name, resource->name);
+	return slice_equal(a->folder, b->folder) && slice_equal(a->name, b->name);
 }
 
+/* As it is told of. */
 static struct download *find(struct download *list, const struct resource *resource)
 {
-	while (list && !is_of(list, resource))
+	while (list && !is_same(&list->resource, resource))
+		list = list->next;
+	return list;
+}
+
+/* No two of the list have one file. */
+static struct download *find_file(struct download *list, const struct download_kind *kind,
+				  const struct resource *file)
+{
+	while (list && (list->kind != kind || !is_same(&list->file, file)))
 		list = list->next;
 	return list;
 }
@@ -66,7 +76,8 @@ static struct download *next_queued(const struct downloads *downloads)
 	struct download *found = NULL;
 
 	for (struct download *at = downloads->list; at; at = at->next)
-		if (at->state == DOWNLOAD_QUEUED && !find(downloads->closing, &at->resource) &&
+		if (at->state == DOWNLOAD_QUEUED &&
+		    !find_file(downloads->closing, at->kind, &at->file) &&
 		    (!found || at->turn < found->turn))
 			found = at;
 	return found;
@@ -151,7 +162,7 @@ void download_free(struct download *download)
 	while (download->waits)
 		wait_out(download->waits);
 	loop_timer_clear(&download->timer);
-	blob_check_free(download->check);
+	(void)download_uncheck(download);
 	cache_part_free(download->part);
 	fd_close_cleanup(&download->import);
 	fd_close_cleanup(&download->import_dir);
@@ -162,23 +173,49 @@ void download_free(struct download *download)
 	free(download);
 }
 
-static int fill(struct download *download, struct downloads *downloads, struct slice small,
-		struct err *err)
+/* What is wanted: one of both. */
+struct goal {
+	const struct download_kind *kind;
+	struct resource resource;
+	struct slice small;
+	const struct manifest *manifest;
+};
+
+static int fill_big(struct download *download, const struct goal *goal, struct err *err)
 {
 	int r;
 
-	buf_put(&download->small, small);
+	buf_put(&download->small, goal->small);
 	if (!buf_ok(&download->small))
 		return err_set(err, ERR_TOO_LARGE, "the small part is too large");
-	r = hash_digest(HASH_SHA256, &small, 1, download->release, err);
-	return r < 0 ? r : secret_copy(secret_slice(downloads->key), &download->key, err);
+	r = hash_digest(HASH_SHA256, &goal->small, 1, download->release, err);
+	return r < 0 ? r : secret_copy(secret_slice(download->owner->key), &download->key, err);
 }
 
-static int download_new(struct downloads *downloads, const struct resource *resource,
-			struct slice small, struct download **ret_download, struct err *err)
+static int fill(struct download *download, const struct goal *goal, struct err *err)
+{
+	const struct resource *resource = &goal->resource;
+
+	memcpy(download->folder, resource->folder.data, resource->folder.len);
+	memcpy(download->name, resource->name.data, resource->name.len);
+	download->kind = goal->kind;
+	download->resource = download->file =
+		(struct resource){slice_str(download->folder), slice_str(download->name)};
+	if (!goal->manifest)
+		return fill_big(download, goal, err);
+	memcpy(download->release, goal->manifest->payload_digest, MANIFEST_DIGEST);
+	manifest_hex(download->release, download->digest);
+	download->file.name = slice_str(download->digest);
+	download->size = goal->manifest->payload_size;
+	download->serial = goal->manifest->serial;
+	return 0;
+}
+
+static int download_new(struct downloads *downloads, const struct goal *goal,
+			struct download **ret_download, struct err *err)
 {
 	struct download *download;
-	int r = resource_check(resource, err);
+	int r = resource_check(&goal->resource, err);
 
 	if (r < 0)
 		return r;
@@ -194,11 +231,7 @@ static int download_new(struct downloads *downloads, const struct resource *reso
 	download->import = download->import_dir = -1;
 	download->small = (struct buf)BUF_INIT(V1_SMALL_MAX);
 	download->sig = (struct buf)BUF_INIT(CMS_MAX);
-	memcpy(download->folder, resource->folder.data, resource->folder.len);
-	memcpy(download->name, resource->name.data, resource->name.len);
-	download->resource =
-		(struct resource){slice_str(download->folder), slice_str(download->name)};
-	r = fill(download, downloads, small, err);
+	r = fill(download, goal, err);
 	if (r < 0)
 		download_free(download);
 	else
@@ -269,7 +302,8 @@ static void recall(const struct downloads *downloads, struct download *download)
 static void forget_resource(struct downloads *downloads, const struct download *download)
 {
 	for (size_t i = downloads->ended_count; i > 0; i--)
-		if (strcmp(downloads->ended[i - 1]->folder, download->folder) == 0 &&
+		if (downloads->ended[i - 1]->kind == download->kind &&
+		    strcmp(downloads->ended[i - 1]->folder, download->folder) == 0 &&
 		    strcmp(downloads->ended[i - 1]->name, download->name) == 0)
 			forget(downloads, i - 1);
 }
@@ -284,6 +318,7 @@ static void remember(struct downloads *downloads, const struct download *downloa
 		return;
 	if (downloads->ended_count == DOWNLOADS_ENDED)
 		forget(downloads, 0);
+	ended->kind = download->kind;
 	memcpy(ended->folder, download->folder, sizeof(ended->folder));
 	memcpy(ended->name, download->name, sizeof(ended->name));
 	ended->state = download->state;
@@ -379,11 +414,11 @@ static void wake(void *arg)
 	download_queue(arg);
 }
 
-static int add(struct downloads *downloads, const struct resource *resource, struct slice small,
-	       struct download **ret_download, struct err *err)
+static int add(struct downloads *downloads, const struct goal *goal, struct download **ret_download,
+	       struct err *err)
 {
 	struct download *download = NULL;
-	int r = download_new(downloads, resource, small, &download, err);
+	int r = download_new(downloads, goal, &download, err);
 
 	if (r < 0)
 		return r;
@@ -417,34 +452,66 @@ static int hurry(struct download *download, struct err *err)
 	return loop_timer_set(&download->timer, left, err);
 }
 
-/* The one at work, if it is of the same release, else *ret_download is NULL: another's is ended. */
-static int join(struct downloads *downloads, const struct resource *resource, struct slice small,
-		struct download **ret_download, struct err *err)
+static void end_other(struct download *download)
 {
-	struct download *download = find(downloads->list, resource);
 	struct err other;
 
-	if (download && !slice_equal(buf_slice(&download->small), small)) {
-		(void)err_set(&other, FAULT_UPSTREAM, "another release came meanwhile");
-		download_end(download, DOWNLOAD_CANCELLED, &other);
-		download = NULL;
-	}
-	*ret_download = download;
-	return download && download->state == DOWNLOAD_WAITING ? hurry(download, err) : 0;
+	(void)err_set(&other, FAULT_UPSTREAM, "another release came meanwhile");
+	download_end(download, DOWNLOAD_CANCELLED, &other);
 }
 
-int downloads_want(struct downloads *downloads, const struct resource *resource, struct slice small,
-		   loader_done_fn done, void *arg, struct download_wait **ret_wait, struct err *err)
+/* The one at work, if it is of the same release, else NULL: another's is ended. */
+static struct download *find_big(struct downloads *downloads, const struct goal *goal)
+{
+	struct download *download = find_file(downloads->list, goal->kind, &goal->resource);
+
+	if (!download || slice_equal(buf_slice(&download->small), goal->small))
+		return download;
+	end_other(download);
+	return NULL;
+}
+
+static struct download *find_older(struct download *list, const struct manifest *manifest,
+				   const struct resource *resource)
+{
+	while (list && (list->kind != &download_payload || list->serial >= manifest->serial ||
+			!is_same(&list->resource, resource)))
+		list = list->next;
+	return list;
+}
+
+/* Nobody will ask for those of older releases again. */
+static struct download *find_payload(struct downloads *downloads, const struct goal *goal)
+{
+	char digest[MANIFEST_DIGEST_HEX];
+	struct resource file = {goal->resource.folder, slice_str("")};
+	struct download *download, *older;
+
+	manifest_hex(goal->manifest->payload_digest, digest);
+	file.name = slice_str(digest);
+	download = find_file(downloads->list, goal->kind, &file);
+	while (!download &&
+	       (older = find_older(downloads->list, goal->manifest, &goal->resource))) {
+		older->drop = true;
+		end_other(older);
+	}
+	return download;
+}
+
+static int want(struct downloads *downloads, const struct goal *goal, loader_done_fn done,
+		void *arg, struct download_wait **ret_wait, struct err *err)
 {
 	struct download_wait *wait = calloc(1, sizeof(*wait));
-	struct download *download = NULL;
-	int r;
+	struct download *download;
+	int r = 0;
 
 	if (!wait)
 		return err_set(err, ERR_INTERNAL, "memory is short");
-	r = join(downloads, resource, small, &download, err);
-	if (r == 0 && !download)
-		r = add(downloads, resource, small, &download, err);
+	download = goal->manifest ? find_payload(downloads, goal) : find_big(downloads, goal);
+	if (!download)
+		r = add(downloads, goal, &download, err);
+	else if (download->state == DOWNLOAD_WAITING)
+		r = hurry(download, err);
 	if (r < 0) {
 		free(wait);
 		return r;
@@ -457,16 +524,51 @@ int downloads_want(struct downloads *downloads, const struct resource *resource,
 	return 0;
 }
 
+int downloads_want(struct downloads *downloads, const struct resource *resource, struct slice small,
+		   loader_done_fn done, void *arg, struct download_wait **ret_wait, struct err *err)
+{
+	const struct goal goal = {.kind = &download_big, .resource = *resource, .small = small};
+
+	return want(downloads, &goal, done, arg, ret_wait, err);
+}
+
+int downloads_payload(struct downloads *downloads, const struct manifest *manifest,
+		      loader_done_fn done, void *arg, struct download_wait **ret_wait,
+		      struct err *err)
+{
+	const struct goal goal = {
+		.kind = &download_payload,
+		.resource = {slice_str(manifest->folder), slice_str(manifest->name)},
+		.manifest = manifest,
+	};
+	uint64_t max = downloads->config->resource_max;
+
+	if (manifest->plain_size > PAYLOAD_PLAIN_MAX || (max > 0 && manifest->plain_size > max))
+		return err_set(err, ERR_TOO_LARGE, "the artifact is larger than resource_max");
+	return want(downloads, &goal, done, arg, ret_wait, err);
+}
+
+void downloads_seen(const struct download_wait *wait, uint64_t *ret_done, uint64_t *ret_total)
+{
+	*ret_done = wait->download->done;
+	*ret_total = wait->download->total;
+}
+
+/* A name may have one of each version. Who hears of it may begin another, which is not meant. */
 int downloads_cancel(struct downloads *downloads, const struct resource *resource, struct err *err)
 {
 	struct download *download = find(downloads->list, resource);
+	size_t left = downloads->count;
 	struct err cancelled;
 
 	if (!download)
 		return err_set(err, ERR_NOT_FOUND, "there is no such download");
 	(void)err_set(&cancelled, FAULT_CANCELLED, "the download was cancelled");
-	download->drop = true;
-	download_end(download, DOWNLOAD_CANCELLED, &cancelled);
+	for (; download && left > 0; left--) {
+		download->drop = true;
+		download_end(download, DOWNLOAD_CANCELLED, &cancelled);
+		download = find(downloads->list, resource);
+	}
 	return 0;
 }
 

@@ -3,12 +3,13 @@
 #define LOADER_DOWNLOAD_H
 
 /*
- * Downloads: big parts on their way into the cache. So many at once, the others in the order in
- * which they came; each is one for all who want it. An attempt that fails is repeated (backoff.h)
- * until somebody cancels; who waits hears of it after the third attempt in a row that got nowhere,
- * or when the pause is a long one, and may come back, which begins the next attempt early: not
- * before the server's time, and not too often. What is not there, what does not pass and what has
- * no room ends it, until somebody asks again. import_dir is looked at first, and needs a signature.
+ * Downloads: big parts and payloads on their way into the cache. So many at once, the others in the
+ * order in which they came; each is one for all who want it. An attempt that fails is repeated
+ * (backoff.h) until somebody cancels; who waits hears of it after the third attempt in a row that
+ * got nowhere, or when the pause is a long one, and may come back, which begins the next attempt
+ * early: not before the server's time, and not too often. What is not there, what does not pass and
+ * what has no room ends it, until somebody asks again. import_dir is looked at first, and needs a
+ * signature.
  */
 
 #include "loader/blob.h"
@@ -41,7 +42,17 @@ struct download_wait;
 int downloads_want(struct downloads *downloads, const struct resource *resource, struct slice small,
 		   loader_done_fn done, void *arg, struct download_wait **ret_wait, struct err *err)
 	MUST_CHECK;
+/*
+ * Has a payload in the cache that has the manifest's size and digest. It is known by the digest, at
+ * the CDN, in import_dir and in the cache, and told of under the artifact's name. Codes as above;
+ * what does not pass is ERR_DAMAGED.
+ */
+int downloads_payload(struct downloads *downloads, const struct manifest *manifest,
+		      loader_done_fn done, void *arg, struct download_wait **ret_wait,
+		      struct err *err) MUST_CHECK;
 void downloads_leave(struct download_wait *wait); /* NULL is allowed */
+/* Bytes of what somebody waits for that are there, and of how many; 0: not known yet. */
+void downloads_seen(const struct download_wait *wait, uint64_t *ret_done, uint64_t *ret_total);
 /* As fetch_whole(): asks the CDN for the signature, once. */
 struct downloads_sig {
 	const struct downloads *downloads;

@@ -5,7 +5,8 @@
 /*
  * What the download*.c share. download.c has the list, the order, who waits and what is told;
  * download_run.c does one of them, attempt after attempt, with the steps of download_job.c;
- * download_judge.c decides what an answer is worth.
+ * download_judge.c decides what an answer is worth. What a big part has that a payload has not, and
+ * the other way round, is a struct download_kind.
  *
  * A download has at most one job and one transfer. A step of its job touches the download's own
  * memory, what it holds of the cache, and the configuration; the loop reads none of that until the
@@ -15,8 +16,31 @@
 #include "base/loop.h"
 #include "fetch/backoff.h"
 #include "loader/download.h"
+#include "loader/payload_check.h"
 #include "loader/rate.h"
 #include "loader/task.h"
+
+struct download;
+
+/*
+ * What a download is of. The functions are parts of steps: for the pool. At a check something is
+ * read in turns and judged behind its end; download_uncheck() forgets it.
+ */
+struct download_kind {
+	enum resource_part part; /* at the CDN, in import_dir and in the cache */
+	bool has_sig;		 /* a signature lies beside it, and is looked at first */
+	bool by_digest;		 /* size and digest are known: no validator is needed */
+	/* What must be known before a server is asked. */
+	int (*prepare)(struct download *download, struct err *err);
+	/* May what import_dir has be looked at? */
+	int (*admit)(struct download *download, struct err *err);
+	int (*check)(struct download *download, int fd, uint64_t size, struct err *err);
+	int (*read)(struct download *download, struct err *err); /* sets check_ended */
+	int (*judge)(struct download *download, struct err *err);
+	/* The check was good, of the part: it gets its name. */
+	int (*take)(struct download *download, struct err *err);
+};
+extern const struct download_kind download_big, download_payload;
 
 struct download_wait {
 	struct download *download;
@@ -38,11 +62,16 @@ struct download {
 	struct downloads *owner; /* NULL: gone, and this waits for its job only */
 	struct download *next, **before;
 	struct download_wait *waits;
-	struct resource resource; /* of the texts below */
+	const struct download_kind *kind;
+	struct resource resource; /* as it is told of; of the texts below */
 	char folder[RESOURCE_FOLDER_MAX + 1];
 	char name[RESOURCE_NAME_MAX + 1];
+	struct resource file; /* as its file is called: as resource, but for a payload by its .. */
+	char digest[MANIFEST_DIGEST_HEX]; /* .. digest */
 	struct buf small;
-	uint8_t release[V1_DIGEST]; /* of small */
+	uint8_t release[V1_DIGEST]; /* digest of small, or of the payload */
+	uint64_t size;		    /* of a payload */
+	uint64_t serial;	    /* .. and of its release */
 
 	/* What is told. */
 	enum download_state state;
@@ -86,6 +115,9 @@ struct download {
 	uint64_t import_size;
 	struct blob_facts facts;
 	struct blob_check *check;
+	struct v1_facts passed; /* what that said, and whether by a signature */
+	bool passed_signed;
+	struct payload_check *sum;
 	bool check_ended;
 
 	/* The transfer. */
@@ -99,6 +131,7 @@ struct download {
 };
 
 struct downloads_ended {
+	const struct download_kind *kind;
 	char folder[RESOURCE_FOLDER_MAX + 1];
 	char name[RESOURCE_NAME_MAX + 1];
 	enum download_state state;
@@ -156,8 +189,10 @@ int download_read(void *arg, struct err *err);	 /* goes on */
 int download_take(void *arg, struct err *err);
 int download_sync(void *arg, struct err *err);
 int download_drop(void *arg, struct err *err);
-/* Bytes that a big part may have. */
+/* Bytes that it may have. */
 uint64_t download_max(const struct download *download);
+/* There was a check. */
+bool download_uncheck(struct download *download);
 
 /* --- download_run.c --- */
 
@@ -189,6 +224,7 @@ struct download_asked {
 	uint64_t have;		       /* > 0: only the rest was asked for */
 	uint64_t max;		       /* bytes of all of it */
 	bool is_signed; /* the signature will tell whether all of it is of one release */
+	uint64_t total; /* > 0: bytes that it has; and its digest will tell the same */
 };
 
 /* Can what is called so be known again? */

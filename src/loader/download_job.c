@@ -4,7 +4,6 @@
 
 #include <fcntl.h>
 
-#include "artifact/v1_sig.h"
 #include "base/file.h"
 #include "loader/fault.h"
 
@@ -14,6 +13,8 @@ uint64_t download_max(const struct download *download)
 {
 	uint64_t max = download->config->resource_max;
 
+	if (download->size > 0)
+		return download->size;
 	if (max == 0 || max > V1_PLAIN_MAX)
 		max = V1_PLAIN_MAX;
 	return v1_blob_size(max);
@@ -31,7 +32,7 @@ static int find_import(struct download *download, struct err *err)
 {
 	CLEANUP(fd_close_cleanup) int root = -1;
 	char file[RESOURCE_FILE_MAX + 1];
-	int r = resource_file(download->resource.name, RESOURCE_BIG, file, err);
+	int r = resource_file(download->file.name, download->kind->part, file, err);
 
 	if (r == 0)
 		r = file_open_dir(AT_FDCWD, download->config->import_dir, false, 0, &root, err);
@@ -45,13 +46,24 @@ static int find_import(struct download *download, struct err *err)
 	return r == ERR_NOT_FOUND ? 0 : r;
 }
 
+static int find_part(struct download *download, struct err *err)
+{
+	const struct cache_of of = {
+		.resource = download->resource,
+		.part = download->kind->part,
+		.release = download->release,
+	};
+
+	if (download->part)
+		return 0;
+	return cache_part_open(download->cache, &of, &download->part, &download->want,
+			       &download->have, err);
+}
+
 static int open_part(struct download *download, struct err *err)
 {
-	int r = 0;
+	int r = find_part(download, err);
 
-	if (!download->part)
-		r = cache_part_open(download->cache, &download->resource, download->release,
-				    &download->part, &download->want, &download->have, err);
 	if (r == 0 && download->fresh)
 		r = cache_part_reset(download->part, err);
 	if (r < 0)
@@ -70,10 +82,8 @@ static int open_part(struct download *download, struct err *err)
 int download_prepare(void *arg, struct err *err)
 {
 	struct download *download = arg;
-	int r = cache_seen(download->cache, &download->resource, &download->seen, err);
+	int r = download->kind->prepare(download, err);
 
-	if (r == 0 && download->config->anchors.len == 0)
-		r = blob_unsigned(download->config, &download->seen, err);
 	if (r == 0)
 		r = open_part(download, err);
 	if (download->import_tried)
@@ -109,99 +119,28 @@ int download_copy(void *arg, struct err *err)
 	return r;
 }
 
-/*
- * A new small part with the big part of the release before, which a CDN may still have: length and
- * padding would fit, and only the pin of the release before knows that its big part is not this
- * one. That big part, or -1 where this cannot be.
- */
-static int open_before(const struct download *download, uint64_t big_size)
+bool download_uncheck(struct download *download)
 {
-	CLEANUP(fd_close_cleanup) int before = -1;
-	const struct cache_seen *seen = &download->seen;
-	struct err ignored;
-	uint64_t size;
-	int fd;
+	bool was = download->check || download->sum;
 
-	if (!seen->known || slice_equal(slice_of(seen->pin.small, V1_DIGEST),
-					slice_of(download->release, V1_DIGEST)))
-		return -1;
-	if (cache_big(download->cache, &download->resource, &before, &size, &ignored) < 0 ||
-	    size != big_size)
-		return -1;
-	fd = before;
-	before = -1;
-	return fd;
-}
-
-static int begin_check(struct download *download, int big, uint64_t size, struct err *err)
-{
-	int r;
-
-	download->facts = (struct blob_facts){
-		.config = download->config,
-		.key = download->key,
-		.resource = &download->resource,
-		.small = buf_slice(&download->small),
-		.big = big,
-		.sig = buf_slice(&download->sig),
-		.seen = download->seen,
-	};
-	download->check_ended = false;
-	r = blob_check_new(&download->facts, &download->check, err);
-	if (r == 0)
-		blob_check_unlike(download->check, open_before(download, size));
-	return r;
+	blob_check_free(TAKE(download->check));
+	payload_check_free(TAKE(download->sum));
+	return was;
 }
 
 int download_check(void *arg, struct err *err)
 {
 	struct download *download = arg;
 
-	return begin_check(download, cache_part_fd(download->part), download->want.total, err);
+	return download->kind->check(download, cache_part_fd(download->part), download->want.total,
+				     err);
 }
 
 int download_read(void *arg, struct err *err)
 {
 	struct download *download = arg;
 
-	return blob_check_step(download->check, BLOB_STEP, &download->check_ended, err);
-}
-
-/* An empty one is there, and bad. */
-static int check_sig(const struct download *download, struct err *err)
-{
-	struct slice sig = buf_slice(&download->sig);
-	int r;
-
-	if (sig.len == 0)
-		return err_set(err, FAULT_SIGNATURE, "the signature is empty");
-	r = v1_sig_verify_signer(sig, download->config->anchors, blob_time(), err);
-	if (r == ERR_DAMAGED || r == ERR_FORBIDDEN)
-		return err->code = FAULT_SIGNATURE;
-	return r;
-}
-
-int download_sig(void *arg, struct err *err)
-{
-	return check_sig(arg, err);
-}
-
-static int read_import_sig(struct download *download, struct err *err)
-{
-	char file[RESOURCE_FILE_MAX + 1];
-	int r = resource_file(download->resource.name, RESOURCE_SIG, file, err);
-
-	if (r == 0 && download->config->anchors.len == 0)
-		r = err_set(err, ERR_NOT_FOUND, "nobody asks for a signature");
-	if (r == 0)
-		r = file_read(download->import_dir, file, &download->sig, err);
-	if (r == 0)
-		return check_sig(download, err);
-	if (r != ERR_NOT_FOUND)
-		return r;
-	if (!download->config->unsigned_import)
-		return err_set(err, FAULT_SIGNATURE, "it has no signature that could be checked");
-	return 0;
+	return download->kind->read(download, err);
 }
 
 /* What came over the network is not touched before this one has passed. */
@@ -212,8 +151,10 @@ int download_import(void *arg, struct err *err)
 
 	if (download->import_size > download_max(download))
 		return err_set(err, ERR_TOO_LARGE, "it is too large");
-	r = read_import_sig(download, err);
-	return r < 0 ? r : begin_check(download, download->import, download->import_size, err);
+	r = download->kind->admit(download, err);
+	if (r < 0)
+		return r;
+	return download->kind->check(download, download->import, download->import_size, err);
 }
 
 /* It is copied, and checked once more there: the medium may be changed meanwhile. */
@@ -221,13 +162,11 @@ int download_adopt(void *arg, struct err *err)
 {
 	struct download *download = arg;
 	struct cache_want want = {.total = download->import_size};
-	struct v1_facts facts;
-	bool is_signed;
-	int r = blob_check_end(download->check, &facts, &is_signed, err);
+	int r = download->kind->judge(download, err);
 
 	if (r < 0)
 		return r;
-	blob_check_free(TAKE(download->check));
+	(void)download_uncheck(download);
 	download->adopted = true;
 	memcpy(want.small, download->release, V1_DIGEST);
 	r = cache_part_reset(download->part, err);
@@ -237,27 +176,12 @@ int download_adopt(void *arg, struct err *err)
 	return r;
 }
 
-/*
- * The pin first: if this is cut in between, what lies there as the big part does not fit it, and
- * the part is taken after another look.
- */
 int download_take(void *arg, struct err *err)
 {
 	struct download *download = arg;
-	struct cache_seen seen = {.known = true};
-	struct v1_facts facts;
-	bool is_signed = false;
-	int r = blob_check_end(download->check, &facts, &is_signed, err);
+	int r = download->kind->judge(download, err);
 
-	if (r == 0)
-		r = v1_pin_make(buf_slice(&download->small), &facts.seen, &seen.pin, err);
-	seen.signed_once = is_signed;
-	if (r == 0)
-		r = cache_pin(download->cache, &download->resource, &seen, err);
-	if (r == 0)
-		r = cache_part_take(download->part,
-				    is_signed ? buf_slice(&download->sig) : slice_of(NULL, 0), err);
-	return r;
+	return r < 0 ? r : download->kind->take(download, err);
 }
 
 int download_sync(void *arg, struct err *err)
@@ -271,11 +195,8 @@ int download_sync(void *arg, struct err *err)
 int download_drop(void *arg, struct err *err)
 {
 	struct download *download = arg;
-	int r = 0;
+	int r = find_part(download, err);
 
-	if (!download->part)
-		r = cache_part_open(download->cache, &download->resource, download->release,
-				    &download->part, &download->want, &download->have, err);
 	if (r == 0)
 		cache_part_drop(download->part);
 	return r;

@@ -35,12 +35,15 @@ bool download_validator(const struct cache_want *want)
 
 /*
  * A server may pass over If-Range: what it sends belongs to what is there only if it says so. With
- * a signature it is enough that it does not say otherwise, since that finds out.
+ * a signature it is enough that it does not say otherwise, since that finds out. What is called by
+ * its digest is the same everywhere, whatever each server calls it.
  */
 static bool is_same(const struct download_asked *asked, const struct cache_want *comes)
 {
 	const struct cache_want *want = asked->want;
 
+	if (asked->total > 0)
+		return comes->total == want->total;
 	if (comes->total != want->total || differ(comes->etag, want->etag) ||
 	    differ(comes->modified, want->modified))
 		return false;
@@ -100,6 +103,8 @@ enum download_verdict download_judge(const struct download_asked *asked,
 		verdict = judge_whole(asked, head);
 	else
 		verdict = judge_status(head->status, asked->have);
+	if (verdict == DOWNLOAD_TAKE && asked->total > 0 && comes.total != asked->total)
+		verdict = DOWNLOAD_LIE;
 	if (verdict == DOWNLOAD_TAKE && comes.total > asked->max)
 		verdict = DOWNLOAD_TOO_LARGE;
 	/* What is there is kept under what it was called first. */

@@ -252,9 +252,8 @@ static void check_failed(struct download *download, const struct err *err)
 static void job_failed(struct download *download, const struct err *why)
 {
 	struct err err = *why;
-	bool checking = download->check != NULL;
+	bool checking = download_uncheck(download);
 
-	blob_check_free(TAKE(download->check));
 	if (download->importing && err.code != ERR_INTERNAL)
 		import_failed(download, &err);
 	else if (checking && (err.code == ERR_DAMAGED || err.code == FAULT_SIGNATURE))
@@ -368,6 +367,7 @@ static int on_head(void *arg, const struct fetch_head *head, struct err *err)
 		.have = download->have,
 		.max = download_max(download),
 		.is_signed = download->sig.len > 0,
+		.total = download->size,
 	};
 	struct cache_want want;
 
@@ -429,19 +429,27 @@ static int start_big(struct download *download, struct err *err)
 	const struct cache_want *want = &download->want;
 	const char *validator = want->etag[0] ? want->etag : want->modified;
 	struct cdn_request cdn;
-	int r = session_cdn(downloads->session, &download->resource, RESOURCE_BIG, FETCH_GET, NULL,
-			    &cdn, err);
+	bool conditional = download->have > 0 && validator[0] && !download->kind->by_digest;
+	int r = session_cdn(downloads->session, &download->file, download->kind->part, FETCH_GET,
+			    NULL, &cdn, err);
 
 	if (r < 0)
 		return r;
 	cdn.request.from = download->have;
-	cdn.request.if_range = download->have > 0 && validator[0] ? validator : NULL;
+	cdn.request.if_range = conditional ? validator : NULL;
 	cdn.request.max = BODY_MAX;
 	cdn.request.redirects = redirects(download->config);
 	cdn.request.paced = true;
 	r = fetch_start(downloads->fetch, &cdn.request, &OPS, download, &download->transfer, err);
 	cdn_request_fini(&cdn);
 	return r;
+}
+
+/* Nothing would tell its rest from another's. */
+static bool is_nameless(const struct download *download)
+{
+	return download->have > 0 && download->sig.len == 0 && !download->kind->by_digest &&
+	       !download_validator(&download->want);
 }
 
 static void fetch_big(struct download *download)
@@ -452,9 +460,8 @@ static void fetch_big(struct download *download)
 		check(download);
 		return;
 	}
-	if (download->have > 0 && download->sig.len == 0 && !download_validator(&download->want)) {
-		/* Nothing would tell its rest from another's. That it was there once still counts.
-		 */
+	if (is_nameless(download)) {
+		/* That it was there once still counts. */
 		download->fresh = true;
 		begin_again(download);
 		return;
@@ -531,7 +538,7 @@ static void fetch_sig(struct download *download)
 	const struct downloads_sig sig = {download->owner, &download->resource, 0};
 	struct err err;
 
-	if (download->config->anchors.len == 0 || download->sig_known)
+	if (!download->kind->has_sig || download->config->anchors.len == 0 || download->sig_known)
 		fetch_big(download);
 	else if (downloads_sig(&sig, on_sig, download, &download->transfer, &err) < 0)
 		pause_for(download, &err);
@@ -552,7 +559,7 @@ static void copy_on(struct download *download)
 
 static void adopted(struct download *download)
 {
-	if (download->sig.len == 0)
+	if (download->kind->has_sig && download->sig.len == 0)
 		download_note(
 			download, LOADER_WARNING,
 			"taken from import_dir without a signature, as legacy { "

@@ -3,9 +3,9 @@
 #define LOADER_IMAGES_H
 
 /*
- * Images: those that the configuration names, what their tags name in the engine now, and what they
- * named before a load, so that it can be put back. One thing at a time; callbacks come once, never
- * inside the call.
+ * Images: those that the configuration names and, of an artifact, those that its manifest does;
+ * what their tags name in the engine now, and what they named before a load, so that it can be put
+ * back. One thing at a time; callbacks come once, never inside the call.
  */
 
 #include "docker/docker.h"
@@ -18,6 +18,17 @@ int images_new(const struct loader_config *config, struct docker *docker,
 void images_free(struct images *images); /* nothing is called any more once @docker is freed */
 MEM_DEFINE_CLEANUP(images)
 
+/*
+ * From now on, until images_forget(): @manifest's, too; it is borrowed so long. Both lists hold: an
+ * image that both name must be of one id, and a load may bring what the manifest names and nothing
+ * else. FAULT_DIGEST: the lists contradict each other, or the manifest names none; ERR_INVALID: a
+ * name or an id that is none.
+ */
+int images_demand(struct images *images, const struct manifest *manifest, struct err *err)
+	MUST_CHECK;
+void images_forget(struct images *images);
+size_t images_count(const struct images *images);
+
 /* Asks for each of them; ERR_INTERNAL when there are none. done()'s error is the engine's. */
 int images_look(struct images *images, loader_done_fn done, void *arg, struct err *err) MUST_CHECK;
 
@@ -27,11 +38,10 @@ int images_fit(const struct images *images, struct err *err) MUST_CHECK;
 /* What the last look has seen is what the tags named before, and nothing was heard of a load. */
 void images_keep(struct images *images);
 
-/* That a load has brought @ref. Those that are not configured are remembered, IMAGES_OTHERS of
- * them. */
+/* That a load has brought @ref. Those that are not named are remembered, IMAGES_OTHERS of them. */
 #define IMAGES_OTHERS 64u
 void images_heard(struct images *images, const char *ref);
-/* 0 when nothing was heard of but what is configured. FAULT_DIGEST. */
+/* 0 when nothing was heard of but what may come. FAULT_DIGEST. */
 int images_only(const struct images *images, struct err *err) MUST_CHECK;
 
 /*

@@ -18,8 +18,7 @@ static int make_parts(struct loader *loader, struct err *err)
 		r = downloads_new(loader->jobs, loader->fetch, loader->session, loader->cache,
 				  config, &loader->downloads, err);
 	if (r == 0)
-		r = unlock_new(loader->jobs, loader->fetch, loader->session, config,
-			       &loader->unlock, err);
+		r = unlock_new(loader, &loader->unlock, err);
 	return r;
 }
 
@@ -82,6 +81,17 @@ int loader_unlock(struct loader *loader, struct slice email, struct slice passwo
 {
 	struct unlock_call *call;
 	int r = unlock_begin(loader->unlock, email, password, done, arg, &call, err);
+
+	if (r == 0)
+		*ret_unlock = (struct loader_unlock *)call;
+	return r;
+}
+
+int loader_images(struct loader *loader, const struct resource *resource, loader_unlock_fn done,
+		  void *arg, struct loader_unlock **ret_unlock, struct err *err)
+{
+	struct unlock_call *call;
+	int r = unlock_images(loader->unlock, resource, done, arg, &call, err);
 
 	if (r == 0)
 		*ret_unlock = (struct loader_unlock *)call;

@@ -16,12 +16,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "artifact/manifest.h"
 #include "artifact/resource.h"
 #include "artifact/v1_key.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "fetch/fetch.h"
 #include "jobs/jobs.h"
+#include "wrap/duplicate.h"
 
 #define LOADER_PIECE   (256u * 1024u)
 #define LOADER_REF_MAX 512u /* with a NUL */
@@ -42,6 +44,43 @@ struct loader_cdn {
 };
 
 enum loader_note { LOADER_INFO, LOADER_NOTICE, LOADER_WARNING };
+
+/*
+ * This device's half of version 2: the service that has the storage key (docs/API.yaml). Called on
+ * the pool, by several of its threads at once; texts of errors are for the log. Without it, version
+ * 2 is ERR_TPM_REQUIRED.
+ */
+struct loader_device {
+	/*
+	 * Appends the storage key's public area. *ret_is_tpm: it is a TPM's. What is remembered of
+	 * it does, unless @anew, or something that was sealed to it did not open. Errors are those
+	 * of the service: ERR_TPM_REQUIRED, ERR_TPM_BUSY, ..
+	 */
+	int (*storage_key)(void *arg, bool anew, struct buf *ret_public, bool *ret_is_tpm,
+			   struct err *err);
+	/*
+	 * Appends what an origin is told of this device (docs/LOADER.md, "Devices"): a JSON object,
+	 * storage key, endorsement key, certificate. It may take the chip long. Errors as above.
+	 */
+	int (*describe)(void *arg, struct buf *ret_json, struct err *err);
+	/* Answers the challenge that it got for this (credential_make()'s file). */
+	int (*activate)(void *arg, struct slice credential, struct secret **ret_secret,
+			struct err *err);
+	int (*unwrap)(void *arg, const struct duplicate *wrapped, struct secret **ret_key,
+		      struct err *err);
+	void *arg;
+};
+
+/* What F2 takes of a name whose format no path says. */
+enum loader_form {
+	LOADER_V1, /* version 1, but of names that were seen with min_format 2 */
+	/*
+	 * The API is asked for a manifest first; where there is none, or one that leaves version 1
+	 * alone and that this device cannot use, version 1.
+	 */
+	LOADER_NEWEST,
+	LOADER_V2, /* version 2 alone */
+};
 
 /* Borrowed for the loader's life, and until jobs_free() behind it: steps on the pool read it. */
 struct loader_config {
@@ -73,8 +112,14 @@ struct loader_config {
 	uint64_t resource_max;
 	unsigned downloads;
 	bool dev;
-	const char *images_path;   /* of the archive; NULL: none */
-	const char *docker_socket; /* NULL: no unlock */
+	const char *images_path; /* of the archive; NULL: none */
+	/* The archive of images as an artifact of version 2, in the place of images_path. */
+	struct resource images_artifact; /* folder empty: none */
+	enum loader_form load_form;
+	/* DER certificates of who signs manifests; empty: version 2 is ERR_NOT_SUPPORTED. */
+	struct slice manifest_anchors;
+	const struct loader_device *device; /* NULL: none */
+	const char *docker_socket;	    /* NULL: no unlock */
 	const struct loader_image *images;
 	size_t image_count;
 	/* What is worth a line in the log; only the program logs. Texts without secrets. */
@@ -126,13 +171,35 @@ typedef void (*loader_piece_fn)(void *arg, struct slice bytes, const struct err 
 void loader_load_read(struct loader_load *load, loader_piece_fn piece, void *arg);
 void loader_load_leave(struct loader_load *load); /* NULL is allowed */
 
+/* --- version 2 --- */
+
+/*
+ * Makes the newest release of an artifact be in the cache, whole and checked, with its device key:
+ * manifest (API, or the cache when the API does not answer), floor, protection, payload, digest,
+ * key. Then it is read with loader_load_read() and left with loader_load_leave(), as a resource.
+ * loader_load() ends up here too where the form of a name is 2 (enum loader_form).
+ *
+ * Of an archive of images ready() comes as soon as its manifest has passed, and then
+ * loader_load_manifest() is all that may be asked: loader_images() takes the rest. loader_load() of
+ * one is ERR_INVALID.
+ *
+ * FAULT_SIGNATURE, FAULT_ROLLED_BACK, FAULT_EXPIRED; ERR_TPM_REQUIRED; ERR_NOT_FOUND: no such
+ * artifact; FAULT_NO_KEY: no key of it for this device; ERR_DAMAGED.
+ */
+int loader_artifact(struct loader *loader, const struct resource *resource, loader_done_fn ready,
+		    void *arg, struct loader_load **ret_load, struct err *err) MUST_CHECK;
+/* After ready(); NULL when it is of version 1. Borrowed until the leave. */
+const struct manifest *loader_load_manifest(const struct loader_load *load);
+/* Plaintext goes on at @from; after ready(), before the first read. ERR_INVALID: behind its end. */
+int loader_load_seek(struct loader_load *load, uint64_t from, struct err *err) MUST_CHECK;
+
 /* --- F3 --- */
 
 /*
  * Seals under the fleet's key while it comes, into the cache; then the big part goes to the CDN and
  * at last the small part to the API, a few times where that fails. A new name is thus met as a
  * whole or not at all; one that exists cannot be loaded in between, nor when that failed for good,
- * which the err says.
+ * which the err says. ERR_FORBIDDEN: the name was seen with min_format 2.
  */
 struct loader_upload;
 int loader_upload_new(struct loader *loader, struct slice name, struct loader_upload **ret_upload,
@@ -169,6 +236,13 @@ int loader_unlock(struct loader *loader, struct slice email, struct slice passwo
 		  loader_unlock_fn done, void *arg, struct loader_unlock **ret_unlock,
 		  struct err *err) MUST_CHECK;
 void loader_unlock_leave(struct loader_unlock *unlock); /* the work goes on; NULL is allowed */
+
+/*
+ * An archive of images, as loader_unlock(), for who is logged in already. It becomes the unlock
+ * that F5 tells of. FAULT_BUSY while another one is at work; ERR_INVALID: it is no archive.
+ */
+int loader_images(struct loader *loader, const struct resource *resource, loader_unlock_fn done,
+		  void *arg, struct loader_unlock **ret_unlock, struct err *err) MUST_CHECK;
 
 struct unlock_status {
 	enum unlock_state state;

@@ -18,80 +18,17 @@ struct call {
 	uint64_t number; /* of the token it was asked with */
 	bool again;	 /* it is the second time */
 	bool waiting;	 /* for the exchange */
+	uint64_t proof;	 /* the number of what it was asked with */
+	bool proved;	 /* the API has forgotten this device once, it is the second time */
+	enum { PROOF_NONE, PROOF_AWAITED, PROOF_ENDED } proving;
 	char folder[RESOURCE_FOLDER_MAX + 1];
 	char file[RESOURCE_FILE_MAX + 1];
-	struct buf content; /* to be put */
+	char manifest[MANIFEST_DIGEST_HEX];
+	struct buf content;	 /* to be put */
+	struct loop_timer timer; /* session_hurry() */
 };
 
-/* --- who --- */
-
-int who_new(struct slice email, struct slice password, struct who **ret_who, struct err *err)
-{
-	CLEANUP(who_cleanup) struct who *who = calloc(1, sizeof(*who));
-	int r;
-
-	if (!who)
-		return err_set(err, ERR_INTERNAL, "memory is short");
-	who->holds = 1;
-	r = secret_copy(email, &who->email, err);
-	if (r == 0)
-		r = secret_copy(password, &who->password, err);
-	if (r == 0)
-		*ret_who = TAKE(who);
-	return r;
-}
-
-struct who *who_hold(struct who *who)
-{
-	who->holds++;
-	return who;
-}
-
-void who_free(struct who *who)
-{
-	if (!who || --who->holds > 0)
-		return;
-	secret_free(who->email);
-	secret_free(who->password);
-	secret_free(who->token);
-	secret_free(who->key);
-	cdn_fini(&who->cdn);
-	wipe(who, sizeof(*who));
-	free(who);
-}
-
 /* --- the session --- */
-
-/* Salts that the formula lacks are told now, and not at somebody's login. */
-static int check_salts(const struct loader_config *config, struct err *err)
-{
-	CLEANUP(secret_cleanup) struct secret *key = NULL;
-	const struct v1_user anybody = {
-		.email = slice_str("-"),
-		.password = slice_str("-"),
-		.fingerprint = config->fingerprint.len > 0 ? config->fingerprint : slice_str("-"),
-	};
-
-	return v1_key_user(config->formula, &config->salts, &anybody, &key, err);
-}
-
-static int check_urls(const struct loader_config *config, struct err *err)
-{
-	const struct {
-		const char *url;
-		const char *what;
-	} urls[] = {
-		{config->api_url, "api_url"},
-		{config->cdn_url, "cdn_url"},
-		{config->s3_endpoint, "s3 endpoint"},
-	};
-	int r = 0;
-
-	for (size_t i = 0; r == 0 && i < ARRAY_LEN(urls); i++)
-		if (urls[i].url && fetch_check_url(urls[i].url, config->dev, err) < 0)
-			r = err_wrap(err, "%s", urls[i].what);
-	return r;
-}
 
 int session_new(struct jobs *jobs, struct fetch *fetch, const struct loader_config *config,
 		struct session **ret_session, struct err *err)
@@ -103,9 +40,7 @@ int session_new(struct jobs *jobs, struct fetch *fetch, const struct loader_conf
 		return err_set(err, ERR_INTERNAL, "memory is short");
 	session->jobs = jobs;
 	session->config = config;
-	r = check_urls(config, err);
-	if (r == 0)
-		r = check_salts(config, err);
+	r = session_check(config, err);
 	if (r == 0)
 		r = upstream_new(jobs_loop(jobs), fetch, config->api_url, &session->upstream, err);
 	if (r == 0)
@@ -122,19 +57,6 @@ void session_note(const struct session *session, enum loader_note level, const c
 bool session_active(const struct session *session)
 {
 	return session->who != NULL;
-}
-
-int session_token_set(struct session *session, struct who *who, struct slice token, struct err *err)
-{
-	struct secret *copy;
-	int r = secret_copy(token, &copy, err);
-
-	if (r < 0)
-		return r;
-	secret_free(who->token);
-	who->token = copy;
-	who->number = ++session->numbers;
-	return 0;
 }
 
 /* --- a call's life --- */
@@ -171,6 +93,7 @@ static void call_unlink(struct call *call)
 		call->base.session->calls = (struct session_call *)call->next;
 	if (call->next)
 		call->next->prev = call->prev;
+	loop_timer_clear(&call->timer);
 }
 
 static void call_end(struct call *call, struct slice bytes, const struct err *err)
@@ -230,12 +153,52 @@ static int send_fragment(struct call *call, struct err *err)
 				 &call->upstream, err);
 }
 
+static struct resource resource_of(const struct call *call)
+{
+	return (struct resource){slice_str(call->folder), slice_str(call->file)};
+}
+
+static int send_manifest(struct call *call, struct err *err)
+{
+	const struct resource resource = resource_of(call);
+
+	return upstream_manifest(call->base.session->upstream, call->who->token, &resource,
+				 answered, call, &call->upstream, err);
+}
+
+static int send_challenge(struct call *call, struct err *err)
+{
+	return upstream_device(call->base.session->upstream, call->who->token,
+			       buf_slice(&call->content), answered, call, &call->upstream, err);
+}
+
+static int send_key(struct call *call, struct err *err)
+{
+	const struct upstream_key_wish wish = {
+		.token = call->who->token,
+		.device = call->who->device,
+		.resource = resource_of(call),
+		.manifest = call->manifest,
+	};
+	int r;
+
+	if (wish.device) {
+		call->proof = call->who->proof;
+		return upstream_key(call->base.session->upstream, &wish, answered, call,
+				    &call->upstream, err);
+	}
+	r = proof_begin(call->base.session, err);
+	if (r == 0)
+		call->proving = PROOF_AWAITED;
+	return r;
+}
+
 /* NULL: nothing is to be sent, a token in force is all that was wanted. */
 static int (*const senders[])(struct call *call, struct err *err) = {
-	[SESSION_SMALL] = send_small,
-	[SESSION_PUT] = send_put,
-	[SESSION_FRAGMENT] = send_fragment,
-	[SESSION_RENEW] = NULL,
+	[SESSION_SMALL] = send_small,	    [SESSION_PUT] = send_put,
+	[SESSION_FRAGMENT] = send_fragment, [SESSION_RENEW] = NULL,
+	[SESSION_MANIFEST] = send_manifest, [SESSION_CHALLENGE] = send_challenge,
+	[SESSION_KEY] = send_key,
 };
 
 static int call_send(struct call *call, struct err *err)
@@ -342,7 +305,53 @@ void session_enforce(struct session *session, struct who *who)
 	upstream_leave(TAKE(session->exchange));
 	who_free(session->who);
 	session->who = who_hold(who);
+	session->silent_us = 0;
 	end_waiting(session, NULL);
+}
+
+/* --- the proof --- */
+
+static struct call *next_proving(const struct session *session, int state)
+{
+	struct call *call = (struct call *)session->calls;
+
+	while (call && (int)call->proving != state)
+		call = call->next;
+	return call;
+}
+
+/* Those that wait now: one that goes on may wait for another proof, when the login is another. */
+void session_proved(struct session *session, const struct err *err)
+{
+	struct call *call;
+
+	while ((call = next_proving(session, PROOF_AWAITED)))
+		call->proving = PROOF_ENDED;
+	while ((call = next_proving(session, PROOF_ENDED))) {
+		call->proving = PROOF_NONE;
+		if (err)
+			call_fail(call, err);
+		else
+			call_go_on(call);
+	}
+}
+
+/* The API has forgotten this device, or the time of its session is over: once more. */
+static void forgotten(struct call *call)
+{
+	struct who *who = call->who;
+	struct err err;
+
+	if (call->proved) {
+		(void)err_set(&err, FAULT_UPSTREAM,
+			      "the API forgets this device as soon as it has shown itself");
+		call_fail(call, &err);
+		return;
+	}
+	call->proved = true;
+	if (who->proof == call->proof)
+		secret_free(TAKE(who->device));
+	call_go_on(call);
 }
 
 /* --- answers --- */
@@ -399,15 +408,50 @@ static void give_opened(struct call *call, struct slice bytes)
 		call_end(call, secret_slice(plain), NULL);
 }
 
+bool session_is_silent(const struct session *session)
+{
+	return session->silent_us > 0 &&
+	       clock_monotonic_us() - session->silent_us < SESSION_SILENT_US;
+}
+
+static void hear_silence(const struct call *call)
+{
+	struct session *session = call->base.session;
+
+	if (!upstream_is_silent(session->upstream))
+		session->silent_us = 0;
+	else if (call->base.kind == SESSION_MANIFEST)
+		session->silent_us = clock_monotonic_us();
+}
+
+static void too_late(void *arg)
+{
+	struct call *call = arg;
+	struct err err;
+
+	call->base.session->silent_us = clock_monotonic_us();
+	upstream_leave(TAKE(call->upstream));
+	(void)err_set(&err, FAULT_UPSTREAM, "manifest: the API does not answer in time");
+	call_fail(call, &err);
+}
+
+int session_hurry(struct session_call *call, uint64_t limit_us, struct err *err)
+{
+	return loop_timer_set(&((struct call *)call)->timer, limit_us, err);
+}
+
 static void answered(void *arg, struct slice bytes, const struct err *err)
 {
 	struct call *call = arg;
 
 	call->upstream = NULL;
+	hear_silence(call);
 	if (err && err->code == FAULT_NOT_LOGGED_IN)
 		refused(call);
 	else if (err && err->code == FAULT_CREDENTIALS)
 		credentials_refused(call, err);
+	else if (err && err->code == UPSTREAM_NO_DEVICE)
+		forgotten(call);
 	else if (err)
 		call_fail(call, err);
 	else if (call->base.kind == SESSION_SMALL)
@@ -431,6 +475,7 @@ static int call_new(struct session *session, enum session_kind kind, struct call
 	call->base.kind = kind;
 	call->base.session = session;
 	call->content = (struct buf)BUF_INIT(V1_BYTES_MAX);
+	loop_timer_init(&call->timer, jobs_loop(session->jobs), too_late, call);
 	*ret_call = call;
 	return 0;
 }
@@ -504,6 +549,74 @@ int session_fragment(struct session *session, session_bytes_fn done, void *arg,
 	return call_begin(&call, ret_call, err);
 }
 
+static int name_artifact(struct call *call, const struct resource *resource, struct err *err)
+{
+	int r = resource_check_artifact(resource, err);
+
+	if (r < 0)
+		return r;
+	memcpy(call->folder, resource->folder.data, resource->folder.len);
+	memcpy(call->file, resource->name.data, resource->name.len);
+	return 0;
+}
+
+int session_manifest(struct session *session, const struct resource *resource,
+		     session_bytes_fn done, void *arg, struct session_call **ret_call,
+		     struct err *err)
+{
+	CLEANUP(call_cleanup) struct call *call = NULL;
+	int r = call_new(session, SESSION_MANIFEST, &call, err);
+
+	if (r == 0)
+		r = name_artifact(call, resource, err);
+	if (r < 0)
+		return r;
+	call->base.bytes = done;
+	call->base.arg = arg;
+	return call_begin(&call, ret_call, err);
+}
+
+struct who *session_asker(const struct session_call *call)
+{
+	return ((const struct call *)call)->who;
+}
+
+int session_challenge(struct session *session, struct slice device, session_bytes_fn done,
+		      void *arg, struct session_call **ret_call, struct err *err)
+{
+	CLEANUP(call_cleanup) struct call *call = NULL;
+	int r = call_new(session, SESSION_CHALLENGE, &call, err);
+
+	if (r < 0)
+		return r;
+	buf_put(&call->content, device);
+	if (!buf_ok(&call->content))
+		return err_set(err, ERR_INTERNAL, "memory is short");
+	call->base.bytes = done;
+	call->base.arg = arg;
+	return call_begin(&call, ret_call, err);
+}
+
+int session_device_key(struct session *session, const struct resource *resource,
+		       const uint8_t manifest[MANIFEST_DIGEST], session_bytes_fn done, void *arg,
+		       struct session_call **ret_call, struct err *err)
+{
+	CLEANUP(call_cleanup) struct call *call = NULL;
+	int r;
+
+	if (!session->config->device)
+		return err_set(err, ERR_TPM_REQUIRED, "there is no service that opens device keys");
+	r = call_new(session, SESSION_KEY, &call, err);
+	if (r == 0)
+		r = name_artifact(call, resource, err);
+	if (r < 0)
+		return r;
+	manifest_hex(manifest, call->manifest);
+	call->base.bytes = done;
+	call->base.arg = arg;
+	return call_begin(&call, ret_call, err);
+}
+
 int session_renew(struct session *session, uint64_t token, loader_done_fn done, void *arg,
 		  struct session_call **ret_call, struct err *err)
 {
@@ -552,6 +665,7 @@ void session_free(struct session *session)
 	if (!session)
 		return;
 	logins_end(session);
+	proof_end(session);
 	while (session->calls) {
 		struct call *call = (struct call *)session->calls;
 

@@ -39,6 +39,33 @@ int session_put_small(struct session *session, const struct resource *resource, 
 int session_fragment(struct session *session, session_bytes_fn done, void *arg,
 		     struct session_call **ret_call, struct err *err) MUST_CHECK;
 
+/* --- version 2 --- */
+
+/* A manifest as it came; borrowed for the call. FAULT_NOT_LOGGED_IN. */
+int session_manifest(struct session *session, const struct resource *resource,
+		     session_bytes_fn done, void *arg, struct session_call **ret_call,
+		     struct err *err) MUST_CHECK;
+/*
+ * Of a manifest's call: all of it, with an exchange of the token, may take so long; then it ends
+ * with FAULT_UPSTREAM. For who can do without.
+ */
+int session_hurry(struct session_call *call, uint64_t limit_us, struct err *err) MUST_CHECK;
+/*
+ * The API gave no answer when it was last asked for a manifest, less than SESSION_SILENT_US ago:
+ * who can do without one need not ask now. Over with its first answer, and with a login.
+ */
+#define SESSION_SILENT_US UINT64_C(30000000)
+bool session_is_silent(const struct session *session);
+
+/*
+ * This device's key of the release whose manifest has that digest: proves to the API that the
+ * storage key is ours, where it has not done so in this session or the API has forgotten it
+ * (describe(), activate() or unwrap() on the pool), once, for all who ask together.
+ */
+int session_device_key(struct session *session, const struct resource *resource,
+		       const uint8_t manifest[MANIFEST_DIGEST], session_bytes_fn done, void *arg,
+		       struct session_call **ret_call, struct err *err) MUST_CHECK;
+
 /*
  * For who has heard elsewhere (at a CDN that is the API's) that the token of this number is
  * refused: done when there is another. Where there is one already *ret_call is NULL, and done()

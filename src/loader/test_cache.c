@@ -220,13 +220,18 @@ static void test_pin_damaged(void **state)
 
 /* --- parts --- */
 
+static const struct cache_of OF_PART = {
+	.resource = {{(const uint8_t *)"models", 6}, {(const uint8_t *)"net.bin", 7}},
+	.part = RESOURCE_BIG,
+	.release = SMALL,
+};
+
 static struct cache_part *open_part(struct world *world, struct cache_want *want, uint64_t *have)
 {
 	struct cache_part *part = NULL;
 	struct err err = {0};
 
-	assert_int_equal(cache_part_open(world->cache, &OF_WORLD, SMALL, &part, want, have, &err),
-			 0);
+	assert_int_equal(cache_part_open(world->cache, &OF_PART, &part, want, have, &err), 0);
 	return part;
 }
 
@@ -398,9 +403,8 @@ static void test_in_the_way(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
 		(void)mkdirat(world->dir, "models", 0700);
 		assert_int_equal(mkdirat(world->dir, paths[i], 0700), 0);
-		assert_int_equal(
-			cache_part_open(world->cache, &OF_WORLD, SMALL, &part, &want, &have, &err),
-			ERR_UNREADABLE);
+		assert_int_equal(cache_part_open(world->cache, &OF_PART, &part, &want, &have, &err),
+				 ERR_UNREADABLE);
 		assert_non_null(strstr(err.text, paths[i]));
 		assert_int_equal(unlinkat(world->dir, paths[i], AT_REMOVEDIR), 0);
 	}
@@ -486,6 +490,7 @@ static void test_longest(void **state)
 	const struct cache_want wanted = want_of(3);
 	struct cache_want want;
 	struct resource resource;
+	struct cache_of of = OF_PART;
 	struct cache_seen seen = {.known = true, .pin.seen.size = 48};
 	uint64_t have;
 	struct err err = {0};
@@ -493,8 +498,8 @@ static void test_longest(void **state)
 	memset(folder, 'f', sizeof(folder) - 1);
 	memset(name, 'n', sizeof(name) - 1);
 	resource = (struct resource){slice_str(folder), slice_str(name)};
-	assert_int_equal(cache_part_open(world->cache, &resource, SMALL, &part, &want, &have, &err),
-			 0);
+	of.resource = resource;
+	assert_int_equal(cache_part_open(world->cache, &of, &part, &want, &have, &err), 0);
 	assert_int_equal(cache_part_expect(part, &wanted, &err), 0);
 	assert_int_equal(cache_part_write(part, slice_str("abc"), &err), 0);
 	assert_int_equal(cache_part_sync(part, &err), 0);

@@ -2,6 +2,7 @@
 /* Cdn: which address a part has, who signs for it, and who gets the API's token. */
 #include "loader/test_fake.h"
 
+#include <stdio.h>
 #include <time.h>
 
 #include "crypto/hash.h"
@@ -72,6 +73,32 @@ static void a_plain_cdn_has_paths(void **state)
 		assert_int_equal(request.request.method, FETCH_GET);
 		assert_int_equal(request.request.header_count, 0);
 		assert_null(request.request.bearer);
+		cdn_request_fini(&request);
+		session_free(TAKE(world->session));
+		secret_free(TAKE(world->loader.key));
+	}
+}
+
+/* By its digest, wherever the CDN is. */
+static void a_payload_is_known_by_its_digest(void **state)
+{
+	static const char *const buckets[] = {NULL, "bucket"};
+	struct world *world = *state;
+	const struct resource payload = {slice_str("models"), slice_str(nothing_sha256)};
+	struct cdn_request request;
+	char url[256];
+
+	for (size_t i = 0; i < ARRAY_LEN(buckets); i++) {
+		world->config.cdn_url = buckets[i] ? NULL : "https://cdn.example";
+		world->config.s3_endpoint = "https://s3.example";
+		world->config.s3_bucket = buckets[i];
+		world_session(world);
+		assert_int_equal(session_cdn(world->session, &payload, RESOURCE_PAYLOAD, FETCH_GET,
+					     NULL, &request, &world->err),
+				 0);
+		(void)snprintf(url, sizeof(url), "https://%s/models/%s.payload",
+			       buckets[i] ? "s3.example/bucket" : "cdn.example", nothing_sha256);
+		assert_string_equal(request.request.url, url);
 		cdn_request_fini(&request);
 		session_free(TAKE(world->session));
 		secret_free(TAKE(world->loader.key));
@@ -344,6 +371,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(a_plain_cdn_has_paths),
+		TEST(a_payload_is_known_by_its_digest),
 		TEST(names_stay_where_they_are_put),
 		TEST(only_the_apis_own_cdn_gets_its_token),
 		TEST(s3_has_a_bucket_or_takes_the_folder),

@@ -331,6 +331,20 @@ int world_setup(void **state)
 	return 0;
 }
 
+/* A folder of the cache. */
+static void remove_under(int at, const char *name)
+{
+	int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fdopendir(fd);
+	struct dirent *entry;
+
+	assert_non_null(dir);
+	while ((entry = readdir(dir)))
+		(void)unlinkat(fd, entry->d_name, 0);
+	(void)closedir(dir);
+	assert_int_equal(unlinkat(at, name, AT_REMOVEDIR), 0);
+}
+
 static void remove_folder(const char *path)
 {
 	DIR *dir = opendir(path);
@@ -338,7 +352,8 @@ static void remove_folder(const char *path)
 
 	assert_non_null(dir);
 	while ((entry = readdir(dir)))
-		(void)unlinkat(dirfd(dir), entry->d_name, 0);
+		if (unlinkat(dirfd(dir), entry->d_name, 0) < 0 && entry->d_name[0] != '.')
+			remove_under(dirfd(dir), entry->d_name);
 	(void)closedir(dir);
 	assert_int_equal(rmdir(path), 0);
 }
@@ -350,6 +365,7 @@ int world_teardown(void **state)
 	session_free(world->session);
 	secret_free(world->loader.key);
 	assert_true(jobs_free(world->jobs, GUARD_US));
+	cache_free(world->cache);
 	for (size_t i = 0; i < fake.count; i++)
 		assert_false(fake.requests[i].open);
 	fake_reset();
@@ -366,12 +382,16 @@ void world_session(struct world *world)
 	/* Nothing looks into it: all that takes one is wrapped. */
 	struct fetch *fetch = (struct fetch *)&fake;
 
+	if (!world->cache)
+		assert_int_equal(cache_open(world->config.cache_dir, &world->cache, &world->err),
+				 0);
 	assert_int_equal(
 		session_new(world->jobs, fetch, &world->config, &world->session, &world->err), 0);
 	world->loader = (struct loader){
 		.jobs = world->jobs,
 		.fetch = fetch,
 		.config = &world->config,
+		.cache = world->cache,
 		.session = world->session,
 	};
 	assert_int_equal(v1_key_resource(&world->config.salts, &world->loader.key, &world->err), 0);

@@ -70,6 +70,7 @@ struct world {
 	struct jobs *jobs;
 	char path[64];
 	struct loader_config config;
+	struct cache *cache;
 	struct session *session;
 	struct loader loader; /* for uploads */
 	struct err err;

@@ -15,7 +15,7 @@ static void the_table_is_whole(void **state)
 	const struct fault_info *table = fault_table(&count);
 
 	(void)state;
-	assert_int_equal(count, 17);
+	assert_int_equal(count, 26);
 	for (size_t i = 0; i < count; i++) {
 		assert_true(table[i].code < 0);
 		assert_true(table[i].status >= 401 && table[i].status <= 507);
@@ -49,10 +49,20 @@ static void what_clients_know_has_its_name(void **state)
 		{FAULT_DOCKER, "docker_failed", 502},
 		{FAULT_BUSY, "busy", 503},
 		{FAULT_CANCELLED, "cancelled", 409},
+		{FAULT_ROLLED_BACK, "rolled_back", 409},
+		{FAULT_EXPIRED, "expired", 403},
+		{FAULT_NO_KEY, "no_device_key", 404},
+		{ERR_STARTING, "starting", 503},
+		{ERR_TPM_REQUIRED, "tpm_required", 503},
+		{ERR_TPM_BUSY, "tpm_busy", 503},
+		{ERR_TPM_LOCKOUT, "tpm_lockout", 503},
+		{ERR_TPM_FAILED, "tpm_failed", 503},
+		{ERR_TPM_CHANGED, "tpm_changed", 503},
 		/* Matters of the inside. */
 		{ERR_UNREADABLE, "internal", 500},
 		{ERR_CONFLICT, "internal", 500},
-		{ERR_TPM_BUSY, "internal", 500},
+		{ERR_WRONG_TPM, "internal", 500},
+		{ERR_OWNER_AUTH_REQUIRED, "internal", 500},
 		{-4711, "internal", 500},
 		{0, "internal", 500},
 	};

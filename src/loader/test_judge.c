@@ -62,7 +62,7 @@ static void test_judge(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(HEADS); i++) {
 		const struct cache_want there = {.total = 1000, .etag = "\"a\"", .small = {9}};
-		const struct download_asked asked = {&there, HEADS[i].have, 5000, false};
+		const struct download_asked asked = {&there, HEADS[i].have, 5000, false, 0};
 		const struct fetch_head head = {
 			.status = HEADS[i].status,
 			.length_known = !HEADS[i].unknown,
@@ -112,7 +112,7 @@ static void test_rest(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(RESTS); i++) {
 		struct cache_want there = {.total = 1000}, want;
-		const struct download_asked asked = {&there, 40, 5000, RESTS[i].is_signed};
+		const struct download_asked asked = {&there, 40, 5000, RESTS[i].is_signed, 0};
 		const struct fetch_head head = {
 			.status = 206,
 			.length_known = true,
@@ -131,13 +131,49 @@ static void test_rest(void **state)
 	}
 }
 
+/* Of what is called by its digest the size is known, and a validator says nothing. */
+static void test_known(void **state)
+{
+	static const struct {
+		unsigned status;
+		uint64_t have, total;
+		const char *etag;
+		enum download_verdict verdict;
+	} cases[] = {
+		{200, 0, 1000, "", DOWNLOAD_TAKE},	 {200, 0, 999, "", DOWNLOAD_LIE},
+		{200, 0, 1001, "", DOWNLOAD_LIE},	 {200, 0, 0, "", DOWNLOAD_LIE},
+		{206, 40, 1000, "\"a\"", DOWNLOAD_TAKE}, {206, 40, 1000, "\"b\"", DOWNLOAD_TAKE},
+		{206, 40, 1000, "", DOWNLOAD_TAKE},	 {206, 40, 1001, "\"a\"", DOWNLOAD_ANEW},
+		{200, 40, 1000, "\"a\"", DOWNLOAD_ANEW}, {404, 40, 10, "", DOWNLOAD_GONE},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		const struct cache_want there = {.total = 1000, .etag = "\"a\""};
+		const struct download_asked asked = {&there, cases[i].have, 1000, false, 1000};
+		const struct fetch_head head = {
+			.status = cases[i].status,
+			.length_known = true,
+			.length = cases[i].total,
+			.first = cases[i].have,
+			.total = cases[i].total,
+			.etag = cases[i].etag,
+			.modified = "",
+			.type = "",
+		};
+		struct cache_want want;
+
+		assert_int_equal(download_judge(&asked, &head, &want), cases[i].verdict);
+	}
+}
+
 /* A date that may be of two versions is none. */
 static void test_modified(void **state)
 {
 	(void)state;
 	for (int strong = 0; strong < 2; strong++) {
 		const struct cache_want none = {.total = 0};
-		const struct download_asked asked = {&none, 0, 5000, false};
+		const struct download_asked asked = {&none, 0, 5000, false, 0};
 		const struct fetch_head head = {
 			.status = 200,
 			.length_known = true,
@@ -192,9 +228,9 @@ static void test_eta(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_judge),	 cmocka_unit_test(test_rest),
-		cmocka_unit_test(test_modified), cmocka_unit_test(test_rate),
-		cmocka_unit_test(test_eta),
+		cmocka_unit_test(test_judge), cmocka_unit_test(test_rest),
+		cmocka_unit_test(test_known), cmocka_unit_test(test_modified),
+		cmocka_unit_test(test_rate),  cmocka_unit_test(test_eta),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

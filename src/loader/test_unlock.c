@@ -139,14 +139,11 @@ static void test_bad_config(void **state)
 	(void)state;
 	fake.images[0].ref = "no tag";
 	fake.config.image_count = 1;
-	assert_int_equal(unlock_new(fake.jobs, NULL, NULL, &fake.config, &unlock, &fake.err),
-			 ERR_INVALID);
+	assert_int_equal(unlock_new(&fake.loader, &unlock, &fake.err), ERR_INVALID);
 	fake.images[0] = (struct loader_image){"r.test/a:1", "sha256:1"};
-	assert_int_equal(unlock_new(fake.jobs, NULL, NULL, &fake.config, &unlock, &fake.err),
-			 ERR_INVALID);
+	assert_int_equal(unlock_new(&fake.loader, &unlock, &fake.err), ERR_INVALID);
 	fake.config.image_count = LOADER_IMAGES + 1;
-	assert_int_equal(unlock_new(fake.jobs, NULL, NULL, &fake.config, &unlock, &fake.err),
-			 ERR_INVALID);
+	assert_int_equal(unlock_new(&fake.loader, &unlock, &fake.err), ERR_INVALID);
 	assert_null(unlock);
 }
 

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "artifact/payload.h"
 #include "artifact/v1.h"
 #include "artifact/v1_key.h"
 #include "base/file.h"
@@ -46,6 +47,13 @@ static struct {
 	int code;
 	bool set;
 } session_next;
+
+static struct {
+	loader_done_fn done;
+	void *arg;
+	int code, fd;
+	bool set;
+} artifact_next;
 
 static const char *const REFS[FAKE_IMAGES] = {"r.test/a:1", "r.test/b:1", "r.test/c:1"};
 static const char *const LOADED[FAKE_IMAGES] = {FAKE_ID("a"), FAKE_ID("b"), FAKE_ID("c")};
@@ -355,6 +363,82 @@ static void session_turn(void)
 				   err.code ? &err : NULL);
 }
 
+/* --- the artifact --- */
+
+struct artifact {
+	int unused;
+};
+static struct artifact artifact;
+
+int artifact_new(struct loader *loader, const struct artifact_wish *wish,
+		 struct artifact **ret_artifact, struct err *err)
+{
+	const struct resource *resource = wish->resource;
+	char what[64];
+	int r;
+
+	assert_ptr_equal(loader, &fake.loader);
+	assert_false(artifact_next.set);
+	assert_int_equal(wish->need, ARTIFACT_IMAGES);
+	snprintf(what, sizeof(what), " %.*s/%.*s", (int)resource->folder.len, resource->folder.data,
+		 (int)resource->name.len, resource->name.data);
+	memset(&artifact_next, 0, sizeof(artifact_next));
+	r = act("artifact", what, &artifact_next.code, err);
+	if (r < 0)
+		return r;
+	artifact_next.done = wish->done;
+	artifact_next.arg = wish->arg;
+	artifact_next.fd = open(fake.archive, O_RDONLY | O_CLOEXEC);
+	artifact_next.set = true;
+	fake.artifacts++;
+	*ret_artifact = &artifact;
+	return 0;
+}
+
+void artifact_free(struct artifact *of)
+{
+	if (!of)
+		return;
+	artifact_next.set = false;
+	close(artifact_next.fd);
+	fake.artifacts--;
+}
+
+const struct manifest *artifact_manifest(const struct artifact *of)
+{
+	(void)of;
+	return &fake.manifest;
+}
+
+int artifact_payload(const struct artifact *of)
+{
+	(void)of;
+	return artifact_next.fd;
+}
+
+const struct secret *artifact_key(const struct artifact *of)
+{
+	(void)of;
+	return fake.content_key;
+}
+
+void artifact_progress(const struct artifact *of, uint64_t *ret_done, uint64_t *ret_total)
+{
+	(void)of;
+	*ret_done = 17;
+	*ret_total = 4711;
+}
+
+static void artifact_turn(void)
+{
+	struct err err = {.code = artifact_next.code, .text = "of the artifact"};
+
+	if (!artifact_next.set)
+		return;
+	artifact_next.set = false;
+	artifact_next.done(artifact_next.arg, err.code ? &err : NULL);
+}
+
 /* --- the world --- */
 
 static void on_timer(void *arg)
@@ -363,6 +447,7 @@ static void on_timer(void *arg)
 	note_state();
 	engine_turn();
 	session_turn();
+	artifact_turn();
 	note_state();
 	step();
 }
@@ -380,7 +465,8 @@ static bool is_quiet(void)
 {
 	bool engine_rests = !engine_next.set || engine_next.waits || fake.stuck;
 
-	return engine_rests && !session_next.set && jobs_count(fake.jobs) == 0;
+	return engine_rests && !session_next.set && !artifact_next.set &&
+	       jobs_count(fake.jobs) == 0;
 }
 
 /* Looks now and then; what is due at once came in between. */
@@ -418,6 +504,7 @@ int fake_setup(void **state)
 	memset(&fake, 0, sizeof(fake));
 	memset(&engine_next, 0, sizeof(engine_next));
 	memset(&session_next, 0, sizeof(session_next));
+	memset(&artifact_next, 0, sizeof(artifact_next));
 	fake.got.max = fake.noted.max = fake.log.max = fake.states.max = ROOM;
 	fake.fragment = slice_str("a fragment of a key");
 	snprintf(fake.folder, sizeof(fake.folder), "/tmp/hd-unlock-XXXXXX");
@@ -432,6 +519,8 @@ int fake_setup(void **state)
 					     .docker_socket = "/engine",
 					     .images = fake.images,
 					     .note = on_note};
+	fake.loader =
+		(struct loader){.jobs = fake.jobs, .session = &session, .config = &fake.config};
 	return 0;
 }
 
@@ -439,6 +528,8 @@ int fake_teardown(void **state)
 {
 	(void)state;
 	unlock_free(TAKE(fake.unlock));
+	assert_int_equal(fake.artifacts, 0);
+	secret_free(fake.content_key);
 	assert_true(jobs_free(fake.jobs, MINUTE_US));
 	loop_timer_clear(&fake.timer);
 	loop_timer_clear(&fake.poll);
@@ -460,8 +551,7 @@ void fake_unlock(size_t images, bool with_ids)
 		fake.loaded[i] = LOADED[i];
 	}
 	fake.config.image_count = images;
-	assert_int_equal(unlock_new(fake.jobs, NULL, &session, &fake.config, &fake.unlock, &err),
-			 0);
+	assert_int_equal(unlock_new(&fake.loader, &fake.unlock, &err), 0);
 }
 
 void fake_write(const char *path, struct slice bytes)
@@ -471,6 +561,55 @@ void fake_write(const char *path, struct slice bytes)
 	assert_true(fd >= 0);
 	assert_int_equal(write(fd, bytes.data, bytes.len), bytes.len);
 	close(fd);
+}
+
+static void put_plain(struct buf *bytes, size_t plain)
+{
+	for (size_t i = 0; i < plain; i++)
+		buf_put_u8(bytes, (uint8_t)(i * 7 % 251));
+	assert_true(buf_ok(bytes));
+}
+
+static void name_images(size_t images)
+{
+	struct manifest *manifest = &fake.manifest;
+
+	manifest->image_count = images;
+	for (size_t i = 0; i < images; i++) {
+		snprintf(manifest->images[i].ref, MANIFEST_REF_MAX, "%s", REFS[i]);
+		snprintf(manifest->images[i].id, MANIFEST_ID_MAX, "%s", LOADED[i]);
+		fake.loaded[i] = LOADED[i];
+	}
+}
+
+void fake_artifact(size_t plain, size_t images)
+{
+	CLEANUP(payload_seal_cleanup) struct payload_seal *seal = NULL;
+	CLEANUP(buf_fini) struct buf bytes = BUF_INIT(ROOM), payload = BUF_INIT(ROOM);
+	const struct payload_release release = {{slice_str("images"), slice_str("app")}, 3};
+	struct manifest *manifest = &fake.manifest;
+	struct err err = {0};
+
+	*manifest = (struct manifest){.folder = "images",
+				      .name = "app",
+				      .type = MANIFEST_IMAGES_ARCHIVE,
+				      .serial = release.serial,
+				      .min_format = 2,
+				      .plain_size = plain,
+				      .payload_size = payload_size(plain)};
+	name_images(images);
+	put_plain(&bytes, plain);
+	secret_free(TAKE(fake.content_key));
+	assert_int_equal(
+		secret_copy(slice_str("content key: 32 bytes of a text."), &fake.content_key, &err),
+		0);
+	assert_int_equal(payload_seal_new(fake.content_key, &release, plain, &seal, &err), 0);
+	assert_int_equal(payload_seal_add(seal, buf_slice(&bytes), &payload, &err), 0);
+	assert_int_equal(payload_seal_end(seal, &payload, manifest->payload_digest, &err), 0);
+	assert_int_equal(payload.len, manifest->payload_size);
+	fake_write(fake.archive, buf_slice(&payload));
+	fake.config.images_path = NULL;
+	fake.config.images_artifact = release.resource;
 }
 
 /* Of one IV, always the same: under another key one of 256 blobs has a padding by luck. */
@@ -483,8 +622,7 @@ void fake_archive(size_t plain)
 	struct err err = {0};
 	uint64_t at;
 
-	for (size_t i = 0; i < plain; i++)
-		buf_put_u8(&bytes, (uint8_t)(i * 7 % 251));
+	put_plain(&bytes, plain);
 	assert_int_equal(v1_key_archive(fake.fragment, &key, &err), 0);
 	assert_int_equal(v1_seal_resume(key, &first, &seal, &at, &err), 0);
 	assert_int_equal(at, 0);
@@ -508,15 +646,32 @@ int fake_begin(struct unlock_call **ret_call)
 			    ret_call, &fake.err);
 }
 
-void fake_ask(void)
+int fake_begin_artifact(struct unlock_call **ret_call)
+{
+	const struct resource resource = {slice_str("images"), slice_str("app")};
+
+	return unlock_images(fake.unlock, &resource, on_told, &fake, ret_call, &fake.err);
+}
+
+static void ask_by(int (*begin)(struct unlock_call **ret_call))
 {
 	struct unlock_call *call;
 
-	assert_int_equal(fake_begin(&call), 0);
+	assert_int_equal(begin(&call), 0);
 	assert_int_equal(fake.told, 0);
 	fake_run_quiet();
 	assert_int_equal(fake.told, 1);
 	fake.told = 0;
+}
+
+void fake_ask(void)
+{
+	ask_by(fake_begin);
+}
+
+void fake_ask_artifact(void)
+{
+	ask_by(fake_begin_artifact);
 }
 
 struct unlock_status fake_status(void)

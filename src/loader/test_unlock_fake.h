@@ -3,10 +3,10 @@
 #define LOADER_TEST_UNLOCK_FAKE_H
 
 /*
- * An engine and a session in memory, in the place of docker.h and session.h at link time, and an
- * archive in a folder of its own. All they do is noted in one line, "look a;look b;login;..", and
- * every callback comes from a timer. What fails is said by a word of that line: the call that would
- * write it for the n-th time fails.
+ * An engine, a session and an artifact in memory, in the place of docker.h, session.h and
+ * artifact.h at link time, and an archive in a folder of its own. All they do is noted in one line,
+ * "look a;look b;login;..", and every callback comes from a timer. What fails is said by a word of
+ * that line: the call that would write it for the n-th time fails.
  */
 
 #include <setjmp.h>
@@ -17,7 +17,8 @@
 
 #include <cmocka.h>
 
-#include "loader/unlock.h"
+#include "loader/artifact.h"
+#include "loader/impl.h"
 
 #define FAKE_IMAGES 3u
 #define FAKE_HEARD  80u
@@ -45,8 +46,13 @@ struct fake {
 	char folder[64], archive[80], sig[88];
 	struct loader_config config;
 	struct loader_image images[FAKE_IMAGES];
+	struct loader loader;
 	struct unlock *unlock;
 	struct err err;
+	/* the artifact, which has passed; its payload is the archive's file */
+	struct manifest manifest;
+	struct secret *content_key;
+	unsigned artifacts; /* alive */
 	/* the engine: what each tag names, and what a load makes it name; NULL: nothing */
 	const char *now[FAKE_IMAGES];
 	const char *loaded[FAKE_IMAGES];
@@ -77,11 +83,16 @@ int fake_teardown(void **state);
 void fake_unlock(size_t images, bool with_ids);
 /* Writes an archive that opens with fake.fragment to @plain bytes, byte i being i * 7 % 251. */
 void fake_archive(size_t plain);
+/* The same as the payload of an artifact, whose manifest names so many images with their ids. */
+void fake_artifact(size_t plain, size_t images);
 void fake_write(const char *path, struct slice bytes);
 
 /* Asks, and runs the loop until all is quiet. */
 void fake_ask(void);
 int fake_begin(struct unlock_call **ret_call);
+/* The same by the artifact's name, without credentials. */
+void fake_ask_artifact(void);
+int fake_begin_artifact(struct unlock_call **ret_call);
 void fake_run_quiet(void);
 struct unlock_status fake_status(void);
 void fake_assert_text(const struct buf *text, const char *wanted);

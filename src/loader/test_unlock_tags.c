@@ -136,7 +136,9 @@ static void test_undo_fails(void **state)
 		fake_archive(100);
 		fake_unlock(3, false);
 		fake.now[0] = fake.now[1] = FAKE_OLD;
+		unlock_free(TAKE(fake.unlock));
 		fake.images[2].id = FAKE_OLD;
+		assert_int_equal(unlock_new(&fake.loader, &fake.unlock, &fake.err), 0);
 		fake.failures[0] = rows[i];
 		fake_ask();
 		fake_assert_error(FAULT_DIGEST);

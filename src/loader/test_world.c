@@ -22,7 +22,7 @@
 #define NOW	 1900000000
 #define PIECE	 ((size_t)8192)
 
-static struct world *the_world;
+struct world *the_world;
 
 time_t __wrap_time(time_t *at);
 time_t __wrap_time(time_t *at)
@@ -42,7 +42,8 @@ int __wrap_fstatvfs64(int fd, struct statvfs *fs)
 {
 	int r = __real_fstatvfs64(fd, fs);
 
-	if (the_world->room > 0) {
+	if (the_world->room > 0 &&
+	    (!the_world->room_until || world_has(the_world, the_world->room_until))) {
 		fs->f_frsize = 1;
 		fs->f_bavail = the_world->room;
 	}
@@ -91,6 +92,7 @@ struct fetch_transfer {
 	fetch_whole_fn whole;
 	void *arg;
 	const struct script *script;
+	const struct slice *body;
 	uint64_t from, at, end, sent;
 	bool begun;
 };
@@ -145,7 +147,7 @@ static unsigned send_head(struct fetch_transfer *transfer, struct err *err, int 
 		.type = "",
 		.retry_after = script->retry_after ? script->retry_after : 1,
 	};
-	uint64_t total = (uint64_t)((int64_t)world->body.len + script->total_off);
+	uint64_t total = (uint64_t)((int64_t)transfer->body->len + script->total_off);
 
 	transfer->at = part ? transfer->from : 0;
 	transfer->end = script->longer ? total + 100 : total;
@@ -164,7 +166,7 @@ static void step_big(struct fetch_transfer *transfer)
 {
 	static const uint8_t more[PIECE];
 	const struct script *script = transfer->script;
-	struct slice body = the_world->body;
+	struct slice body = *transfer->body;
 	unsigned status = 200;
 	size_t n = PIECE;
 	struct err err;
@@ -246,6 +248,8 @@ static struct fetch_transfer *begin_transfer(const struct fetch_request *request
 	seen->redirects = request->redirects;
 	(void)snprintf(seen->if_range, sizeof(seen->if_range), "%s",
 		       request->if_range ? request->if_range : "");
+	(void)snprintf(seen->url, sizeof(seen->url), "%s", request->url);
+	transfer->body = strstr(request->url, ".payload") ? &the_world->payload : &the_world->body;
 	transfer->from = request->from;
 	transfer->next = the_world->transfers;
 	the_world->transfers = transfer;
@@ -295,73 +299,9 @@ int fetch_whole(struct fetch *fetch, const struct fetch_request *request, fetch_
 	return 0;
 }
 
-/* --- the session --- */
-
-int session_cdn(struct session *session, const struct resource *resource, enum resource_part part,
-		enum fetch_method method, const uint8_t *sha256, struct cdn_request *ret_request,
-		struct err *err)
-{
-	(void)session;
-	(void)resource;
-	(void)part;
-	(void)err;
-	assert_int_equal(method, FETCH_GET);
-	assert_null(sha256);
-	*ret_request = (struct cdn_request){.request = {.url = "https://cdn"}};
-	return 0;
-}
-
-void cdn_request_fini(struct cdn_request *request)
-{
-	(void)request;
-}
-
-struct session_call {
-	struct loop_timer timer;
-	session_bytes_fn done;
-	void *arg;
-};
-
-static void answer_small(void *arg)
-{
-	struct session_call call = *(struct session_call *)arg;
-	struct err err;
-
-	free(arg);
-	if (the_world->small_code) {
-		(void)err_set(&err, the_world->small_code, "the API says no");
-		call.done(call.arg, slice_of(NULL, 0), &err);
-	} else {
-		call.done(call.arg, the_world->small_answer, NULL);
-	}
-}
-
-int session_small(struct session *session, const struct resource *resource, session_bytes_fn done,
-		  void *arg, struct session_call **ret_call, struct err *err)
-{
-	struct session_call *call = calloc(1, sizeof(*call));
-
-	(void)session;
-	(void)resource;
-	assert_non_null(call);
-	call->done = done;
-	call->arg = arg;
-	loop_timer_init(&call->timer, the_world->loop, answer_small, call);
-	assert_int_equal(loop_timer_set(&call->timer, 0, err), 0);
-	*ret_call = call;
-	return 0;
-}
-
-void session_leave(struct session_call *call)
-{
-	if (call)
-		loop_timer_clear(&call->timer);
-	free(call);
-}
-
 /* --- the world --- */
 
-static void unbase64(const char *text, struct buf *ret_bytes)
+void world_unbase64(const char *text, struct buf *ret_bytes)
 {
 	size_t len = 0;
 	uint8_t *room = buf_grow(ret_bytes, base64_decoded_max(strlen(text)));
@@ -380,10 +320,10 @@ static void sign(struct world *world)
 	struct err err = {0};
 
 	assert_int_equal(hash_digest(HASH_SHA256, &blob, 1, release.seen.digest, &err), 0);
-	unbase64(VECTOR_SIGNER_KEY, &p8);
-	unbase64(VECTOR_SIGNER, &chain);
-	unbase64(VECTOR_MIDDLE, &chain);
-	unbase64(VECTOR_CA, &world->anchors);
+	world_unbase64(VECTOR_SIGNER_KEY, &p8);
+	world_unbase64(VECTOR_SIGNER, &chain);
+	world_unbase64(VECTOR_MIDDLE, &chain);
+	world_unbase64(VECTOR_CA, &world->anchors);
 	assert_int_equal(pkey_from_pkcs8(buf_slice(&p8), &key, &err), 0);
 	assert_int_equal(v1_sig_make(&release, key, buf_slice(&chain), &world->sig, &err), 0);
 }

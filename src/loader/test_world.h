@@ -48,6 +48,7 @@ struct request_seen {
 	char if_range[256];
 	unsigned redirects;
 	bool sig;
+	char url[128];
 };
 
 struct world {
@@ -62,12 +63,13 @@ struct world {
 	struct secret *key;
 	struct buf blob, sig, anchors;
 	struct slice small, big;
-	uint64_t room;			      /* bytes that the disk has left; 0: as it is */
-	int sync_fails;			      /* errno of the next fsync; 0: none */
+	uint64_t room;		/* bytes that the disk has left; 0: as it is */
+	const char *room_until; /* .. and as it is when this file of the cache is gone, too */
+	int sync_fails;		/* errno of the next fsync; 0: none */
 	void (*on_sync)(struct world *world); /* before each */
 	/* The CDN. */
 	struct script scripts[SCRIPT_MAX];
-	struct slice body;
+	struct slice body, payload;
 	char etag[256];
 	bool has_sig;
 	unsigned sig_status; /* 0: as has_sig says */
@@ -81,6 +83,11 @@ struct world {
 	/* The API. */
 	struct slice small_answer;
 	int small_code;
+	struct slice manifest_answer, key_answer;
+	int manifest_code, key_code;
+	bool silent;  /* it did not answer a moment ago */
+	bool at_once; /* what fails fails in the call itself */
+	unsigned small_asked, manifest_asked, key_asked, hurried;
 	/* Who waits. */
 	unsigned left; /* that have not heard */
 	int code;
@@ -88,6 +95,7 @@ struct world {
 	char notes[NOTES_MAX];
 };
 
+extern struct world *the_world; /* of the test that runs */
 int world_begin(void **state);
 int world_end(void **state);
 /* Makes downloads and loader with config as it is now; again, for another start. */
@@ -101,6 +109,8 @@ struct download_wait *world_want(struct world *world);
 /* Wants and runs. */
 int world_get(struct world *world);
 void world_done(void *arg, const struct err *err);
+
+void world_unbase64(const char *text, struct buf *ret_bytes); /* appends */
 
 /* Files of the cache, by path below it. */
 void world_write(struct world *world, const char *path, struct slice bytes);

@@ -6,165 +6,48 @@
  *   look > find the archive > login > fragment > first pass > look (what the tags name)
  *        > load > look (what they name now) > ready, or undo > error
  *
- * A look comes behind a load that has failed too, for the undo.
- *
- * Whoever asks gets his answer from a timer of his own, so nothing of ours is on the stack when his
- * callback does what it likes.
+ * A look comes behind a load that has failed too, for the undo. Of an archive of version 2 the
+ * artifact stands in the place of find, fragment and first pass (unlock_artifact.c).
  */
-#include "loader/unlock.h"
-
 #include <stdio.h>
 
 #include "artifact/v1_key.h"
-#include "docker/docker.h"
-#include "loader/archive.h"
 #include "loader/fault.h"
-#include "loader/images.h"
+#include "loader/impl.h"
+#include "loader/unlock_impl.h"
 
-#define UNLOCK_CALLS 64u /* that wait for an answer */
-#define NOTE_MAX     512u
-
-struct unlock_call {
-	struct unlock *unlock;
-	struct unlock_call *next;
-	loader_unlock_fn done;
-	void *arg;
-	struct loop_timer timer; /* set: it has its answer */
-	enum unlock_state state;
-	struct err err;
-};
-
-struct unlock {
-	struct jobs *jobs;
-	struct session *session;
-	const struct loader_config *config;
-	struct docker *docker; /* NULL: none is configured, nor are the others there */
-	struct images *images;
-	struct unlock_call *calls;
-	unsigned call_count;
-	bool at_work;
-	bool looking; /* at work, and F4 has no answer yet */
-	struct secret *email, *password;
-	struct session_call *session_call;
-	struct archive *archive;
-	struct unlock_status status;
-};
-
-const char *unlock_state_name(enum unlock_state state)
-{
-	static const char *const names[] = {
-		[UNLOCK_IDLE] = "idle",
-		[UNLOCK_AUTHENTICATING] = "authenticating",
-		[UNLOCK_DOWNLOADING_KEY] = "downloading_key",
-		[UNLOCK_DECRYPTING] = "decrypting",
-		[UNLOCK_LOADING_IMAGES] = "loading_images",
-		[UNLOCK_READY] = "ready",
-		[UNLOCK_ERROR] = "error",
-	};
-
-	return names[state];
-}
-
-/* --- who asks --- */
-
-static void call_unlink(struct unlock_call *call)
-{
-	struct unlock_call **at = &call->unlock->calls;
-
-	while (*at != call)
-		at = &(*at)->next;
-	*at = call->next;
-	call->unlock->call_count--;
-}
-
-static void call_end(struct unlock_call *call)
-{
-	call_unlink(call);
-	loop_timer_clear(&call->timer);
-	free(call);
-}
-
-static void call_tell(void *arg)
-{
-	struct unlock_call *call = arg;
-	struct unlock_call told = *call;
-
-	call_end(call);
-	told.done(told.arg, told.state, told.err.code != 0 ? &told.err : NULL);
-}
-
-static int call_answer(struct unlock_call *call, enum unlock_state state, const struct err *err,
-		       struct err *ret_err)
-{
-	call->state = state;
-	if (err)
-		call->err = *err;
-	return loop_timer_set(&call->timer, 0, ret_err);
-}
-
-static int call_new(struct unlock *unlock, loader_unlock_fn done, void *arg,
-		    struct unlock_call **ret_call, struct err *err)
-{
-	struct unlock_call *call;
-
-	if (unlock->call_count == UNLOCK_CALLS)
-		return err_set(err, FAULT_BUSY, "too many wait for the images");
-	call = calloc(1, sizeof(*call));
-	if (!call)
-		return err_set(err, ERR_INTERNAL, "memory is short");
-	call->unlock = unlock;
-	call->done = done;
-	call->arg = arg;
-	loop_timer_init(&call->timer, jobs_loop(unlock->jobs), call_tell, call);
-	call->next = unlock->calls;
-	unlock->calls = call;
-	unlock->call_count++;
-	*ret_call = call;
-	return 0;
-}
-
-static struct unlock_call *unanswered(const struct unlock *unlock)
-{
-	struct unlock_call *call = unlock->calls;
-
-	while (call && call->timer.slot != 0)
-		call = call->next;
-	return call;
-}
-
-/* Without memory for a timer the callback comes at once. */
-static void answer_all(struct unlock *unlock, enum unlock_state state, const struct err *err)
-{
-	struct unlock_call *call;
-
-	unlock->looking = false;
-	while ((call = unanswered(unlock)) != NULL) {
-		struct err short_of = {0};
-
-		if (call_answer(call, state, err, &short_of) < 0)
-			call_tell(call);
-	}
-}
+#define NOTE_MAX 512u
 
 /* --- how an attempt ends --- */
 
-static void attempt_end(struct unlock *unlock)
+static void see_progress(const struct unlock *unlock, struct unlock_status *ret_status)
+{
+	if (unlock->archive)
+		archive_progress(unlock->archive, &ret_status->done, &ret_status->total);
+	else if (unlock->artifact)
+		artifact_progress(unlock->artifact, &ret_status->done, &ret_status->total);
+}
+
+void unlock_attempt_end(struct unlock *unlock)
 {
 	unlock->at_work = false;
-	if (unlock->archive)
-		archive_progress(unlock->archive, &unlock->status.done, &unlock->status.total);
+	see_progress(unlock, &unlock->status);
 	session_leave(TAKE(unlock->session_call));
 	archive_free(TAKE(unlock->archive));
+	if (unlock->images)
+		images_forget(unlock->images);
+	artifact_free(TAKE(unlock->artifact));
 	secret_free(TAKE(unlock->email));
 	secret_free(TAKE(unlock->password));
 }
 
 static void end_ready(struct unlock *unlock)
 {
-	attempt_end(unlock);
+	unlock_attempt_end(unlock);
+	unlock->loaded = unlock->is_own;
 	unlock->status.state = UNLOCK_READY;
 	if (unlock->looking)
-		answer_all(unlock, UNLOCK_READY, NULL);
+		unlock_answer_all(unlock, UNLOCK_READY, NULL);
 }
 
 /* The whole text, whatever of it the front tells. */
@@ -178,14 +61,14 @@ static void note_error(const struct unlock *unlock, const struct err *err)
 		unlock->config->note(unlock->config->note_arg, LOADER_WARNING, text);
 }
 
-static void end_error(struct unlock *unlock, const struct err *err)
+void unlock_end_error(struct unlock *unlock, const struct err *err)
 {
 	note_error(unlock, err);
-	attempt_end(unlock);
+	unlock_attempt_end(unlock);
 	unlock->status.state = UNLOCK_ERROR;
 	unlock->status.err = *err;
 	if (unlock->looking)
-		answer_all(unlock, UNLOCK_AUTHENTICATING, NULL);
+		unlock_answer_all(unlock, UNLOCK_AUTHENTICATING, NULL);
 }
 
 /* Whatever the engine's error is called in its room. */
@@ -194,7 +77,7 @@ static void end_docker(struct unlock *unlock, const struct err *err)
 	struct err failed = *err;
 
 	failed.code = FAULT_DOCKER;
-	end_error(unlock, &failed);
+	unlock_end_error(unlock, &failed);
 }
 
 static void on_undone(void *arg, const struct err *err)
@@ -203,7 +86,7 @@ static void on_undone(void *arg, const struct err *err)
 	const struct err cause = unlock->status.err;
 
 	(void)err;
-	end_error(unlock, &cause);
+	unlock_end_error(unlock, &cause);
 }
 
 static void undo(struct unlock *unlock, bool seen)
@@ -237,7 +120,7 @@ static void undo_load(struct unlock *unlock, const struct err *cause, bool of_do
 	struct err unseen = {0};
 
 	keep_cause(unlock, cause, of_docker);
-	if (unlock->config->image_count == 0 ||
+	if (images_count(unlock->images) == 0 ||
 	    images_look(unlock->images, on_seen, unlock, &unseen) < 0)
 		undo(unlock, false);
 }
@@ -261,7 +144,7 @@ static void compare(struct unlock *unlock)
 {
 	struct err err = {0};
 
-	if (unlock->config->image_count == 0)
+	if (images_count(unlock->images) == 0)
 		end_ready(unlock);
 	else if (images_look(unlock->images, on_compared, unlock, &err) < 0)
 		undo_all(unlock, &err, true);
@@ -310,7 +193,7 @@ static void load(struct unlock *unlock)
 	int r = archive_open(unlock->archive, on_more, &err);
 
 	if (r < 0)
-		end_error(unlock, &err);
+		unlock_end_error(unlock, &err);
 	else if (docker_load(unlock->docker, archive_plain(unlock->archive), &source, unlock,
 			     &err) < 0)
 		end_docker(unlock, &err);
@@ -320,20 +203,27 @@ static void on_remembered(void *arg, const struct err *err)
 {
 	struct unlock *unlock = arg;
 
+	struct err other = {0};
+
 	if (err) {
 		end_docker(unlock, err);
+		return;
+	}
+	/* Only a manifest tells before the load that it would bring what is there. */
+	if (unlock->artifact && images_fit(unlock->images, &other) == 0) {
+		end_ready(unlock);
 		return;
 	}
 	images_keep(unlock->images);
 	load(unlock);
 }
 
-static void remember(struct unlock *unlock)
+void unlock_load(struct unlock *unlock)
 {
 	struct err err = {0};
 
 	unlock->status.state = UNLOCK_LOADING_IMAGES;
-	if (unlock->config->image_count == 0)
+	if (images_count(unlock->images) == 0)
 		load(unlock);
 	else if (images_look(unlock->images, on_remembered, unlock, &err) < 0)
 		end_docker(unlock, &err);
@@ -363,11 +253,11 @@ static void on_archive(void *arg, const struct err *err)
 	if (unlock->looking) {
 		find_end(unlock, err);
 	} else if (err) {
-		end_error(unlock, err);
+		unlock_end_error(unlock, err);
 	} else {
 		if (!archive_signed(unlock->archive))
 			note_unsigned(unlock);
-		remember(unlock);
+		unlock_load(unlock);
 	}
 }
 
@@ -380,7 +270,7 @@ static void on_fragment(void *arg, struct slice fragment, const struct err *err)
 
 	unlock->session_call = NULL;
 	if (err) {
-		end_error(unlock, err);
+		unlock_end_error(unlock, err);
 		return;
 	}
 	r = v1_key_archive(fragment, &key, &failed);
@@ -389,7 +279,7 @@ static void on_fragment(void *arg, struct slice fragment, const struct err *err)
 		r = archive_check(unlock->archive, key, &failed);
 	}
 	if (r < 0)
-		end_error(unlock, &failed);
+		unlock_end_error(unlock, &failed);
 }
 
 static void on_login(void *arg, const struct err *err)
@@ -398,14 +288,18 @@ static void on_login(void *arg, const struct err *err)
 	struct err failed = {0};
 
 	unlock->session_call = NULL;
+	if (unlock_has_artifact(unlock)) {
+		unlock_artifact_login(unlock, err);
+		return;
+	}
 	if (err) {
-		end_error(unlock, err);
+		unlock_end_error(unlock, err);
 		return;
 	}
 	unlock->status.state = UNLOCK_DOWNLOADING_KEY;
 	if (session_fragment(unlock->session, on_fragment, unlock, &unlock->session_call, &failed) <
 	    0)
-		end_error(unlock, &failed);
+		unlock_end_error(unlock, &failed);
 }
 
 /* The session has its own copy of email and password. */
@@ -419,9 +313,9 @@ static void login(struct unlock *unlock)
 	secret_free(TAKE(unlock->email));
 	secret_free(TAKE(unlock->password));
 	unlock->status = (struct unlock_status){.state = UNLOCK_AUTHENTICATING};
-	answer_all(unlock, UNLOCK_AUTHENTICATING, NULL);
+	unlock_answer_all(unlock, UNLOCK_AUTHENTICATING, NULL);
 	if (r < 0)
-		end_error(unlock, &err);
+		unlock_end_error(unlock, &err);
 }
 
 /* --- the look, by which F4 is answered --- */
@@ -430,10 +324,10 @@ static void end_absent(struct unlock *unlock)
 {
 	struct err err = {0};
 
-	attempt_end(unlock);
+	unlock_attempt_end(unlock);
 	unlock->status = (struct unlock_status){.state = UNLOCK_IDLE};
 	err_set(&err, ERR_NOT_FOUND, "there is no archive of images, nor are they loaded");
-	answer_all(unlock, UNLOCK_IDLE, &err);
+	unlock_answer_all(unlock, UNLOCK_IDLE, &err);
 }
 
 static void find_end(struct unlock *unlock, const struct err *err)
@@ -443,7 +337,7 @@ static void find_end(struct unlock *unlock, const struct err *err)
 	else if (err->code == ERR_NOT_FOUND)
 		end_absent(unlock);
 	else
-		end_error(unlock, err);
+		unlock_end_error(unlock, err);
 }
 
 static int find(struct unlock *unlock, struct err *err)
@@ -459,14 +353,17 @@ static void on_looked(void *arg, const struct err *err)
 	struct unlock *unlock = arg;
 	struct err other = {0};
 
+	/* Of an artifact its manifest alone says which images are the right ones. */
 	if (err)
 		end_docker(unlock, err);
+	else if (unlock_has_artifact(unlock))
+		login(unlock);
 	else if (images_fit(unlock->images, &other) == 0)
 		end_ready(unlock);
 	else if (!unlock->config->images_path)
 		end_absent(unlock);
 	else if (find(unlock, &other) < 0)
-		end_error(unlock, &other);
+		unlock_end_error(unlock, &other);
 }
 
 /* Where no images are named, nothing tells whether they are there but that we have loaded them. */
@@ -474,13 +371,16 @@ static int look(struct unlock *unlock, struct err *err)
 {
 	struct err failed = {0};
 
-	if (unlock->config->image_count == 0)
-		return unlock->config->images_path
-			       ? find(unlock, err)
-			       : err_set(err, ERR_NOT_FOUND,
-					 "neither archive nor images are configured");
-	if (images_look(unlock->images, on_looked, unlock, &failed) < 0)
-		end_docker(unlock, &failed);
+	if (images_count(unlock->images) > 0) {
+		if (images_look(unlock->images, on_looked, unlock, &failed) < 0)
+			end_docker(unlock, &failed);
+		return 0;
+	}
+	if (unlock->config->images_path)
+		return find(unlock, err);
+	if (!unlock_has_artifact(unlock))
+		return err_set(err, ERR_NOT_FOUND, "neither archive nor images are configured");
+	login(unlock);
 	return 0;
 }
 
@@ -491,19 +391,20 @@ static int attempt(struct unlock *unlock, struct slice email, struct slice passw
 
 	if (r == 0)
 		r = secret_copy(password, &unlock->password, err);
-	unlock->at_work = unlock->looking = r == 0;
+	unlock->at_work = unlock->looking = unlock->is_own = r == 0;
+	unlock->loaded = false;
 	if (r == 0)
 		r = look(unlock, err);
 	if (r < 0) {
 		unlock->looking = false;
-		attempt_end(unlock);
+		unlock_attempt_end(unlock);
 	}
 	return r;
 }
 
 static bool is_loaded(const struct unlock *unlock)
 {
-	return unlock->config->image_count == 0 && unlock->status.state == UNLOCK_READY;
+	return unlock->config->image_count == 0 && unlock->loaded && !unlock->at_work;
 }
 
 int unlock_begin(struct unlock *unlock, struct slice email, struct slice password,
@@ -514,50 +415,46 @@ int unlock_begin(struct unlock *unlock, struct slice email, struct slice passwor
 
 	if (!unlock->docker)
 		return err_set(err, ERR_NOT_FOUND, "no docker_socket is configured");
-	r = call_new(unlock, done, arg, &call, err);
+	r = unlock_call_new(unlock, done, arg, &call, err);
 	if (r < 0)
 		return r;
-	if (is_loaded(unlock) || (unlock->at_work && !unlock->looking))
-		r = call_answer(call, unlock->status.state, NULL, err);
+	if (is_loaded(unlock))
+		r = unlock_call_answer(call, UNLOCK_READY, NULL, err);
+	else if (unlock->at_work && !unlock->looking)
+		r = unlock_call_answer(call, unlock->status.state, NULL, err);
 	else if (!unlock->looking)
 		r = attempt(unlock, email, password, err);
 	if (r < 0)
-		call_end(call);
+		unlock_call_end(call);
 	else
 		*ret_call = call;
 	return r;
 }
 
-void unlock_leave(struct unlock_call *call)
-{
-	if (call)
-		call_end(call);
-}
-
 void unlock_status(const struct unlock *unlock, struct unlock_status *ret_status)
 {
 	*ret_status = unlock->status;
-	if (unlock->archive)
-		archive_progress(unlock->archive, &ret_status->done, &ret_status->total);
+	see_progress(unlock, ret_status);
 	if (unlock->status.state != UNLOCK_ERROR)
 		ret_status->err = (struct err){0};
 }
 
 /* --- its life --- */
 
-int unlock_new(struct jobs *jobs, struct fetch *fetch, struct session *session,
-	       const struct loader_config *config, struct unlock **ret_unlock, struct err *err)
+int unlock_new(struct loader *loader, struct unlock **ret_unlock, struct err *err)
 {
+	const struct loader_config *config = loader->config;
 	CLEANUP(unlock_cleanup) struct unlock *unlock = calloc(1, sizeof(*unlock));
 	int r = 0;
 
 	if (!unlock)
 		return err_set(err, ERR_INTERNAL, "memory is short");
-	unlock->jobs = jobs;
-	unlock->session = session;
+	unlock->loader = loader;
+	unlock->jobs = loader->jobs;
+	unlock->session = loader->session;
 	unlock->config = config;
 	if (config->docker_socket)
-		r = docker_new(fetch, config->docker_socket, &unlock->docker, err);
+		r = docker_new(loader->fetch, config->docker_socket, &unlock->docker, err);
 	if (r == 0 && unlock->docker)
 		r = images_new(config, unlock->docker, &unlock->images, err);
 	if (r == 0)
@@ -570,9 +467,9 @@ void unlock_free(struct unlock *unlock)
 	if (!unlock)
 		return;
 	while (unlock->calls)
-		call_end(unlock->calls);
+		unlock_call_end(unlock->calls);
 	docker_free(unlock->docker);
-	attempt_end(unlock);
+	unlock_attempt_end(unlock);
 	images_free(unlock->images);
 	free(unlock);
 }

@@ -416,6 +416,7 @@ int loader_upload_new(struct loader *loader, struct slice name, struct loader_up
 		.key = loader->key,
 		.dir = loader->config->cache_dir,
 		.max = loader->config->resource_max,
+		.cache = loader->cache,
 	};
 	int r = check_before(loader, name, err);
 
@@ -477,7 +478,7 @@ void loader_upload_end(struct loader_upload *upload, struct slice folder, loader
 	if (r == 0) {
 		memcpy(upload->folder, folder.data, folder.len);
 		upload->folder[folder.len] = '\0';
-		r = upload_work_end(upload->work, ended, upload, &err);
+		r = upload_work_end(upload->work, &resource, ended, upload, &err);
 	}
 	if (r < 0)
 		fail_later(upload, &err);

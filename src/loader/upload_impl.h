@@ -16,8 +16,9 @@ struct upload_work;
 struct upload_make {
 	struct jobs *jobs;
 	const struct secret *key;
-	int dir;      /* for the file without a name */
-	uint64_t max; /* bytes of plaintext */
+	int dir;	     /* for the file without a name */
+	uint64_t max;	     /* bytes of plaintext */
+	struct cache *cache; /* which has the floors; the work holds it */
 };
 int upload_work_new(const struct upload_make *make, struct upload_work **ret_work, struct err *err)
 	MUST_CHECK;
@@ -27,13 +28,14 @@ void upload_work_drop(struct upload_work *work);
 /*
  * One step at a time. done() comes later, once. Nothing comes when the call itself fails.
  *  - add: seals @bytes, at most LOADER_PIECE, which are copied
- *  - end: the rest; then there are both parts
+ *  - end: the rest; then there are both parts. ERR_FORBIDDEN: version 1 of @resource is over, by
+ * the floor of it
  *  - read: brings up to LOADER_PIECE bytes of the big part from @at
  */
 int upload_work_add(struct upload_work *work, struct slice bytes, loader_done_fn done, void *arg,
 		    struct err *err) MUST_CHECK;
-int upload_work_end(struct upload_work *work, loader_done_fn done, void *arg, struct err *err)
-	MUST_CHECK;
+int upload_work_end(struct upload_work *work, const struct resource *resource, loader_done_fn done,
+		    void *arg, struct err *err) MUST_CHECK;
 int upload_work_read(struct upload_work *work, uint64_t at, loader_done_fn done, void *arg,
 		     struct err *err) MUST_CHECK;
 

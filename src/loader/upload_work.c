@@ -12,6 +12,9 @@ struct upload_work {
 	uint64_t max;
 	int dir;
 	struct secret *key;
+	struct cache *cache;
+	char folder[RESOURCE_FOLDER_MAX + 1];
+	char name[RESOURCE_NAME_MAX + 1];
 	struct v1_seal *seal;
 	struct v1_split *split;
 	struct hash_stream *hash; /* of the big part */
@@ -34,6 +37,7 @@ struct upload_work {
 static void work_free(struct upload_work *work)
 {
 	secret_free(work->key);
+	cache_free(work->cache);
 	v1_seal_free(work->seal);
 	v1_split_free(work->split);
 	hash_stream_free(work->hash);
@@ -86,6 +90,7 @@ int upload_work_new(const struct upload_make *make, struct upload_work **ret_wor
 		return err_set(err, ERR_INTERNAL, "memory is short");
 	task_init(&work->task, make->jobs, step_ended, work);
 	work->dir = make->dir;
+	work->cache = cache_hold(make->cache);
 	work->max = make->max;
 	work->in = (struct buf)BUF_INIT(LOADER_PIECE);
 	work->blob = (struct buf)BUF_INIT(LOADER_PIECE + V1_GROWTH);
@@ -160,12 +165,27 @@ static int add_step(void *arg, struct err *err)
 	return r < 0 ? r : put_parts(work, NULL, err);
 }
 
+/* What devices take as version 2 alone would be met by none of them. */
+static int check_floor(const struct upload_work *work, struct err *err)
+{
+	const struct resource resource = {slice_str(work->folder), slice_str(work->name)};
+	struct floor floor;
+	int r = cache_floor(work->cache, &resource, &floor, err);
+
+	if (r < 0 || floor_allows_v1(&floor))
+		return r;
+	(void)err_set(err, ERR_FORBIDDEN, "%s is published as version 2 alone", work->name);
+	return err_add_remedy(err, "Publish it by `holdfast artifact publish --format v2`.");
+}
+
 static int end_step(void *arg, struct err *err)
 {
 	struct upload_work *work = arg;
 	struct v1_seen seen;
-	int r = prepare(work, err);
+	int r = check_floor(work, err);
 
+	if (r == 0)
+		r = prepare(work, err);
 	if (r == 0)
 		r = v1_seal_end(work->seal, &work->blob, err);
 	if (r == 0)
@@ -213,8 +233,15 @@ int upload_work_add(struct upload_work *work, struct slice bytes, loader_done_fn
 	return submit(work, add_step, done, arg, err);
 }
 
-int upload_work_end(struct upload_work *work, loader_done_fn done, void *arg, struct err *err)
+int upload_work_end(struct upload_work *work, const struct resource *resource, loader_done_fn done,
+		    void *arg, struct err *err)
 {
+	int r = resource_check(resource, err);
+
+	if (r < 0)
+		return r;
+	memcpy(work->folder, resource->folder.data, resource->folder.len);
+	memcpy(work->name, resource->name.data, resource->name.len);
 	return submit(work, end_step, done, arg, err);
 }
 

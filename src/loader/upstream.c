@@ -8,20 +8,24 @@
 #include <jansson.h>
 #include <stdio.h>
 
+#include "artifact/device_key.h"
 #include "artifact/v1.h"
 #include "artifact/v1_key.h"
 #include "base/base64.h"
 #include "base/json.h"
 #include "crypto/cipher.h"
+#include "crypto/cms.h"
 #include "fetch/backoff.h"
 #include "loader/fault.h"
 
-#define JSON_BODY_MAX (32u * 1024u)
-#define PUT_MAX	      (V1_BYTES_MAX + 4096u)
-#define ANSWER_MAX    (64u * 1024u) /* of what is no resource */
-#define TOKEN_MAX     8192u
-#define REPEATS	      2u
-#define BOUNDARY      16u /* random bytes */
+#define JSON_TYPE	"application/json"
+#define JSON_BODY_MAX	(32u * 1024u)
+#define PUT_MAX		(V1_BYTES_MAX + 4096u)
+#define ANSWER_MAX	(64u * 1024u) /* of what is no resource */
+#define TOKEN_MAX	8192u
+#define REPEATS		2u
+#define DEVICE_TEXT_MAX 64u /* of what a challenge hid, as text with a NUL */
+#define BOUNDARY	16u /* random bytes */
 
 enum {
 	CODE_NO_SUCH_EMAIL = 10,
@@ -33,7 +37,9 @@ struct kind {
 	const char *what; /* for people */
 	uint64_t max;	  /* bytes of an answer */
 	int refused;	  /* 401, 403 */
+	int forbidden;	  /* 403 where that is another thing; 0: it is not */
 	int missing;	  /* 404 */
+	int ended;	  /* 428; 0: an answer like others */
 	/* Of a good answer: gives what the caller gets. NULL: nothing of it. */
 	int (*read)(struct slice body, struct slice *ret_bytes, struct json_t **ret_json,
 		    struct err *err);
@@ -44,6 +50,7 @@ struct upstream {
 	struct fetch *fetch;
 	char *api_url; /* without a slash at its end */
 	struct upstream_call *calls;
+	bool silent;
 };
 
 struct upstream_call {
@@ -55,6 +62,7 @@ struct upstream_call {
 	struct buf type; /* Content-Type, with a NUL; or empty */
 	struct buf body;
 	struct secret *token;
+	struct buf device; /* Holdfast-Device, with a NUL; or empty */
 	struct fetch_transfer *transfer;
 	struct backoff backoff;
 	struct loop_timer timer;
@@ -93,6 +101,11 @@ void upstream_free(struct upstream *upstream)
 	free(upstream);
 }
 
+bool upstream_is_silent(const struct upstream *upstream)
+{
+	return upstream->silent;
+}
+
 /* --- one call --- */
 
 static void call_free(struct upstream_call *call)
@@ -102,6 +115,7 @@ static void call_free(struct upstream_call *call)
 	buf_fini(&call->url);
 	buf_fini(&call->type);
 	buf_fini(&call->body);
+	buf_fini(&call->device);
 	secret_free(call->token);
 	free(call);
 }
@@ -192,6 +206,34 @@ static int take_fragment(struct slice body, struct slice *ret_bytes, struct json
 	return 0;
 }
 
+static int take_some(struct slice body, struct slice *ret_bytes, struct json_t **ret_json,
+		     struct err *err)
+{
+	(void)ret_json;
+	if (body.len == 0)
+		return err_set(err, FAULT_UPSTREAM, "the API's answer is empty");
+	*ret_bytes = body;
+	return 0;
+}
+
+/* One line of printable characters, since it becomes a line of a file. */
+static int take_line(struct slice body, struct slice *ret_bytes, struct json_t **ret_json,
+		     struct err *err)
+{
+	bool good;
+
+	(void)ret_json;
+	if (body.len > 0 && body.data[body.len - 1] == '\n')
+		body.len--;
+	good = body.len > 0 && body.len < DEVICE_KEY_LINE_MAX;
+	for (size_t i = 0; good && i < body.len; i++)
+		good = body.data[i] >= 0x20 && body.data[i] < 0x7f;
+	if (!good)
+		return err_set(err, FAULT_UPSTREAM, "the API's answer is no line of a device key");
+	*ret_bytes = body;
+	return 0;
+}
+
 /* "ErrorCode" of a business error; 0: it says none. Its message is not for us to repeat. */
 static uint64_t business_code(struct slice body)
 {
@@ -216,18 +258,50 @@ static int refuse_409(const struct kind *kind, struct slice body, struct err *er
 		       kind->what, (unsigned long long)code);
 }
 
+/* What the API has against this device, in our own words. */
+static int refuse_device(const struct kind *kind, struct slice body, struct err *err)
+{
+	static const struct {
+		const char *code;
+		const char *text;
+	} rows[] = {
+		{"device_unknown", "it does not know this device"},
+		{"ek_untrusted", "it does not know the maker of this device's TPM"},
+		{"storage_key_unfit", "this device's storage key is not fit for it"},
+	};
+	CLEANUP(json_cleanup) struct json_t *json = NULL;
+	const char *code = "", *text = "it does not take this device";
+	struct err ignored;
+
+	if (json_parse(body, &json, &ignored) == 0 &&
+	    json_get_string(json, "code", true, &code, &ignored) == 0)
+		for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+			if (strcmp(code, rows[i].code) == 0)
+				text = rows[i].text;
+	(void)err_set(err, kind->forbidden, "%s: the API refuses: %s", kind->what, text);
+	return err_add_remedy(err, "Have this device enrolled: `holdfast device storage-key` here, "
+				   "`holdfast artifact enrol` at the origin.");
+}
+
+static int refuse_login(const struct kind *kind, struct err *err)
+{
+	if (kind->refused == FAULT_CREDENTIALS)
+		return err_set(err, FAULT_CREDENTIALS,
+			       "the API does not take the email or the password");
+	return err_set(err, kind->refused, "%s: the API does not take the login any more",
+		       kind->what);
+}
+
 static int check_status(const struct kind *kind, unsigned status, struct slice body,
 			struct err *err)
 {
+	if (status == 428 && kind->ended)
+		return err_set(err, kind->ended, "%s: the device's session is over", kind->what);
 	switch (status) {
 	case 401:
+		return refuse_login(kind, err);
 	case 403:
-		return kind->refused == FAULT_CREDENTIALS
-			       ? err_set(err, FAULT_CREDENTIALS,
-					 "the API does not take the email or the password")
-			       : err_set(err, kind->refused,
-					 "%s: the API does not take the login any more",
-					 kind->what);
+		return kind->forbidden ? refuse_device(kind, body, err) : refuse_login(kind, err);
 	case 404:
 		return err_set(err, kind->missing, "%s: the API has nothing there", kind->what);
 	case 409:
@@ -284,6 +358,7 @@ static void fetched(void *arg, const struct fetch_result *result, struct slice b
 	int r;
 
 	call->transfer = NULL;
+	call->upstream->silent = result->end == FETCH_UNREACHABLE || result->end == FETCH_BROKEN;
 	if (call_repeat(call, result))
 		return;
 	r = check_result(call->kind, result, body, &err);
@@ -294,15 +369,19 @@ static void fetched(void *arg, const struct fetch_result *result, struct slice b
 
 static int call_send(struct upstream_call *call, struct err *err)
 {
-	const struct fetch_header header = {
-		.name = "Content-Type",
-		.value = (const char *)call->type.data,
+	const struct fetch_header all[] = {
+		{.name = "Content-Type", .value = (const char *)call->type.data},
+		{.name = "Holdfast-Device",
+		 .value = (const char *)call->device.data,
+		 .credential = true},
 	};
+	/* No call has both. */
+	const struct fetch_header *header = call->device.len > 0 ? &all[1] : &all[0];
 	const struct fetch_request request = {
 		.method = call->method,
 		.url = (const char *)call->url.data,
-		.headers = &header,
-		.header_count = call->type.len > 0 ? 1 : 0,
+		.headers = header,
+		.header_count = call->type.len > 0 || call->device.len > 0 ? 1 : 0,
 		.bearer = call->token,
 		.body = buf_slice(&call->body),
 		.max = call->kind->max,
@@ -326,6 +405,7 @@ static int call_new(struct upstream *upstream, const struct kind *kind, const ch
 	call->url = (struct buf)BUF_INIT(FETCH_URL_MAX);
 	call->type = (struct buf)BUF_INIT(256);
 	call->body = (struct buf)BUF_INIT(PUT_MAX);
+	call->device = (struct buf)BUF_INIT(DEVICE_TEXT_MAX);
 	loop_timer_init(&call->timer, upstream->loop, call_again, call);
 	buf_put_str(&call->url, upstream->api_url);
 	buf_put_str(&call->url, path);
@@ -340,7 +420,7 @@ static int put_json(struct upstream_call *call, struct json_t *json, struct err 
 		return err_set(err, ERR_INVALID, "a field is not UTF-8");
 	call->body.max = JSON_BODY_MAX;
 	json_write(&call->body, json);
-	buf_put_str(&call->type, "application/json");
+	buf_put_str(&call->type, JSON_TYPE);
 	buf_put_u8(&call->type, '\0');
 	return 0;
 }
@@ -357,7 +437,8 @@ static int call_begin(struct upstream_call **call, upstream_fn done, void *arg,
 	int r;
 
 	buf_put_u8(&(*call)->url, '\0');
-	if (!buf_ok(&(*call)->url) || !buf_ok(&(*call)->type) || !buf_ok(&(*call)->body))
+	if (!buf_ok(&(*call)->url) || !buf_ok(&(*call)->type) || !buf_ok(&(*call)->body) ||
+	    !buf_ok(&(*call)->device))
 		return err_set(err, ERR_TOO_LARGE, "the request is too large for the API");
 	(*call)->done = done;
 	(*call)->arg = arg;
@@ -496,5 +577,93 @@ int upstream_put(struct upstream *upstream, const struct upstream_gift *gift, up
 		r = put_form(call, gift->file, gift->bytes, err);
 	if (r == 0)
 		r = set_token(call, gift->token, err);
+	return r < 0 ? r : call_begin(&call, done, arg, ret_call, err);
+}
+
+/* --- version 2 --- */
+
+/* "/<folder>/<name>/<what>", behind the path of artifacts. */
+static int put_artifact(struct upstream_call *call, const struct resource *resource,
+			const char *what, struct err *err)
+{
+	int r = put_folder(call, resource->folder, err);
+
+	if (r == 0)
+		r = put_folder(call, resource->name, err);
+	buf_put_str(&call->url, what);
+	return r;
+}
+
+int upstream_manifest(struct upstream *upstream, const struct secret *token,
+		      const struct resource *resource, upstream_fn done, void *arg,
+		      struct upstream_call **ret_call, struct err *err)
+{
+	static const struct kind kind = {
+		.what = "manifest",
+		.max = CMS_WHOLE_MAX,
+		.refused = FAULT_NOT_LOGGED_IN,
+		.missing = ERR_NOT_FOUND,
+		.read = take_some,
+	};
+	CLEANUP(call_cleanup) struct upstream_call *call = NULL;
+	int r = call_new(upstream, &kind, "/v2/artifacts", &call, err);
+
+	if (r < 0)
+		return r;
+	call->method = FETCH_GET;
+	r = put_artifact(call, resource, "/manifest", err);
+	if (r == 0)
+		r = set_token(call, token, err);
+	return r < 0 ? r : call_begin(&call, done, arg, ret_call, err);
+}
+
+int upstream_device(struct upstream *upstream, const struct secret *token, struct slice device,
+		    upstream_fn done, void *arg, struct upstream_call **ret_call, struct err *err)
+{
+	static const struct kind kind = {
+		.what = "device session",
+		.max = ANSWER_MAX,
+		.refused = FAULT_NOT_LOGGED_IN,
+		.forbidden = ERR_FORBIDDEN,
+		.missing = FAULT_UPSTREAM,
+		.read = take_some,
+	};
+	CLEANUP(call_cleanup) struct upstream_call *call = NULL;
+	int r = call_new(upstream, &kind, "/v2/devices/session", &call, err);
+
+	if (r < 0)
+		return r;
+	call->body.max = JSON_BODY_MAX;
+	buf_put(&call->body, device);
+	buf_put_str(&call->type, JSON_TYPE);
+	buf_put_u8(&call->type, '\0');
+	r = set_token(call, token, err);
+	return r < 0 ? r : call_begin(&call, done, arg, ret_call, err);
+}
+
+int upstream_key(struct upstream *upstream, const struct upstream_key_wish *wish, upstream_fn done,
+		 void *arg, struct upstream_call **ret_call, struct err *err)
+{
+	static const struct kind kind = {
+		.what = "device key",
+		.max = ANSWER_MAX,
+		.refused = FAULT_NOT_LOGGED_IN,
+		.missing = FAULT_NO_KEY,
+		.ended = UPSTREAM_NO_DEVICE,
+		.read = take_line,
+	};
+	CLEANUP(call_cleanup) struct upstream_call *call = NULL;
+	int r = call_new(upstream, &kind, "/v2/artifacts", &call, err);
+
+	if (r < 0)
+		return r;
+	call->method = FETCH_GET;
+	r = put_artifact(call, &wish->resource, "/key?manifest=", err);
+	if (r == 0)
+		r = fetch_escape(slice_str(wish->manifest), false, &call->url, err);
+	buf_put(&call->device, secret_slice(wish->device));
+	buf_put_u8(&call->device, '\0');
+	if (r == 0)
+		r = set_token(call, wish->token, err);
 	return r < 0 ? r : call_begin(&call, done, arg, ret_call, err);
 }

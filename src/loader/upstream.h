@@ -26,6 +26,9 @@ void upstream_free(struct upstream *upstream); /* ends calls without callbacks *
 MEM_DEFINE_CLEANUP(upstream)
 void upstream_leave(struct upstream_call *call); /* NULL is allowed */
 
+/* The last transfer that ended had no answer: no connection, or one that hung or broke off. */
+bool upstream_is_silent(const struct upstream *upstream);
+
 /* @bytes are borrowed for the call of it, and wiped behind it. */
 typedef void (*upstream_fn)(void *arg, struct slice bytes, const struct err *err);
 
@@ -52,6 +55,36 @@ int upstream_get(struct upstream *upstream, const struct upstream_wish *wish, up
 /* GET /binary-split/key-fragment: 1 to V1_FIELD_MAX bytes. */
 int upstream_fragment(struct upstream *upstream, const struct secret *token, upstream_fn done,
 		      void *arg, struct upstream_call **ret_call, struct err *err) MUST_CHECK;
+
+/* --- version 2 (docs/LOADER.md, "The API of version 2") --- */
+
+/* GET /v2/artifacts/{folder}/{name}/manifest: 1 to CMS_WHOLE_MAX bytes. ERR_NOT_FOUND. */
+int upstream_manifest(struct upstream *upstream, const struct secret *token,
+		      const struct resource *resource, upstream_fn done, void *arg,
+		      struct upstream_call **ret_call, struct err *err) MUST_CHECK;
+
+/*
+ * POST /v2/devices/session with @device, a JSON object: gives the answer, JSON with a challenge.
+ * ERR_FORBIDDEN: 403: the API does not know this device, or not its TPM's maker.
+ */
+int upstream_device(struct upstream *upstream, const struct secret *token, struct slice device,
+		    upstream_fn done, void *arg, struct upstream_call **ret_call, struct err *err)
+	MUST_CHECK;
+
+/*
+ * GET /v2/artifacts/{folder}/{name}/key?manifest=HEX, with Holdfast-Device: @device (what the
+ * challenge hid, base64url): gives one line (artifact/device_key.h) without its end. FAULT_NO_KEY:
+ * 404; UPSTREAM_NO_DEVICE: 428, the device's session is over.
+ */
+#define UPSTREAM_NO_DEVICE (-1901)
+struct upstream_key_wish {
+	const struct secret *token;
+	const struct secret *device;
+	struct resource resource;
+	const char *manifest; /* hex */
+};
+int upstream_key(struct upstream *upstream, const struct upstream_key_wish *wish, upstream_fn done,
+		 void *arg, struct upstream_call **ret_call, struct err *err) MUST_CHECK;
 
 /* POST /resources/{folder}, multipart, @file as part `data`: gives nothing. */
 struct upstream_gift {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A resource comes when the loader has all of it and has checked it, which may be long after it was
- * asked for; until then its status is looked at for the bar. The file gets its name when the last
- * byte is in it.
+ * A resource or an artifact comes when the loader has all of it and has checked it, which may be
+ * long after it was asked for; until then its status is looked at for the bar. The file gets its
+ * name when the last byte is in it.
  */
 #include <jansson.h>
 #include <stdio.h>
@@ -94,13 +94,21 @@ static int run(struct load *load, const struct ask_question *question, const cha
 	return finish(load, path);
 }
 
+/* Writes what @question gives to @path; the exit status. */
+static int load_from(struct ask *ask, const struct ask_question *question, const char *path)
+{
+	struct load load = {.ask = ask, .out = IO_OUT_INIT, .result = -1};
+	int r = run(&load, question, path);
+
+	io_out_fini(&load.out);
+	return r < 0 ? verbs_fail(ask) : VERBS_DONE;
+}
+
 int load_to(struct ask *ask, const char *folder, const char *name, const char *path)
 {
 	CLEANUP(buf_fini) struct buf body = BUF_INIT(BODY_MAX);
-	struct load load = {.ask = ask, .out = IO_OUT_INIT, .result = -1};
 	char where[PATH_MAX_LEN];
 	struct ask_question question = {.method = FETCH_POST, .path = where};
-	int r;
 
 	(void)snprintf(where, sizeof(where), "/load/%s", name);
 	buf_put_str(&body, "{\"filename\":");
@@ -109,8 +117,17 @@ int load_to(struct ask *ask, const char *folder, const char *name, const char *p
 	json_put_string(&body, folder);
 	buf_put_str(&body, "}");
 	question.body = buf_slice(&body);
-	r = buf_ok(&body) ? run(&load, &question, path)
-			  : ask_fail(ask, "invalid", "the name is too long");
-	io_out_fini(&load.out);
-	return r < 0 ? verbs_fail(ask) : VERBS_DONE;
+	if (buf_ok(&body))
+		return load_from(ask, &question, path);
+	(void)ask_fail(ask, "invalid", "the name is too long");
+	return verbs_fail(ask);
+}
+
+int load_artifact_to(struct ask *ask, const char *folder, const char *name, const char *path)
+{
+	char where[2 * PATH_MAX_LEN];
+	const struct ask_question question = {.method = FETCH_GET, .path = where};
+
+	(void)snprintf(where, sizeof(where), "/v2/artifacts/%s?folder=%s", name, folder);
+	return load_from(ask, &question, path);
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "cmd/holdfast-loader/device.h"
 #include "cmd/holdfast-loader/provider.h"
 #include "front/front.h"
 #include "host/listen_fds.h"
@@ -27,6 +28,7 @@ struct server {
 	struct setup_hosts hosts;
 	struct front *front;
 	struct provider *provider;
+	struct device device;
 	struct loop_timer look;
 	uint64_t stop_us; /* when what is at work is cut off; 0: no stop */
 };
@@ -139,12 +141,14 @@ static int block_signals(struct err *err)
 	return 0;
 }
 
-static int open_loader(struct server *server, struct err *err)
+static int open_loader(struct server *server, enum conf_provider wish, struct err *err)
 {
 	struct setup *setup = server->setup;
 	int r;
 
 	setup->loader.note = note;
+	if (wish != CONF_PROVIDER_LEGACY)
+		setup->loader.device = &server->device.ops;
 	r = loop_new(&server->loop, err);
 	if (r == 0)
 		r = watch_signals(server, err);
@@ -221,6 +225,7 @@ static bool server_close(struct server *server)
 	if (!ended)
 		return false;
 	provider_free(server->provider);
+	device_fini(&server->device);
 	fetch_free(server->fetch);
 	loop_free(server->loop);
 	setup_hosts_fini(&server->hosts);
@@ -248,7 +253,7 @@ static int run(struct server *server, struct err *err)
 	if (r == 0)
 		r = block_signals(err);
 	if (r == 0)
-		r = open_loader(server, err);
+		r = open_loader(server, wish, err);
 	if (r == 0)
 		r = open_front(server, wish, err);
 	if (r < 0)
@@ -267,6 +272,7 @@ int serve(struct setup *setup)
 	struct err err;
 	int status = 0;
 
+	device_init(&server.device, setup->conf->holdfast_socket);
 	if (run(&server, &err) < 0) {
 		log_err(LOG_LEVEL_ERROR, &err, "cannot go on");
 		/* Those of the codes are for who sends requests. */

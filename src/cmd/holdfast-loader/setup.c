@@ -165,22 +165,29 @@ static int read_fingerprint(struct setup *setup, struct err *err)
 	return 0;
 }
 
-static int read_anchors(struct setup *setup, struct err *err)
+/* Without a file nothing is an anchor. */
+static int read_pem(const char *path, struct buf *ret_anchors, struct err *err)
 {
 	CLEANUP(buf_fini) struct buf pem = BUF_INIT(PEM_MAX);
-	const char *path = setup->conf->trust_anchors;
 	int r;
 
-	if (!path)
+	if (!path || path[0] == '\0')
 		return 0;
 	r = text_read(path, TEXT_OURS, &pem, err);
 	if (r < 0)
 		return r;
-	if (x509_chain_of_pem(buf_slice(&pem), &setup->anchors, err) < 0)
+	if (x509_chain_of_pem(buf_slice(&pem), ret_anchors, err) < 0)
 		return err_wrap(err, "%s", text_name(path));
-	if (setup->anchors.len == 0)
+	if (ret_anchors->len == 0)
 		return err_set(err, ERR_INVALID, "%s: there is no certificate", text_name(path));
 	return 0;
+}
+
+static int read_anchors(struct setup *setup, struct err *err)
+{
+	int r = read_pem(setup->conf->trust_anchors, &setup->anchors, err);
+
+	return r < 0 ? r : read_pem(setup->conf->manifest_anchors, &setup->manifest_anchors, err);
 }
 
 /* --- folders --- */
@@ -261,6 +268,31 @@ static int fill_images(struct setup *setup, struct err *err)
 	return 0;
 }
 
+/* "folder/name", which the configuration has seen to; the longest names have more rules. */
+static int fill_artifact(struct setup *setup, struct err *err)
+{
+	const char *text = setup->conf->images_artifact;
+	const char *slash = text ? strchr(text, '/') : NULL;
+	struct resource *resource = &setup->loader.images_artifact;
+
+	if (!slash)
+		return 0;
+	*resource = (struct resource){.folder = slice_of(text, (size_t)(slash - text)),
+				      .name = slice_str(slash + 1)};
+	return resource_check_artifact(resource, err) < 0 ? err_wrap(err, "images_artifact") : 0;
+}
+
+static enum loader_form form_of(const char *word)
+{
+	static const char *const FORMS[] = {
+		[LOADER_V1] = "v1", [LOADER_NEWEST] = "newest", [LOADER_V2] = "v2"};
+	enum loader_form form = LOADER_V1;
+
+	while (strcmp(FORMS[form], word) != 0)
+		form++;
+	return form;
+}
+
 /* The formula takes some of them, uploads one more; the values do not matter. */
 static int check_salts(const struct setup *setup, struct err *err)
 {
@@ -287,6 +319,8 @@ static int fill(struct setup *setup, struct err *err)
 	r = v1_formula_of_name(conf->formula, &loader->formula, err);
 	if (r == 0)
 		r = fill_images(setup, err);
+	if (r == 0)
+		r = fill_artifact(setup, err);
 	if (r < 0)
 		return r;
 	fill_cdn(setup);
@@ -304,6 +338,8 @@ static int fill(struct setup *setup, struct err *err)
 		return r;
 	loader->machine = machine_fingerprint;
 	loader->anchors = buf_slice(&setup->anchors);
+	loader->manifest_anchors = buf_slice(&setup->manifest_anchors);
+	loader->load_form = form_of(conf->load_form);
 	loader->unsigned_denied = conf->unsigned_denied;
 	loader->unsigned_import = conf->unsigned_import;
 	loader->resource_max = conf->resource_max;
@@ -345,6 +381,7 @@ void setup_fini(struct setup *setup)
 	secret_free(setup->token);
 	buf_fini(&setup->fingerprint);
 	buf_fini(&setup->anchors);
+	buf_fini(&setup->manifest_anchors);
 	fd_close_cleanup(&setup->cache_dir);
 }
 

@@ -23,6 +23,7 @@ struct setup {
 	struct secret *token; /* NULL: the front asks for none */
 	struct buf fingerprint;
 	struct buf anchors;
+	struct buf manifest_anchors;
 	int cache_dir;
 	struct listen_address address;
 	struct loader_image images[LOADER_IMAGES];
@@ -34,7 +35,8 @@ struct setup {
 #define SETUP_INIT                                                                                 \
 	{                                                                                          \
 		.endpoint = BUF_INIT(2048), .fingerprint = BUF_INIT(4096),                         \
-		.anchors = BUF_INIT(256 * 1024), .cache_dir = -1                                   \
+		.anchors = BUF_INIT(256 * 1024), .manifest_anchors = BUF_INIT(256 * 1024),         \
+		.cache_dir = -1                                                                    \
 	}
 
 /* The error names the key, or the file. */

@@ -96,6 +96,13 @@ static int run_load(struct ask *ask, const struct wish *wish)
 	return load_to(ask, wish->folder, wish->name, wish->out);
 }
 
+static int run_artifact(struct ask *ask, const struct wish *wish)
+{
+	if (wish->out)
+		return load_artifact_to(ask, wish->folder, wish->name, wish->out);
+	return artifact_tell(ask, wish->folder, wish->name, wish->json);
+}
+
 static int run_cancel(struct ask *ask, const struct wish *wish)
 {
 	char path[RESOURCE_FOLDER_MAX + RESOURCE_NAME_MAX + 64];
@@ -113,7 +120,16 @@ static int run_cancel(struct ask *ask, const struct wish *wish)
 
 #define OPTS_MAX 4u
 
-enum word { WORD_WHO, WORD_RESOURCE, WORD_PASSWORD, WORD_OUT, WORD_FOLLOW, WORD_JSON, WORD_NONE };
+enum word {
+	WORD_WHO,
+	WORD_RESOURCE,
+	WORD_PASSWORD,
+	WORD_OUT,
+	WORD_MAYBE_OUT,
+	WORD_FOLLOW,
+	WORD_JSON,
+	WORD_NONE,
+};
 
 static struct opt option(struct wish *wish, enum word word)
 {
@@ -139,6 +155,11 @@ static struct opt option(struct wish *wish, enum word word)
 			      .help = "where it goes when all of it is there, or -",
 			      .required = true,
 			      .text = &wish->out},
+		[WORD_MAYBE_OUT] = {.kind = OPT_TEXT,
+				    .name = "out",
+				    .value = "FILE",
+				    .help = "where it goes; without it, tell what it is",
+				    .text = &wish->out},
 		[WORD_FOLLOW] = {.kind = OPT_FLAG,
 				 .name = "follow",
 				 .help = "wait, with a bar, until nothing is at work",
@@ -167,6 +188,10 @@ static const struct verb_row {
 	 "Fetch, check and open a resource",
 	 run_load,
 	 {WORD_RESOURCE, WORD_OUT, WORD_NONE}},
+	{"artifact",
+	 "Fetch, check and open an artifact of version 2",
+	 run_artifact,
+	 {WORD_RESOURCE, WORD_MAYBE_OUT, WORD_JSON, WORD_NONE}},
 	{"cancel", "End a download", run_cancel, {WORD_RESOURCE, WORD_NONE}},
 	{"unlock",
 	 "Open the archive of images and give it to the engine",

@@ -29,5 +29,11 @@ int status_unlock(struct ask *ask);
 
 struct resource;
 int load_to(struct ask *ask, const char *folder, const char *name, const char *path);
+int load_artifact_to(struct ask *ask, const char *folder, const char *name, const char *path);
+
+/* --- artifact.c --- */
+
+/* Has it fetched and checked, and prints what it is; waits for images until they are there. */
+int artifact_tell(struct ask *ask, const char *folder, const char *name, bool as_json);
 
 #endif
