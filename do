@@ -73,6 +73,8 @@ wait_for() { # seconds, command..
 . tools/do-run.sh
 # shellcheck source=tools/do-run-loader.sh
 . tools/do-run-loader.sh
+# shellcheck source=tools/do-run-artifact.sh
+. tools/do-run-artifact.sh
 # shellcheck source=tools/do-test.sh
 . tools/do-test.sh
 # shellcheck source=tools/do-tsan.sh

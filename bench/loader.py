@@ -13,6 +13,7 @@ import socket
 import subprocess
 import time
 
+import artifact
 from kit import BenchError, Place, Worker, http_client, take_turns, wait_for
 from report import absolute, at_least, at_most, compare
 
@@ -188,3 +189,5 @@ def p7(bench):
         site.start()
         yield from small_load(bench, site)
         yield from memory(bench, site)
+    with Place() as place:
+        yield from artifact.p7(bench, place)

@@ -54,6 +54,7 @@ cache_dir = "$loader/cache"
 salts_file = "$loader/salts"
 fingerprint_file = "$loader/fingerprint"
 holdfast_socket = "$socket"
+manifest_anchors = "$loader/signer.pem"
 images_path = "$loader/images.enc"
 images = {${images#, }}
 docker_socket = "$loader/engine.sock"
@@ -134,9 +135,9 @@ unlock_images() {
 	lf unlock tour@example.com --password-file "$loader/password"
 }
 
-tour_loader() { # folder
+tour_loader() { # tpm|legacy, folder
 	local ref=registry.example/tour:1 id
-	loader=$1/loader loader_socket=$1/loader.sock
+	loader=$2/loader loader_socket=$2/loader.sock
 	mkdir "$loader"
 	if ! command -v python3 >/dev/null; then
 		say "  The loader is shown where there is python3, which makes an archive of images."
@@ -146,6 +147,7 @@ tour_loader() { # folder
 	head -c 20971520 /dev/urandom >"$loader/model"
 	origin_start
 	engine_start
+	signer_make
 	loader_start "$ref=$id"
 	step "published a model of 20 MiB" "$build/holdfast" artifact publish --format v1 \
 		--name net.bin --in "$loader/model" --origin "$loader/site" --salts "$loader/salts"
@@ -157,5 +159,6 @@ tour_loader() { # folder
 	step "unlocked it into an engine" unlock_images
 	step "the engine has the image, by its id" engine_has "$ref" "$id"
 	say "  engine: $engine"
+	tour_artifact "$1" "$2"
 	loader_stop
 }

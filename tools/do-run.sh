@@ -70,6 +70,7 @@ tour_end() {
 	if [ "$kept" = yes ]; then
 		exit "$status"
 	fi
+	other_stop || status=1
 	loader_stop || status=1
 	daemon_stop || status=1
 	stop_process "$keep_pid" holdfastd || status=1
@@ -182,7 +183,7 @@ tour_of() { # tpm|legacy
 	tour_secrets "$folder"
 	tour_keys "$folder" ecc-p256
 	tour_keys "$folder" rsa-2048
-	tour_loader "$folder"
+	tour_loader "$1" "$folder"
 }
 
 # Unseals into a file and fails unless it is the original.

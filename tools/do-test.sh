@@ -15,7 +15,7 @@ SANITIZED=("-Db_sanitize=address,undefined" -Db_lundef=false)
 # runs once, and on both with "./do test --twice": these show the most of what hostile input meets.
 ON_SANITIZED=(
 	api attest bad-input broker-attacks cli-aik cli-keys device device-attacks device-orders fapi keys origin
-	raw stream tenants-change
+	origin-v2 raw stream tenants-change unwrap
 )
 
 # Never on those: our code stands in other suites too, and what runs it here are others' programs.
@@ -125,6 +125,7 @@ test_soak() {
 	HOLDFAST_BUILD=$build tally_one "random test" tests/soak/random.sh 10
 	HOLDFAST_BUILD=$build tally_one "raw commands" tests/soak/broker.sh 48
 	HOLDFAST_BUILD=$build tally_one "loader's kill test" tests/soak/loader.sh 5 64
+	HOLDFAST_BUILD=$build tally_one "loader's kill test, version 2" tests/soak/loader.sh 5 64 v2
 	HOLDFAST_BUILD=$build tally_one "power cuts" tests/fault/powercut.py --every "$SHORT_CUTS"
 }
 
@@ -200,6 +201,7 @@ do_soak() {
 	HOLDFAST_BUILD=$build tests/soak/random.sh "$seconds"
 	HOLDFAST_BUILD=$build tests/soak/broker.sh "$SOAK_RAW"
 	HOLDFAST_BUILD=$build tests/soak/loader.sh "${SOAK_LOADER[@]}"
+	HOLDFAST_BUILD=$build tests/soak/loader.sh "${SOAK_LOADER[@]}" v2
 	HOLDFAST_BUILD=$build tests/fault/powercut.py
 	HOLDFAST_BUILD=$build HOLDFAST_TLS_SECONDS=$SOAK_TLS \
 		bats --filter '8 clients' tests/integration/tls-nginx.bats

@@ -137,7 +137,7 @@ published_anew() {
 	done
 	run -2 publish "$T/users" --folder ../x
 	run -2 publish "$T/users" --format v2
-	[[ $output == *'not there yet'* ]]
+	[[ $output == *"--salts goes with --format v1"* ]]
 	run -2 publish "$T/users" --sign-key "$T/signer.key"
 	run -2 "$HOLDFAST" artifact publish --name net.bin --in "$T/users" --origin "$T/origin"
 	run -2 "$HOLDFAST" artifact archive --in "$T/users" --out "$T/x.enc"

@@ -88,7 +88,7 @@ needs_bwrap() {
 		'key public' 'key delete' 'key import' 'key export' 'key csr' sign decrypt agree mac \
 		random usage 'aik create' 'aik list' 'aik public' 'aik delete' 'aik quote' 'aik certify' \
 		'aik sign' 'aik activate' 'device status' 'device sign' 'device certificate' \
-		'device storage-key' ek pcr eventlog version help; do
+		'device storage-key' 'device activate' 'device unwrap' ek pcr eventlog version help; do
 		"$CLIENT" help | grep -qE "^  $verb( |\$)" || {
 			echo "missing: $verb"
 			return 1

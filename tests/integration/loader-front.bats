@@ -105,6 +105,7 @@ long() { # count
 	answers 404 not_found
 	load_named net.bin elsewhere
 	answers 404 not_found
+	settled api
 	before=$(wc -l <"$T/api.requests")
 	for body in '{}' '{"filename":"other.bin"}' '{"filename":7}' '{"filename":"net.bin","folder":7}' \
 		'{"filename":"../net.bin"}' '{"filename":""}' '[]' '{'; do

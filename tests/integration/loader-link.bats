@@ -194,7 +194,7 @@ is_settled() {
 	logged_in
 	gives secure "$T/plain"
 	stop knows
-	: >"$T/tls.requests"
+	: >"$T/tls.requests" >"$T/tls.requests.begun"
 	start_loader knows-not "cdn_url = \"https://127.0.0.1:$(port tls)/cdn\""
 	logged_in
 	waits_for secure upstream_unreachable

@@ -146,7 +146,7 @@ start_proxy() {
 	local name=$1 target=$2
 	shift 2
 	jq -n --arg to "$target" '{to: $to, rules: []}' >"$T/$name.rules"
-	: >"$T/$name.requests"
+	: >"$T/$name.requests" >"$T/$name.requests.begun"
 	start "$name" "$TOOLS/proxy.py" --rules "$T/$name.rules" --log "$T/$name.requests" "$@"
 }
 
@@ -165,19 +165,32 @@ lead() {
 	mv "$T/$1.rules.new" "$T/$1.rules"
 }
 
+# settled NAME: what the proxy sends no more has its line in the log; of what goes on there is none.
+settled() {
+	local _
+	[[ -e $T/$1.requests.begun ]] || return 0
+	for _ in {1..50}; do
+		(($(wc -l <"$T/$1.requests") < $(wc -l <"$T/$1.requests.begun"))) || return 0
+		sleep 0.02
+	done
+}
+
 # seen NAME FILTER: how many requests of the log a jq filter selects.
 seen() {
+	settled "$1"
 	jq -s "map(select($2)) | length" "$T/$1.requests"
 }
 
 # starts NAME PATTERN: where each request for such a path began to ask, one line each.
 starts() {
+	settled "$1"
 	jq -rs --arg path "$2" '.[] | select(.path // "" | test($path)) |
 		(.range // "bytes=0-" | capture("bytes=(?<n>[0-9]+)").n)' "$T/$1.requests"
 }
 
 # sent NAME PATTERN: bytes of bodies that went out for paths of the pattern.
 sent() {
+	settled "$1"
 	jq -s --arg path "$2" 'map(select(.path // "" | test($path)) | .sent) | add // 0' \
 		"$T/$1.requests"
 }

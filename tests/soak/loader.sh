@@ -5,13 +5,14 @@
 # or nothing; what has come is not asked for again; at the end all of it comes out as it went in. Its
 # memory is looked at before each kill.
 #
-#   tests/soak/loader.sh [KILLS [MIB]]   default 5 kills, 64 MiB
+#   tests/soak/loader.sh [KILLS [MIB [v1|v2]]]   default 5 kills, 64 MiB, v1
 #   SOAK_SEED=N                          repeats the choices of an earlier run (printed at the start)
 #   HOLDFAST_BUILD=FOLDER                where the programs are
 set -u
 
 KILLS=${1:-5}
 MIB=${2:-64}
+FORM=${3:-v1}
 SEED=${SOAK_SEED:-$((($(date +%s) ^ $$) & 32767))}
 PEAK_MAX=32768 # kB
 LOST_MAX=8     # MiB on their way at a kill: a piece, and the buffers of two sockets
@@ -21,6 +22,8 @@ BATS_TEST_DIRNAME=$(cd "$(dirname "$0")/../integration" && pwd)
 . "$BATS_TEST_DIRNAME/helpers.bash"
 # shellcheck source=../integration/loader.bash
 . "$BATS_TEST_DIRNAME/loader.bash"
+# shellcheck source=../integration/artifact.bash
+. "$BATS_TEST_DIRNAME/artifact.bash"
 
 RANDOM=$SEED
 peak=0
@@ -56,25 +59,34 @@ look_at_memory() {
 # A kill in the middle must leave no other file there; once it was seen whole it is compared once.
 look_at_file() {
 	local file stamp
-	file=$(cached net)
+	file=$CACHED
 	if [[ ! -e $file ]]; then
 		whole=0
 		return
 	fi
 	stamp=$(stat -c '%i %s %.9Y' "$file")
 	if [[ $stamp != "$whole" ]]; then
-		cmp "$file" "$T/origin/models/net.big" || fail "a wrong file under the final name"
+		cmp "$file" "$LARGE" || fail "a wrong file under the final name"
 		whole=$stamp
 	fi
 }
 
-# In the background: F2 as a stream of which only the digest is kept.
+# The content as a stream: by F2, or of version 2.
+content() {
+	if [[ $FORM == v2 ]]; then
+		curl -s -f -m 600 "$FRONT/v2/artifacts/net?folder=models"
+	else
+		curl -s -f -m 600 -X POST -H 'Content-Type: application/json' \
+			--data-binary "$(wish net)" "$FRONT/load/net"
+	fi
+}
+
+# In the background; only the digest is kept.
 ask() {
 	rm -f "$T/digest"
 	(
 		set -o pipefail
-		if curl -s -f -m 600 -X POST -H 'Content-Type: application/json' \
-			--data-binary "$(wish net)" "$FRONT/load/net" |
+		if content |
 			sha256sum >"$T/digest.new" 2>/dev/null; then
 			mv "$T/digest.new" "$T/digest"
 		fi
@@ -96,16 +108,29 @@ kills=0
 scene_begin
 trap scene_end EXIT
 trap 'exit 1' INT TERM
-echo "loader's kill test: $KILLS kills, $MIB MiB, seed $SEED"
+echo "loader's kill test: $KILLS kills, $MIB MiB, $FORM, seed $SEED"
 truncate -s "${MIB}M" "$T/plain"
 printf 'not all zeros' | dd of="$T/plain" bs=1 seek=$((MIB * 600000)) conv=notrunc status=none
 WANTED=$(sha256sum <"$T/plain")
-publish net "$T/plain" >"$T/publish.log" || fail "publish"
+# What of it is large: at the origin and in the cache.
+if [[ $FORM == v2 ]]; then
+	signing
+	device_start one || fail "no device"
+	known one >"$T/publish.log"
+	publish_v2 net "$T/plain" >>"$T/publish.log" || fail "publish"
+	LARGE=$(payload_of net)
+	LINES=("$(at_device one)" "manifest_anchors = \"$T/ca.pem\"")
+else
+	publish net "$T/plain" >"$T/publish.log" || fail "publish"
+	LARGE=$T/origin/models/net.big
+	LINES=()
+fi
+CACHED=$T/loader.cache/models/${LARGE##*/}
 rm "$T/plain"
 start_counterpart || fail "no origin"
 # A load takes as long as three kills or more, be the resource small or large.
 longest=$((MIB < 1024 ? 500 : 2500))
-loader_config loader "rate_limit = $(((MIB << 20) * 500 / longest))"
+loader_config loader "${LINES[@]}" "rate_limit = $(((MIB << 20) * 500 / longest))"
 start=$SECONDS
 
 for ((kills = 1; kills <= KILLS; kills++)); do
@@ -129,8 +154,8 @@ look_at_memory
 look_at_file
 look_at_digest
 
-resumed=$(seen origin '(.path | endswith("net.big")) and .status == 206')
-asked=$(($(sent origin 'net[.]big') >> 20))
+resumed=$(seen origin '(.path | endswith("'"${LARGE##*/}"'")) and .status == 206')
+asked=$(($(sent origin "${LARGE##*/}") >> 20))
 ((asked <= (loads + 1) * (MIB + 1) + KILLS * LOST_MAX)) ||
 	fail "$asked MiB asked for, for $loads loads of $MIB"
 # Few kills may all have missed the download.

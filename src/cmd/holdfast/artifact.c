@@ -3,14 +3,17 @@
 
 #include <inttypes.h>
 #include <jansson.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "artifact/floor.h"
 #include "artifact/v1_key.h"
 #include "base/base64.h"
 #include "base/mem.h"
 #include "cmd/holdfast/io.h"
 #include "cmd/holdfast/progress.h"
 #include "conf/loader.h"
+#include "origin/folder.h"
 
 #define PIECE	(128u * 1024u)
 #define KEY_MAX 16384u
@@ -64,6 +67,41 @@ int artifact_signer_read(struct artifact_signer *signer, struct err *err)
 	r = read_chain(signer, err);
 	if (r == 0)
 		r = try_out(signer, err);
+	return r < 0 ? err_wrap(err, "--sign-cert") : 0;
+}
+
+static const char REMEDY_USAGE[] =
+	"Have a certificate made with extendedKeyUsage = " MANIFEST_USAGE
+	" and keyUsage = digitalSignature (docs/ARTIFACT.md, \"Manifest\"); that of version 1 is "
+	"another one.";
+static const char REMEDY_DATES[] = "Have the certificate renewed, or set this machine's clock.";
+
+/* Any of the chain is an anchor here: what can fail is the signer's own certificate. */
+static int check_v2_at(const struct artifact_signer *signer, struct slice whole, int64_t at,
+		       struct err *err)
+{
+	const struct cms_trust trust = {
+		.anchors = buf_slice(&signer->chain), .usage = MANIFEST_USAGE, .at = at};
+	CLEANUP(buf_fini) struct buf ignored = BUF_INIT(CMS_MAX);
+
+	return cms_open_whole(whole, &trust, &ignored, err);
+}
+
+int artifact_signer_check_v2(const struct artifact_signer *signer, struct err *err)
+{
+	CLEANUP(buf_fini) struct buf whole = BUF_INIT(CMS_WHOLE_MAX);
+	const char *remedy = REMEDY_USAGE;
+	int r = cms_seal_whole(signer->key, buf_slice(&signer->chain), slice_str("{}"), &whole,
+			       err);
+
+	if (r == 0)
+		r = check_v2_at(signer, buf_slice(&whole), CMS_ANY_TIME, err);
+	if (r == 0) {
+		remedy = REMEDY_DATES;
+		r = check_v2_at(signer, buf_slice(&whole), (int64_t)time(NULL), err);
+	}
+	if (r == ERR_FORBIDDEN)
+		(void)err_add_remedy(err, remedy);
 	return r < 0 ? err_wrap(err, "--sign-cert") : 0;
 }
 
@@ -162,6 +200,16 @@ int artifact_seal(const struct artifact_seal *seal, struct err *err)
 	return r;
 }
 
+int artifact_anchors(const char *file, struct buf *ret_der, struct err *err)
+{
+	CLEANUP(buf_fini) struct buf pem = BUF_INIT(X509_CHAIN_PEM_MAX);
+	int r = io_read(file, &pem, err);
+
+	if (r == 0)
+		r = x509_chain_of_pem(buf_slice(&pem), ret_der, err);
+	return r < 0 ? err_wrap(err, "--anchors") : 0;
+}
+
 int artifact_fleet_key(const char *file, struct secret **ret_key, struct err *err)
 {
 	CLEANUP(conf_salts_cleanup) struct conf_salts *read = NULL;
@@ -174,6 +222,69 @@ int artifact_fleet_key(const char *file, struct secret **ret_key, struct err *er
 		salts.resource = secret_slice(read->resource);
 	r = v1_key_resource(&salts, ret_key, err);
 	return r < 0 ? err_wrap(err, "--salts") : 0;
+}
+
+/* --- what was published --- */
+
+void artifact_signer_name(struct slice signature, char ret_subject[X509_TEXT_MAX])
+{
+	CLEANUP(x509_facts_cleanup) struct x509_facts facts = X509_FACTS_INIT;
+	CLEANUP(buf_fini) struct buf der = BUF_INIT(X509_MAX);
+	struct err ignored;
+
+	ret_subject[0] = '\0';
+	if (cms_signer(signature, &der, &ignored) == 0 &&
+	    x509_read(buf_slice(&der), &facts, &ignored) == 0)
+		memcpy(ret_subject, facts.subject, sizeof(facts.subject));
+}
+
+static int digest_all(int fd, struct hash_stream *hash, struct artifact_digest *digest,
+		      struct err *err)
+{
+	const struct folder_file file = {.fd = fd, .size = digest->size};
+	CLEANUP(buf_fini) struct buf piece = BUF_INIT(PIECE);
+	struct progress progress = {.label = NULL};
+	uint8_t *bytes = buf_grow(&piece, PIECE);
+	int r = bytes ? 0 : err_set(err, ERR_INTERNAL, "memory is short");
+
+	progress_begin(&progress, digest->label, digest->size, true);
+	for (uint64_t at = 0; r == 0 && at < digest->size;) {
+		size_t len = digest->size - at < PIECE ? (size_t)(digest->size - at) : PIECE;
+
+		r = folder_read_at(&file, at, bytes, len, err);
+		if (r == 0)
+			r = hash_stream_add(hash, slice_of(bytes, len), err);
+		progress_move(&progress, len, len);
+		at += len;
+	}
+	progress_end(&progress);
+	return r;
+}
+
+int artifact_digest(int fd, struct artifact_digest *digest, struct err *err)
+{
+	CLEANUP(hash_stream_cleanup) struct hash_stream *hash = NULL;
+	int r = hash_stream_new(HASH_SHA256, &hash, err);
+
+	if (r == 0)
+		r = digest_all(fd, hash, digest, err);
+	return r < 0 ? r : hash_stream_end(hash, digest->sha256, err);
+}
+
+bool artifact_is_payload(const struct manifest *manifest, const struct artifact_digest *digest)
+{
+	return digest->size == manifest->payload_size &&
+	       slice_equal(slice_of(digest->sha256, MANIFEST_DIGEST),
+			   slice_of(manifest->payload_digest, MANIFEST_DIGEST));
+}
+
+int artifact_is_expired(const struct manifest *manifest, int64_t now, struct err *err)
+{
+	const struct floor none = {.min_format = 1};
+
+	if (floor_judge(&none, manifest, now) != FLOOR_EXPIRED)
+		return 0;
+	return err_set(err, ERR_FORBIDDEN, "the release has expired");
 }
 
 /* --- telling --- */

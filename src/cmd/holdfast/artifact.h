@@ -7,6 +7,7 @@
  * piece, so that memory does not grow with it.
  */
 
+#include "artifact/manifest.h"
 #include "artifact/v1_sig.h"
 #include "base/buf.h"
 #include "base/err.h"
@@ -42,6 +43,11 @@ struct artifact_signer {
 
 /* ERR_INVALID: one file without the other, or they do not belong together. */
 int artifact_signer_read(struct artifact_signer *signer, struct err *err) MUST_CHECK;
+/*
+ * .. and may sign manifests of version 2, as far as the certificate tells; of the anchors of
+ * devices nothing is known here. ERR_FORBIDDEN, with what to do.
+ */
+int artifact_signer_check_v2(const struct artifact_signer *signer, struct err *err) MUST_CHECK;
 void artifact_signer_fini(struct artifact_signer *signer);
 
 /* Appends the signature of a release; nothing when there is no key. */
@@ -58,6 +64,27 @@ struct artifact_seal {
 	void *arg;
 };
 int artifact_seal(const struct artifact_seal *seal, struct err *err) MUST_CHECK;
+
+/* Certificates of a PEM file, in DER, that --anchors names. */
+int artifact_anchors(const char *file, struct buf *ret_der, struct err *err) MUST_CHECK;
+
+/* The subject of who claims to have signed; "" where that cannot be read. */
+void artifact_signer_name(struct slice signature, char ret_subject[X509_TEXT_MAX]);
+
+/* Of what is in an open file, with progress on the terminal. */
+struct artifact_digest {
+	const char *label;		 /* "reading" */
+	uint64_t size;			 /* of the file */
+	uint8_t sha256[MANIFEST_DIGEST]; /* comes out */
+};
+/* ERR_UNREADABLE: there are fewer bytes. */
+int artifact_digest(int fd, struct artifact_digest *digest, struct err *err) MUST_CHECK;
+
+/* Is that what the manifest says of its payload, size and digest? */
+bool artifact_is_payload(const struct manifest *manifest, const struct artifact_digest *digest);
+
+/* ERR_FORBIDDEN when it has expired. */
+int artifact_is_expired(const struct manifest *manifest, int64_t now, struct err *err) MUST_CHECK;
 
 /* The key of all resources, of the salts in @file. */
 int artifact_fleet_key(const char *file, struct secret **ret_key, struct err *err) MUST_CHECK;

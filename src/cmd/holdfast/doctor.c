@@ -9,12 +9,10 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/json.h"
 #include "base/mem.h"
-
-/* The clock of a device that never was told the time starts long before this. */
-#define CLOCK_LEAST INT64_C(1767225600) /* 2026-01-01 */
 
 /* A borrowed text of an object's member, or @otherwise. */
 static const char *text_of(const json_t *object, const char *member, const char *otherwise)

@@ -198,7 +198,7 @@ static int find_target(const char *path, struct target *target)
 	return realpath(above, target->folder) ? 0 : -1;
 }
 
-static int open_draft(struct io_out *out, const char *path, struct err *err)
+static int open_draft(const char *path, struct file_draft **ret_draft, struct err *err)
 {
 	CLEANUP(fd_close_cleanup) int dir = -1;
 	struct target target;
@@ -211,7 +211,7 @@ static int open_draft(struct io_out *out, const char *path, struct err *err)
 	}
 	r = file_open_dir(AT_FDCWD, target.folder, false, 0, &dir, err);
 	if (r == 0)
-		r = file_draft_new(dir, target.name, 0600, &out->draft, err);
+		r = file_draft_new(dir, target.name, 0600, ret_draft, err);
 	return r;
 }
 
@@ -227,7 +227,7 @@ int io_out_open(struct io_out *out, const char *path, struct err *err)
 	out->path = path;
 	if (io_is_standard(path) || is_special(path))
 		return 0;
-	return with_remedy(open_draft(out, path, err), err);
+	return with_remedy(open_draft(path, &out->draft, err), err);
 }
 
 static int write_out(struct io_out *out, struct slice bytes, struct err *err)
@@ -309,6 +309,15 @@ int io_write(const char *path, struct slice bytes, struct err *err)
 	if (r == 0)
 		r = file_draft_publish(out.draft, FILE_REPLACE, err);
 	return with_remedy(r, err);
+}
+
+int io_new(const char *path, struct file_draft **ret_draft, struct err *err)
+{
+	struct stat st;
+
+	if (lstat(path, &st) == 0)
+		return err_set(err, ERR_CONFLICT, "%s is there already", path);
+	return with_remedy(open_draft(path, ret_draft, err), err);
 }
 
 int io_check_terminal(const char *path, struct slice bytes, struct err *err)

@@ -37,6 +37,12 @@ int io_read_text(const char *path, const char *what, struct buf *ret_text, struc
  */
 int io_write(const char *path, struct slice bytes, struct err *err) MUST_CHECK;
 
+/*
+ * A file that is to be new, mode 0600, whole when it is published with FILE_CREATE: a draft in the
+ * folder of @path. ERR_CONFLICT when there is something of that name already.
+ */
+int io_new(const char *path, struct file_draft **ret_draft, struct err *err) MUST_CHECK;
+
 /* An input that its user reads bit by bit. */
 struct io_in {
 	const char *path; /* borrowed */

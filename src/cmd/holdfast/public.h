@@ -22,6 +22,15 @@
 		.text = (target)                                                                   \
 	}
 
+/* The description itself besides, for programs. */
+#define PUBLIC_OPT_FORMAT_JSON(target)                                                             \
+	{                                                                                          \
+		.kind = OPT_CHOICE, .name = "format", .value = "pem|tpm|name|json",                \
+		.help = "pem; tpm, TPM2B_PUBLIC as tools for TPMs take it; name, its Name in "     \
+			"hexadecimal; or json, all of it; default: pem",                           \
+		.text = (target)                                                                   \
+	}
+
 /* What the description calls them. */
 struct public_members {
 	const char *pem;

@@ -85,6 +85,8 @@ int verb_device_status(struct cli *cli, struct opt_words words);
 int verb_device_sign(struct cli *cli, struct opt_words words);
 int verb_device_certificate(struct cli *cli, struct opt_words words);
 int verb_device_storage_key(struct cli *cli, struct opt_words words);
+int verb_device_activate(struct cli *cli, struct opt_words words);
+int verb_device_unwrap(struct cli *cli, struct opt_words words);
 int verb_device_verify(struct cli *cli, struct opt_words words);
 int verb_device_init(struct cli *cli, struct opt_words words);
 int verb_device_csr(struct cli *cli, struct opt_words words);
@@ -119,6 +121,10 @@ int verb_tenant_remove(struct cli *cli, struct opt_words words);
 int verb_artifact_publish(struct cli *cli, struct opt_words words);
 int verb_artifact_inspect(struct cli *cli, struct opt_words words);
 int verb_artifact_archive(struct cli *cli, struct opt_words words);
+int verb_artifact_wrap(struct cli *cli, struct opt_words words);
+int verb_artifact_enrol(struct cli *cli, struct opt_words words);
+int verb_artifact_open(struct cli *cli, struct opt_words words);
+int verb_artifact_prune(struct cli *cli, struct opt_words words);
 
 int verb_doctor(struct cli *cli, struct opt_words words);
 

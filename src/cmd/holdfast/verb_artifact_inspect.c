@@ -8,13 +8,13 @@
 #include <inttypes.h>
 #include <jansson.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/base64.h"
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/mem.h"
 #include "cmd/holdfast/artifact.h"
-#include "cmd/holdfast/io.h"
+#include "cmd/holdfast/inspect.h"
 #include "cmd/holdfast/progress.h"
 #include "cmd/holdfast/verb.h"
 #include "origin/folder.h"
@@ -30,13 +30,13 @@ static const char *const SIGNATURES[SIG_WORDS] = {
 };
 
 struct inspect {
-	const char *name, *folder, *origin, *salts, *anchors_file;
+	const char *format, *name, *folder, *origin, *salts, *anchors_file;
 	int root;
 	struct v1_check *check;
 	struct progress progress;
 	/* What was found. */
 	struct v1_release release;
-	uint64_t sizes[RESOURCE_PARTS];
+	uint64_t sizes[RESOURCE_V1_PARTS];
 	enum signature signature;
 	char signer[X509_TEXT_MAX]; /* "" = unknown */
 	bool opens;		    /* when salts are given */
@@ -101,33 +101,10 @@ static int check_parts(struct inspect *inspect, struct err *err)
 
 /* --- the signature --- */
 
-/* Of who cannot be read, nothing is said. */
-static void name_signer(struct inspect *inspect, struct slice sig)
-{
-	CLEANUP(x509_facts_cleanup) struct x509_facts facts = X509_FACTS_INIT;
-	CLEANUP(buf_fini) struct buf der = BUF_INIT(X509_MAX);
-	struct err ignored;
-
-	if (cms_signer(sig, &der, &ignored) == 0 &&
-	    x509_read(buf_slice(&der), &facts, &ignored) == 0)
-		memcpy(inspect->signer, facts.subject, sizeof(inspect->signer));
-}
-
-static int read_anchors(const struct inspect *inspect, struct buf *ret_der, struct err *err)
-{
-	CLEANUP(buf_fini) struct buf pem = BUF_INIT(X509_CHAIN_PEM_MAX);
-	int r = io_read(inspect->anchors_file, &pem, err);
-
-	if (r == 0)
-		r = x509_chain_of_pem(buf_slice(&pem), ret_der, err);
-	return r < 0 ? err_wrap(err, "--anchors") : 0;
-}
-
 static enum signature judge_signature(struct inspect *inspect, struct slice sig,
 				      struct slice anchors)
 {
-	int r = v1_sig_verify(sig, &inspect->release, anchors, (int64_t)time(NULL),
-			      &inspect->fault);
+	int r = v1_sig_verify(sig, &inspect->release, anchors, clock_now(), &inspect->fault);
 
 	if (r == 0)
 		return SIG_GOOD;
@@ -142,7 +119,7 @@ static int check_signature(struct inspect *inspect, struct err *err)
 	int r = resource_file(inspect->release.resource.name, RESOURCE_SIG, name, err);
 
 	if (r == 0 && inspect->anchors_file)
-		r = read_anchors(inspect, &anchors, err);
+		r = artifact_anchors(inspect->anchors_file, &anchors, err);
 	if (r < 0)
 		return r;
 	r = folder_read(inspect->root, inspect->folder, name, &sig, err);
@@ -155,7 +132,7 @@ static int check_signature(struct inspect *inspect, struct err *err)
 		return err_wrap(err, "signature");
 	inspect->sizes[RESOURCE_SIG] = sig.len;
 	inspect->signature = SIG_UNCHECKED;
-	name_signer(inspect, buf_slice(&sig));
+	artifact_signer_name(buf_slice(&sig), inspect->signer);
 	if (inspect->anchors_file)
 		inspect->signature = judge_signature(inspect, buf_slice(&sig), buf_slice(&anchors));
 	return 0;
@@ -246,55 +223,67 @@ static int tell(const struct cli *cli, const struct inspect *inspect)
 	return cli->json ? CLI_FAILED : cli_fail(cli, &inspect->fault);
 }
 
+static int inspect_v1(const struct cli *cli, struct inspect *inspect)
+{
+	struct err err;
+	int r;
+
+	if (!inspect->folder)
+		inspect->folder = "models";
+	inspect->release.resource = (struct resource){
+		.folder = slice_str(inspect->folder),
+		.name = slice_str(inspect->name),
+	};
+	if (resource_check(&inspect->release.resource, &err) < 0)
+		return cli_usage(cli, &err);
+	r = check_parts(inspect, &err);
+	if (r == 0)
+		r = check_signature(inspect, &err);
+	if (r == 0)
+		r = check_opens(inspect, &err);
+	return r < 0 ? cli_fail(cli, &err) : tell(cli, inspect);
+}
+
+static int look_v2(const struct cli *cli, const struct inspect *inspect)
+{
+	CLEANUP(release_fini) struct release release = RELEASE_INIT;
+	struct err err;
+	int r;
+
+	release.origin = inspect->origin;
+	release.folder = inspect->folder;
+	release.name = inspect->name;
+	r = release_check(&release, &err);
+	if (r == 0 && inspect->salts)
+		r = err_set(&err, ERR_INVALID, "--salts goes with --format v1");
+	return r < 0 ? cli_usage(cli, &err) : inspect_v2(cli, &release, inspect->anchors_file);
+}
+
 int verb_artifact_inspect(struct cli *cli, struct opt_words words)
 {
 	CLEANUP(inspect_fini) struct inspect inspect = {.root = -1};
 	const struct opt opts[] = {
-		{.kind = OPT_TEXT,
-		 .name = "name",
-		 .value = "NAME",
-		 .help = "what was published",
-		 .required = true,
-		 .text = &inspect.name},
-		{.kind = OPT_TEXT,
-		 .name = "folder",
-		 .value = "NAME",
-		 .help = "where it is; default: models",
-		 .text = &inspect.folder},
-		{.kind = OPT_TEXT,
-		 .name = "origin",
-		 .value = "DIR",
-		 .help = "the folder that holdfast-origin, or another server, serves",
-		 .required = true,
-		 .text = &inspect.origin},
+		{.kind = OPT_CHOICE,
+		 .name = "format",
+		 .value = "v1|v2",
+		 .help = "as it was published; default: v1",
+		 .text = &inspect.format},
+		RELEASE_OPT_NAME(inspect),
+		RELEASE_OPT_FOLDER(inspect),
+		RELEASE_OPT_ORIGIN(inspect),
 		{.kind = OPT_TEXT,
 		 .name = "salts",
 		 .value = "FILE",
-		 .help = "look whether it opens with the key of these salts",
+		 .help = "v1: look whether it opens with the key of these salts",
 		 .text = &inspect.salts},
-		{.kind = OPT_TEXT,
-		 .name = "anchors",
-		 .value = "FILE",
-		 .help = "PEM of those whose signature must be there",
-		 .text = &inspect.anchors_file},
+		RELEASE_OPT_ANCHORS("PEM of those whose signature must be there",
+				    inspect.anchors_file),
 	};
-	struct err err;
 	int r = cli_parse(cli, opts, ARRAY_LEN(opts), words);
 
 	if (r >= 0)
 		return r;
-	if (!inspect.folder)
-		inspect.folder = "models";
-	inspect.release.resource = (struct resource){
-		.folder = slice_str(inspect.folder),
-		.name = slice_str(inspect.name),
-	};
-	if (resource_check(&inspect.release.resource, &err) < 0)
-		return cli_usage(cli, &err);
-	r = check_parts(&inspect, &err);
-	if (r == 0)
-		r = check_signature(&inspect, &err);
-	if (r == 0)
-		r = check_opens(&inspect, &err);
-	return r < 0 ? cli_fail(cli, &err) : tell(cli, &inspect);
+	if (inspect.format && strcmp(inspect.format, "v2") == 0)
+		return look_v2(cli, &inspect);
+	return inspect_v1(cli, &inspect);
 }

@@ -362,36 +362,58 @@ int verb_aik_sign(struct cli *cli, struct opt_words words)
 
 /* --- activate --- */
 
+#define OPT_EK(target)                                                                             \
+	{                                                                                          \
+		.kind = OPT_CHOICE, .name = "ek", .value = "ecc-p256|ecc-p384|rsa-2048|rsa-3072",  \
+		.help = "the endorsement key that it was made for; default: that of 'holdfast "    \
+			"ek'",                                                                     \
+		.text = (target)                                                                   \
+	}
+
+struct opening {
+	struct hf_credential credential;
+	int (*open)(struct hf *hf, const struct hf_credential *credential, void **ret_secret,
+		    size_t *ret_len);
+};
+
 static int ask_activate(struct hf *hf, void *arg, struct slice input, void **ret_data,
 			size_t *ret_len)
 {
-	struct hf_credential *credential = arg;
+	struct opening *opening = arg;
 
-	credential->data = input.data;
-	credential->len = input.len;
-	return hf_aik_activate(hf, credential, ret_data, ret_len);
+	opening->credential.data = input.data;
+	opening->credential.len = input.len;
+	return opening->open(hf, &opening->credential, ret_data, ret_len);
 }
 
 int verb_aik_activate(struct cli *cli, struct opt_words words)
 {
-	struct hf_credential credential = {0};
-	struct errand errand = {.in_max = CREDENTIAL_MAX,
-				.member = "secret",
-				.ask = ask_activate,
-				.arg = &credential};
+	struct opening opening = {.open = hf_aik_activate};
+	struct errand errand = {
+		.in_max = CREDENTIAL_MAX, .member = "secret", .ask = ask_activate, .arg = &opening};
 	const struct opt opts[] = {
-		OPT_NAME(&credential.aik),
+		OPT_NAME(&opening.credential.aik),
 		{.kind = OPT_TEXT,
 		 .name = "credential",
 		 .value = "FILE",
 		 .help = "a challenge, as tpm2_makecredential writes it",
 		 .required = true,
 		 .text = &errand.in},
-		{.kind = OPT_CHOICE,
-		 .name = "ek",
-		 .value = "ecc-p256|ecc-p384|rsa-2048|rsa-3072",
-		 .help = "the endorsement key that it was made for; default: that of 'holdfast ek'",
-		 .text = &credential.ek},
+		OPT_EK(&opening.credential.ek),
+		VERB_OPT_OUT("the secret", &errand.out),
+	};
+
+	return errand_run(cli, opts, ARRAY_LEN(opts), words, &errand);
+}
+
+int verb_device_activate(struct cli *cli, struct opt_words words)
+{
+	struct opening opening = {.open = hf_storage_key_activate};
+	struct errand errand = {
+		.in_max = CREDENTIAL_MAX, .member = "secret", .ask = ask_activate, .arg = &opening};
+	const struct opt opts[] = {
+		VERB_OPT_IN("a challenge, as tpm2_makecredential writes it", &errand.in),
+		OPT_EK(&opening.credential.ek),
 		VERB_OPT_OUT("the secret", &errand.out),
 	};
 

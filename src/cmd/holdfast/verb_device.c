@@ -2,9 +2,11 @@
 /* The device's identity, for everybody. */
 #include <jansson.h>
 
+#include "base/json.h"
 #include "base/mem.h"
 #include "cmd/holdfast/device.h"
 #include "cmd/holdfast/errand.h"
+#include "cmd/holdfast/io.h"
 #include "cmd/holdfast/public.h"
 #include "cmd/holdfast/verb.h"
 
@@ -100,7 +102,7 @@ int verb_device_storage_key(struct cli *cli, struct opt_words words)
 		.pem = "pem", .tpm = "public", .name = "name"};
 	const char *format = NULL, *out = NULL;
 	const struct opt opts[] = {
-		PUBLIC_OPT_FORMAT(&format),
+		PUBLIC_OPT_FORMAT_JSON(&format),
 		PUBLIC_OPT_OUT(&out),
 	};
 	char *json;
@@ -112,4 +114,73 @@ int verb_device_storage_key(struct cli *cli, struct opt_words words)
 	if (hf_device_storage_key(cli->hf, &json) < 0)
 		return cli_fail_hf(cli);
 	return public_print(cli, json, &MEMBERS, format, out);
+}
+
+/* --- unwrap --- */
+
+#define DEVICE_KEY_MAX 2048u /* bytes of a line (docs/ARTIFACT.md, "Device keys") */
+#define PART_MAX       512u
+
+struct device_key {
+	struct buf public, duplicate, seed;
+};
+
+static void device_key_fini(struct device_key *key)
+{
+	buf_fini(&key->public);
+	buf_fini(&key->duplicate);
+	buf_fini(&key->seed);
+}
+
+static int device_key_read(const char *path, struct device_key *ret_key, struct err *err)
+{
+	CLEANUP(buf_fini) struct buf line = BUF_INIT(DEVICE_KEY_MAX);
+	CLEANUP(json_cleanup) struct json_t *json = NULL;
+	int r = io_read(path, &line, err);
+
+	if (r == 0)
+		r = json_parse(buf_slice(&line), &json, err);
+	if (r == 0)
+		r = json_get_bytes(json, "public", true, &ret_key->public, err);
+	if (r == 0)
+		r = json_get_bytes(json, "duplicate", true, &ret_key->duplicate, err);
+	if (r == 0)
+		r = json_get_bytes(json, "seed", true, &ret_key->seed, err);
+	return r;
+}
+
+int verb_device_unwrap(struct cli *cli, struct opt_words words)
+{
+	CLEANUP(device_key_fini)
+	struct device_key key = {
+		.public = BUF_INIT(PART_MAX),
+		.duplicate = BUF_INIT(PART_MAX),
+		.seed = BUF_INIT(PART_MAX),
+	};
+	const char *in = NULL, *out = NULL;
+	const struct opt opts[] = {
+		VERB_OPT_IN("what was wrapped, a device key of an artifact", &in),
+		VERB_OPT_OUT("what was in it", &out),
+	};
+	struct hf_wrapped wrapped;
+	void *data = NULL;
+	size_t len = 0;
+	struct err err;
+	int r = cli_parse(cli, opts, ARRAY_LEN(opts), words);
+
+	if (r >= 0)
+		return r;
+	if (device_key_read(in, &key, &err) < 0)
+		return cli_fail(cli, &err);
+	wrapped = (struct hf_wrapped){
+		.public_area = key.public.data,
+		.public_len = key.public.len,
+		.duplicate = key.duplicate.data,
+		.duplicate_len = key.duplicate.len,
+		.seed = key.seed.data,
+		.seed_len = key.seed.len,
+	};
+	if (hf_unwrap(cli->hf, &wrapped, &data, &len) < 0)
+		return cli_fail_hf(cli);
+	return cli_put_taken(cli, out, "data", data, len);
 }

@@ -24,6 +24,10 @@ static const struct verb VERBS[] = {
 	{"artifact publish", verb_artifact_publish, "Publish a resource for devices to load"},
 	{"artifact inspect", verb_artifact_inspect,
 	 "Look at what was published, as a device would"},
+	{"artifact wrap", verb_artifact_wrap, "Wrap a release's key for more devices"},
+	{"artifact enrol", verb_artifact_enrol, "Let a device in at an origin"},
+	{"artifact open", verb_artifact_open, "Open an artifact on the device it is wrapped for"},
+	{"artifact prune", verb_artifact_prune, "Remove what no release needs any more"},
 	{"artifact archive", verb_artifact_archive, "Seal an archive of images for devices"},
 	{"doctor", verb_doctor, "Look for what is wrong, and say what to do about it"},
 };

@@ -11,34 +11,31 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "cmd/holdfast/artifact.h"
-#include "cmd/holdfast/verb.h"
+#include "cmd/holdfast/publish.h"
 #include "origin/folder.h"
 
 #define BIG_ROOM (256u * 1024u)
 
 struct publish {
-	const char *format, *name, *folder, *in, *origin, *salts;
-	struct artifact_signer signer;
+	struct publish_words *words;
 	struct v1_release release;
 	struct v1_split *split;
 	struct buf small, big; /* what is not written yet */
-	struct file_draft *drafts[RESOURCE_PARTS];
-	char files[RESOURCE_PARTS][RESOURCE_FILE_MAX + 1];
+	struct file_draft *drafts[RESOURCE_V1_PARTS];
+	char files[RESOURCE_V1_PARTS][RESOURCE_FILE_MAX + 1];
 	int root;
 };
 #define PUBLISH_INIT                                                                               \
 	{                                                                                          \
-		.signer = ARTIFACT_SIGNER_INIT, .small = BUF_INIT(V1_CUT_MAX),                     \
-		.big = BUF_INIT(BIG_ROOM), .root = -1                                              \
+		.small = BUF_INIT(V1_CUT_MAX), .big = BUF_INIT(BIG_ROOM), .root = -1               \
 	}
 
 static void publish_fini(struct publish *publish)
 {
-	artifact_signer_fini(&publish->signer);
 	v1_split_free(publish->split);
 	buf_fini(&publish->small);
 	buf_fini(&publish->big);
-	for (unsigned i = 0; i < RESOURCE_PARTS; i++)
+	for (unsigned i = 0; i < RESOURCE_V1_PARTS; i++)
 		file_draft_free(publish->drafts[i]);
 	fd_close_cleanup(&publish->root);
 }
@@ -72,8 +69,8 @@ static int seal(struct publish *publish, struct err *err)
 {
 	CLEANUP(secret_cleanup) struct secret *key = NULL;
 	CLEANUP(buf_fini) struct buf sig = BUF_INIT(CMS_MAX);
-	struct artifact_seal wish = {.in = publish->in, .take = take, .arg = publish};
-	int r = artifact_fleet_key(publish->salts, &key, err);
+	struct artifact_seal wish = {.in = publish->words->in, .take = take, .arg = publish};
+	int r = artifact_fleet_key(publish->words->salts, &key, err);
 
 	if (r == 0)
 		r = v1_split_new(&publish->split, err);
@@ -86,7 +83,7 @@ static int seal(struct publish *publish, struct err *err)
 		r = file_draft_write(publish->drafts[RESOURCE_SMALL], buf_slice(&publish->small),
 				     err);
 	if (r == 0)
-		r = artifact_sign(&publish->signer, &publish->release, &sig, err);
+		r = artifact_sign(&publish->words->signer, &publish->release, &sig, err);
 	return r < 0 ? r : file_draft_write(publish->drafts[RESOURCE_SIG], buf_slice(&sig), err);
 }
 
@@ -94,15 +91,15 @@ static int seal(struct publish *publish, struct err *err)
 
 static int open_drafts(struct publish *publish, struct err *err)
 {
-	int r = file_open_dir(AT_FDCWD, publish->origin, false, 0, &publish->root, err);
+	int r = file_open_dir(AT_FDCWD, publish->words->origin, false, 0, &publish->root, err);
 
 	if (r < 0)
 		return err_wrap(err, "--origin");
-	for (unsigned i = 0; r == 0 && i < RESOURCE_PARTS; i++)
+	for (unsigned i = 0; r == 0 && i < RESOURCE_V1_PARTS; i++)
 		r = resource_file(publish->release.resource.name, (enum resource_part)i,
 				  publish->files[i], err);
-	for (unsigned i = 0; r == 0 && i < RESOURCE_PARTS; i++)
-		r = folder_draft(publish->root, publish->folder, publish->files[i],
+	for (unsigned i = 0; r == 0 && i < RESOURCE_V1_PARTS; i++)
+		r = folder_draft(publish->root, publish->words->folder, publish->files[i],
 				 &publish->drafts[i], err);
 	return r;
 }
@@ -111,7 +108,7 @@ static int open_drafts(struct publish *publish, struct err *err)
 static int drop_signature(const struct publish *publish, struct err *err)
 {
 	CLEANUP(fd_close_cleanup) int dir = -1;
-	int r = file_open_dir(publish->root, publish->folder, false, 0, &dir, err);
+	int r = file_open_dir(publish->root, publish->words->folder, false, 0, &dir, err);
 
 	if (r == 0)
 		r = file_remove(dir, publish->files[RESOURCE_SIG], err);
@@ -122,7 +119,7 @@ static int put_in_place(struct publish *publish, struct err *err)
 {
 	int r = file_draft_publish(publish->drafts[RESOURCE_BIG], FILE_REPLACE, err);
 
-	if (r == 0 && publish->signer.key)
+	if (r == 0 && publish->words->signer.key)
 		r = file_draft_publish(publish->drafts[RESOURCE_SIG], FILE_REPLACE, err);
 	else if (r == 0)
 		r = drop_signature(publish, err);
@@ -138,71 +135,48 @@ static int publish_all(struct publish *publish, struct err *err)
 	return r < 0 ? r : put_in_place(publish, err);
 }
 
-/* --- the verb --- */
+/* --- the words --- */
+
+static bool is_of_v2(const struct publish_words *words)
+{
+	return words->version || words->anchors || words->serial || words->expires ||
+	       words->min_format || words->protection || words->type || words->content_key ||
+	       words->devices || words->device.count > 0 || words->images.count > 0;
+}
 
 /* What is wrong with the words themselves. */
 static int check(struct publish *publish, struct err *err)
 {
-	if (publish->format && strcmp(publish->format, "v2") == 0)
-		return err_set(err, ERR_NOT_SUPPORTED, "--format v2 is not there yet");
-	if (!publish->folder)
-		publish->folder = "models";
+	struct publish_words *words = publish->words;
+
+	if (!words->folder)
+		words->folder = "models";
 	publish->release.resource = (struct resource){
-		.folder = slice_str(publish->folder),
-		.name = slice_str(publish->name),
+		.folder = slice_str(words->folder),
+		.name = slice_str(words->name),
 	};
-	if (!publish->salts)
+	if (is_of_v2(words))
+		return err_set(err, ERR_INVALID, "there are options that go with --format v2");
+	if (!words->salts)
 		return err_set(err, ERR_INVALID, "--salts is missing");
-	if (!publish->signer.key_file != !publish->signer.cert_file)
+	if (!words->signer.key_file != !words->signer.cert_file)
 		return err_set(err, ERR_INVALID, "--sign-key and --sign-cert go together");
 	return resource_check(&publish->release.resource, err);
 }
 
-int verb_artifact_publish(struct cli *cli, struct opt_words words)
+int publish_v1(const struct cli *cli, struct publish_words *words)
 {
 	CLEANUP(publish_fini) struct publish publish = PUBLISH_INIT;
-	const struct opt opts[] = {
-		{.kind = OPT_CHOICE,
-		 .name = "format",
-		 .value = "v1|v2",
-		 .help = "how it is protected; default: v1; v2 is not there yet",
-		 .text = &publish.format},
-		{.kind = OPT_TEXT,
-		 .name = "name",
-		 .value = "NAME",
-		 .help = "how it is called: up to 249 of A-Z a-z 0-9 . _ -",
-		 .required = true,
-		 .text = &publish.name},
-		{.kind = OPT_TEXT,
-		 .name = "folder",
-		 .value = "NAME",
-		 .help = "where it goes; default: models",
-		 .text = &publish.folder},
-		VERB_OPT_IN("what is published", &publish.in),
-		{.kind = OPT_TEXT,
-		 .name = "origin",
-		 .value = "DIR",
-		 .help = "the folder that holdfast-origin, or another server, serves",
-		 .required = true,
-		 .text = &publish.origin},
-		{.kind = OPT_TEXT,
-		 .name = "salts",
-		 .value = "FILE",
-		 .help = "the servers' salts, of which `resource` makes the key",
-		 .text = &publish.salts},
-		ARTIFACT_OPTS_SIGN(publish.signer),
-	};
 	struct err err;
-	int r = cli_parse(cli, opts, ARRAY_LEN(opts), words);
+	int r;
 
-	if (r >= 0)
-		return r;
+	publish.words = words;
 	if (check(&publish, &err) < 0)
 		return cli_usage(cli, &err);
-	r = artifact_signer_read(&publish.signer, &err);
+	r = artifact_signer_read(&words->signer, &err);
 	if (r == 0)
 		r = publish_all(&publish, &err);
 	if (r < 0)
 		return cli_fail(cli, &err);
-	return artifact_print(cli, &publish.release, publish.signer.key != NULL);
+	return artifact_print(cli, &publish.release, words->signer.key != NULL);
 }
