@@ -18,6 +18,7 @@
 #include <sys/stat.h>
 
 #include "base/file.h"
+#include "tests/support/folder.h"
 
 static bool named;	/* /proc is missing, so that drafts need a name from the start */
 static int fsync_fails; /* errno of the next fsync; 0 = none */
@@ -44,18 +45,13 @@ int __wrap_fsync(int fd)
 	return -1;
 }
 
-static char root[64];
+static char root[FOLDER_ROOM];
 static int dir = -1;
 
 static int begin(void **state)
 {
-	const char *temp = getenv("TMPDIR");
-
 	(void)state;
-	(void)snprintf(root, sizeof(root), "%s/hf-draft-XXXXXX",
-		       temp && strlen(temp) < 40 ? temp : "/tmp");
-	assert_non_null(mkdtemp(root));
-	dir = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	dir = folder_open_new(root, "draft");
 	assert_true(dir >= 0);
 	return 0;
 }

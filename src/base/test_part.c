@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 
 #include "base/file.h"
+#include "tests/support/folder.h"
 
 static int pwrite_fails; /* errno of the next; 0 = none */
 static int fsync_fails;
@@ -47,18 +48,13 @@ int __wrap_fsync(int fd)
 	return -1;
 }
 
-static char root[64];
+static char root[FOLDER_ROOM];
 static int dir = -1;
 
 static int begin(void **state)
 {
-	const char *temp = getenv("TMPDIR");
-
 	(void)state;
-	(void)snprintf(root, sizeof(root), "%s/hf-part-XXXXXX",
-		       temp && strlen(temp) < 40 ? temp : "/tmp");
-	assert_non_null(mkdtemp(root));
-	dir = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	dir = folder_open_new(root, "part");
 	assert_true(dir >= 0);
 	return 0;
 }

@@ -35,12 +35,6 @@ static void answer_code(struct http_request *request, unsigned status, const cha
 	http_answer_bytes(request, status, JSON, buf_slice(&body));
 }
 
-static void hex_name(const struct device *device, char ret_hex[WRAP_NAME_HEX])
-{
-	for (size_t i = 0; i < WRAP_NAME_SIZE; i++)
-		(void)snprintf(ret_hex + 2 * i, 3, "%02x", device->name[i]);
-}
-
 /* --- the manifest --- */
 
 struct path {
@@ -164,7 +158,7 @@ static void session_answer(struct op *op)
 	char name[WRAP_NAME_HEX];
 	struct err err;
 
-	hex_name(device, name);
+	wrap_name_hex(device->name, name);
 	if (session->refusal) {
 		origin_note(op->origin, "device %s refused: %s, %s", name, code, session->why.text);
 		answer_code(op_answer(op), 403, code, session->why.text);
@@ -289,7 +283,7 @@ static int find_key(struct key_op *key, struct err *err)
 
 	fd = file.fd;
 	keys.size = file.size;
-	hex_name(&key->device, name);
+	wrap_name_hex(key->device.name, name);
 	if (r == 0)
 		r = device_keys_find(&keys, name, &key->line, err);
 	if (r == ERR_DAMAGED)
@@ -319,7 +313,7 @@ static void key_answer(struct op *op)
 	struct devices *devices = op->origin->devices;
 	char name[WRAP_NAME_HEX];
 
-	hex_name(&key->device, name);
+	wrap_name_hex(key->device.name, name);
 	if (key->found == NO_DEVICE || key->found == OTHER_EK)
 		devices_end(devices, key->digest);
 	else

@@ -58,13 +58,13 @@ static const struct {
 	{CURVE_P384, PKEY_ECC_P384, 48},
 };
 
-/* TPMS_ECC_PARMS from the scheme on, and the point (Part 2, 12.2.3.6). */
 /* Whatever a key is refused for, but short memory, is the area's fault. */
 static int taken(int r, struct err *err)
 {
 	return r == 0 || r == ERR_INTERNAL ? r : damaged(err);
 }
 
+/* TPMS_ECC_PARMS from the scheme on, and the point (Part 2, 12.2.3.6). */
 static int read_ecc(struct cursor *cursor, struct wrap_public *public, struct err *err)
 {
 	uint16_t scheme = cursor_u16(cursor), curve = cursor_u16(cursor), kdf = cursor_u16(cursor);
@@ -192,15 +192,20 @@ const struct pkey *wrap_public_key(const struct wrap_public *public)
 	return public->key;
 }
 
-void wrap_public_hex(const struct wrap_public *public, char ret_hex[WRAP_NAME_HEX])
+void wrap_name_hex(const uint8_t name[WRAP_NAME_SIZE], char ret_hex[WRAP_NAME_HEX])
 {
 	static const char digits[] = "0123456789abcdef";
 
-	for (size_t i = 0; i < sizeof(public->name); i++) {
-		ret_hex[2 * i] = digits[public->name[i] >> 4];
-		ret_hex[2 * i + 1] = digits[public->name[i] & 0xf];
+	for (size_t i = 0; i < WRAP_NAME_SIZE; i++) {
+		ret_hex[2 * i] = digits[name[i] >> 4];
+		ret_hex[2 * i + 1] = digits[name[i] & 0xf];
 	}
-	ret_hex[2 * sizeof(public->name)] = '\0';
+	ret_hex[2 * WRAP_NAME_SIZE] = '\0';
+}
+
+void wrap_public_hex(const struct wrap_public *public, char ret_hex[WRAP_NAME_HEX])
+{
+	wrap_name_hex(public->name, ret_hex);
 }
 
 /* A signing key, or one that is not restricted, is not read at all. */

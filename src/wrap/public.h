@@ -42,6 +42,8 @@ struct slice wrap_public_area(const struct wrap_public *public); /* as it was re
 struct slice wrap_public_name(const struct wrap_public *public); /* WRAP_NAME_SIZE bytes */
 const struct pkey *wrap_public_key(const struct wrap_public *public);
 void wrap_public_hex(const struct wrap_public *public, char ret_hex[WRAP_NAME_HEX]);
+/* A Name in lower hex, as it stands in files and texts. */
+void wrap_name_hex(const uint8_t name[WRAP_NAME_SIZE], char ret_hex[WRAP_NAME_HEX]);
 
 /*
  * NULL when the attributes say that a TPM made the key and that it never leaves: restricted,

@@ -2,13 +2,27 @@
 #ifndef SUPPORT_FOLDER_H
 #define SUPPORT_FOLDER_H
 
-/* A test's own folder, at its end. */
+/* A test's own folder, from its beginning to its end. */
 
+#include <fcntl.h>
 #include <ftw.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 
 #define FOLDER_DEPTH 16
+#define FOLDER_ROOM  64
+
+/* A new one in TMPDIR, where that is short, else in /tmp: its path, and open; -1 where it fails. */
+static inline int folder_open_new(char ret_path[FOLDER_ROOM], const char *name)
+{
+	const char *temp = getenv("TMPDIR");
+
+	(void)snprintf(ret_path, FOLDER_ROOM, "%s/hf-%s-XXXXXX",
+		       temp && strlen(temp) < 40 ? temp : "/tmp", name);
+	return mkdtemp(ret_path) ? open(ret_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+}
 
 static inline int folder_remove_one(const char *path, const struct stat *st, int type,
 				    struct FTW *place)
