@@ -412,7 +412,9 @@ static int on_more(void *arg, uint8_t *at, size_t size, size_t *ret_len, struct 
 	if (client->cancel_in_more)
 		cancel(client);
 	*ret_len = 0;
-	if (client->waits > 0) {
+	/* Once the head is there nobody resumes it again, and the head may be there before we wait.
+	 */
+	if (client->waits > 0 && !(client->resume_in_head && client->heads > 0)) {
 		client->waits--;
 		if (client->resume_in_head)
 			return 0;
