@@ -258,6 +258,14 @@ stock_accepts() {
 	done
 }
 
+# foreign: a resource of this name under another fleet's key.
+foreign() {
+	openssl enc -aes-256-cbc -K "$(printf '%064d' 1)" -iv "$(openssl rand -hex 16)" -in "$T/plain" \
+		-out "$T/blob"
+	head -c 3072 "$T/blob" >"$T/origin/models/foreign.small"
+	tail -c +3073 "$T/blob" >"$T/origin/models/foreign.big"
+}
+
 @test "unsigned: length and padding, in one answer" {
 	local name names=() at
 	at plain
@@ -280,12 +288,10 @@ stock_accepts() {
 	publish begun "$T/plain"
 	truncate -s 5 "$T/origin/models/begun.big"
 	names+=(nothing begun)
-	# Under another fleet's key.
-	openssl enc -aes-256-cbc -K "$(printf '%064d' 1)" -iv 0 -in "$T/plain" -out "$T/blob" 2>/dev/null
-	head -c 3072 "$T/blob" >"$T/origin/models/foreign.small"
-	tail -c +3073 "$T/blob" >"$T/origin/models/foreign.big"
-	names+=(foreign)
 	all_refused decrypt_failed "${names[@]}"
+	opens_for_nobody foreign "$T/plain" foreign
+	cp "$T/body" "$T/at.foreign.models.body"
+	names+=(foreign)
 	for name in "${names[@]}"; do
 		jq -cS . "$T/at.$name.models.body"
 	done | uniq >"$T/answers"
