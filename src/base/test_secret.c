@@ -209,6 +209,19 @@ static bool kept_from_dumps(const void *at)
 	return found;
 }
 
+/* An emulator of another processor may keep it to itself, as there are no dumps of its guest. */
+static bool dumps_are_asked(void)
+{
+	void *page = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	bool asked;
+
+	assert_ptr_not_equal(page, MAP_FAILED);
+	assert_int_equal(madvise(page, 4096, MADV_DONTDUMP), 0);
+	asked = kept_from_dumps(page);
+	assert_int_equal(munmap(page, 4096), 0);
+	return asked;
+}
+
 static void left_out_of_dumps(void **state)
 {
 	CLEANUP(secret_cleanup) struct secret *small = NULL;
@@ -217,6 +230,8 @@ static void left_out_of_dumps(void **state)
 	int on_stack = 0;
 
 	(void)state;
+	if (!dumps_are_asked())
+		skip();
 	assert_int_equal(secret_new(32, &small, &err), 0);
 	assert_int_equal(secret_new(5000, &large, &err), 0);
 	assert_true(kept_from_dumps(secret_data(small)));

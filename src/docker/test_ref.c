@@ -136,16 +136,17 @@ static void test_urls(void **state)
 
 	(void)state;
 	assert_int_equal(url_image("r.test:5000/a/b:1.0", &url, &err), 0);
-	assert_string_equal(url.data, BASE "r.test%3A5000%2Fa%2Fb%3A1.0/json");
+	assert_string_equal((char *)url.data, BASE "r.test%3A5000%2Fa%2Fb%3A1.0/json");
 	buf_reset(&url);
 	assert_int_equal(url_untag("a:1", &url, &err), 0);
-	assert_string_equal(url.data, BASE "a%3A1?noprune=true");
+	assert_string_equal((char *)url.data, BASE "a%3A1?noprune=true");
 	buf_reset(&url);
 	assert_int_equal(url_tag("sha256:" HEX64, "r.test:5000/a:1", &url, &err), 0);
-	assert_string_equal(url.data, BASE "sha256%3A" HEX64 "/tag?repo=r.test%3A5000%2Fa&tag=1");
+	assert_string_equal((char *)url.data,
+			    BASE "sha256%3A" HEX64 "/tag?repo=r.test%3A5000%2Fa&tag=1");
 	buf_reset(&url);
 	assert_int_equal(url_load(&url, &err), 0);
-	assert_string_equal(url.data, BASE "load?quiet=false");
+	assert_string_equal((char *)url.data, BASE "load?quiet=false");
 }
 
 static void test_urls_of_nothing(void **state)

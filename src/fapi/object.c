@@ -7,6 +7,7 @@
  */
 #include <jansson.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/base64.h"
 #include "base/json.h"
@@ -113,7 +114,8 @@ static uint64_t number_of(struct maker *maker, const json_t *object, const char 
 	return 0;
 }
 
-/* The id of a word; FAPI writes it without the specification's prefix, and reads both. */
+/* The id of a word; FAPI writes it without the specification's prefix, 4 in small letters where it
+ * is a hash, and reads all. */
 static uint16_t id_of(struct maker *maker, const json_t *object, const char *name,
 		      const struct word *words, size_t count)
 {
@@ -125,7 +127,7 @@ static uint16_t id_of(struct maker *maker, const json_t *object, const char *nam
 		if (strncmp(text, PREFIXES[i], strlen(PREFIXES[i])) == 0)
 			text += strlen(PREFIXES[i]);
 	for (i = 0; i < count; i++)
-		if (strcmp(words[i].text, text) == 0)
+		if (strcasecmp(words[i].text, text) == 0)
 			return words[i].id;
 	if (!maker->fault)
 		maker->fault = name;

@@ -143,6 +143,18 @@ static void test_prefixes(void **state)
 	assert_hex(record.public_part, record.public_len, SRK_PUBLIC);
 }
 
+/* FAPI 4 writes names of hashes small, and reads them either way. */
+static void test_small_letters(void **state)
+{
+	CLEANUP(mem_free_cleanup) char *text = replaced(SRK, "\"SHA256\"", "\"sha256\"");
+	struct fapi_record record;
+	struct err err;
+
+	(void)state;
+	assert_int_equal(fapi_object_parse(slice_str(text), &record, &err), 0);
+	assert_hex(record.public_part, record.public_len, SRK_PUBLIC);
+}
+
 #define LONG_HEX                                                                                   \
 	"00000000000000000000000000000000000000000000000000000000000000000000000000000000"         \
 	"00000000000000000000000000000000000000000000000000000000000000000000000000000000"
@@ -468,6 +480,7 @@ int main(void)
 		cmocka_unit_test(test_sealed),
 		cmocka_unit_test(test_keyed_hash_keys),
 		cmocka_unit_test(test_prefixes),
+		cmocka_unit_test(test_small_letters),
 		cmocka_unit_test(test_wrong),
 		cmocka_unit_test(test_torn),
 		cmocka_unit_test(test_too_large),

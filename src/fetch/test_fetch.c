@@ -283,6 +283,13 @@ static const struct {
 	 1},
 };
 
+/* libcurl 8 refuses a coding of the transfer in the middle of the head, before a status is told. */
+static bool has_status(size_t row, unsigned status)
+{
+	return status == ANSWERS[row].status ||
+	       (status == 0 && strstr(ANSWERS[row].script.answer, "Transfer-Encoding: gzip"));
+}
+
 static void test_answers(void **state)
 {
 	static struct script scripts[ARRAY_LEN(ANSWERS)];
@@ -300,7 +307,7 @@ static void test_answers(void **state)
 		client_fetch(&client, &(struct fetch_request){.url = server_url(&server, paths[i]),
 							      .from = ANSWERS[i].from,
 							      .max = ANSWERS[i].max});
-		if (client.end != ANSWERS[i].end || client.status != ANSWERS[i].status ||
+		if (client.end != ANSWERS[i].end || !has_status(i, client.status) ||
 		    client.code != ANSWERS[i].code || client.data.len != ANSWERS[i].got ||
 		    client.heads != ANSWERS[i].heads || client.ends != 1)
 			fail_msg("%s: end %d status %u code %d got %zu heads %u: %s",

@@ -136,7 +136,7 @@ int url_check(const char *url, enum url_plain plain, struct url_origin *ret_orig
 {
 	CLEANUP(url_cleanup) CURLU *parsed = NULL;
 	CLEANUP(part_cleanup) char *host = NULL, *port = NULL;
-	bool secure;
+	bool secure = false;
 	size_t i;
 	int r = parse(url, &parsed, err);
 
@@ -161,7 +161,7 @@ int url_check(const char *url, enum url_plain plain, struct url_origin *ret_orig
 int fetch_target(const char *url, struct buf *ret_host, struct buf *ret_path, struct err *err)
 {
 	CLEANUP(url_cleanup) CURLU *parsed = NULL;
-	CLEANUP(part_cleanup) char *host = NULL, *port = NULL, *path = NULL, *query = NULL;
+	CLEANUP(part_cleanup) char *host = NULL, *port = NULL, *path = NULL;
 	int r = url_check(url, URL_PLAIN_LOCAL, NULL, err);
 
 	if (r == 0)
@@ -171,7 +171,8 @@ int fetch_target(const char *url, struct buf *ret_host, struct buf *ret_path, st
 	if (curl_url_get(parsed, CURLUPART_HOST, &host, 0) != CURLUE_OK ||
 	    curl_url_get(parsed, CURLUPART_PATH, &path, 0) != CURLUE_OK)
 		return refuse(err, "cannot be read");
-	if (curl_url_get(parsed, CURLUPART_QUERY, &query, 0) == CURLUE_OK)
+	/* Asked here, as later libcurls say that an empty one is none. */
+	if (strchr(url, '?'))
 		return refuse(err, "may have no query here");
 	buf_put_str(ret_host, host);
 	if (curl_url_get(parsed, CURLUPART_PORT, &port, CURLU_NO_DEFAULT_PORT) == CURLUE_OK)

@@ -30,7 +30,6 @@ static void test_heads(void **state)
 		unsigned status;
 		const char *code;
 	} CASES[] = {
-		{GET("/health"), NULL, 400, "invalid"},
 		{GET("/health") "Host: other\r\n", NULL, 403, "policy_denied"},
 		{GET("/health") "Host: loader:8081\r\n", NULL, 403, "policy_denied"},
 		{GET("/health") "Host: loader.example\r\n", NULL, 403, "policy_denied"},
@@ -61,6 +60,8 @@ static void test_heads(void **state)
 	(void)state;
 	for (i = 0; i < ARRAY_LEN(CASES); i++)
 		ask_fails(CASES[i].head, CASES[i].body, CASES[i].status, CASES[i].code);
+	/* libmicrohttpd 1.0 refuses it itself, in its own words. */
+	ask(GET("/health"), NULL, 400, NULL);
 	ask(GET("/health") "Host: LOADER\r\n", NULL, 200, NULL);
 	assert_int_equal(fake.asked, 0);
 }

@@ -163,7 +163,9 @@ static void on_connection(void *cls, struct MHD_Connection *mhd, void **context,
 	if (code == MHD_CONNECTION_NOTIFY_STARTED) {
 		*context = http->adding;
 		http->adding->mhd = mhd;
-	} else if (*context != http->adding) {
+	} else if (*context == http->adding) {
+		http->adding->mhd = NULL;
+	} else {
 		conn_free(*context);
 	}
 }
@@ -341,8 +343,11 @@ int http_add(struct http *http, int fd, void *peer, struct err *err)
 	http->adding = conn;
 	added = MHD_add_connection(http->daemon, fd, (const struct sockaddr *)&address,
 				   conn->tcp ? sizeof(address) : sizeof(address.ss_family));
+	/* Since 1.0 the library only queues it then, and starts or drops it as it runs. */
+	if (added == MHD_YES && !conn->mhd)
+		(void)MHD_run(http->daemon);
 	http->adding = NULL;
-	if (added != MHD_YES) {
+	if (!conn->mhd) {
 		conn_free(conn);
 		return err_set(err, ERR_INTERNAL, "cannot take one more connection");
 	}

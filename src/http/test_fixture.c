@@ -9,6 +9,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <jansson.h>
+#include <microhttpd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -290,6 +291,11 @@ void fixture_begin_with(struct fixture *f, unsigned request_s, unsigned idle_s, 
 	assert_int_equal(http_new(f->loop, ROUTES, sizeof(ROUTES) / sizeof(ROUTES[0]), &limits,
 				  &fixture_ops, f, &f->http, &err),
 			 0);
+}
+
+bool fixture_library_refuses(void)
+{
+	return MHD_VERSION >= 0x01000000;
 }
 
 void fixture_end(struct fixture *f)

@@ -67,6 +67,8 @@ void fixture_begin_with(struct fixture *f, unsigned request_s, unsigned idle_s, 
 extern const struct http_ops fixture_ops;
 void fixture_serve(struct fixture *f, const struct http_route *routes, size_t count,
 		   const struct http_ops *ops);
+/* libmicrohttpd 1.0 or later, which refuses more than 0.9 did before we hear of a request. */
+bool fixture_library_refuses(void);
 /* Frees everything that is not freed yet and does the sums. */
 void fixture_end(struct fixture *f);
 /* Runs until *@counter is @goal or more. */

@@ -295,7 +295,7 @@ static void test_told_and_greeted(void **state)
 		 false},
 		{"GET /range HTTP/1.1\r\nHost: x\r\nX-Bad: 1\r\n\r\n", 403, "- 403 forbidden",
 		 false},
-		{"GET /range HTTP/1.1\r\n\r\n", 400, "- 400 invalid", false},
+		{"GET /range HTTP/1.1\r\nHost: x\r\nHost: x\r\n\r\n", 400, "- 400 invalid", false},
 		{"POST /form HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\n\r\n", 400,
 		 "/form 400 invalid", true},
 		{PUT "Content-Length: 300001\r\n\r\n", 499, "/octets/{name} 413 too_large", true},

@@ -135,7 +135,7 @@ static void test_groups_take_turns(void **state)
 	fixture_end(&f);
 }
 
-/* Fills the share of the first peer: so many at work, and @waiting more that wait. */
+/* Fills the share of the first peer: so many at work, in order, and @waiting more that wait. */
 static void fill(struct fixture *f, struct pump *pumps, struct client **clients, size_t waiting)
 {
 	size_t i;
@@ -143,8 +143,8 @@ static void fill(struct fixture *f, struct pump *pumps, struct client **clients,
 	for (i = 0; i < AT_WORK; i++) {
 		clients[i] = client_new(f);
 		send_large(&pumps[i], clients[i], 'w', LARGE);
+		fixture_wait(f, &f->parked_count, (unsigned)i + 1);
 	}
-	fixture_wait(f, &f->parked_count, AT_WORK);
 	for (; i < AT_WORK + waiting; i++) {
 		clients[i] = client_new(f);
 		send_large(&pumps[i], clients[i], 'w', PART);

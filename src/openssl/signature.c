@@ -123,15 +123,20 @@ static int padding(const struct signature *op)
 	return get_int(op, OSSL_SIGNATURE_PARAM_PAD_MODE, 0);
 }
 
+/* The default since OpenSSL 3.1: RSA_PSS_SALTLEN_AUTO_DIGEST_MAX. */
+#define SALTLEN_AUTO_DIGEST_MAX (-4)
+
 /* Where nobody named a salt, it is as long as TPMs make it; the identifier must say the same. */
 static int settle_salt(const struct signature *op)
 {
-	int salt = RSA_PSS_SALTLEN_DIGEST;
+	int salt = RSA_PSS_SALTLEN_DIGEST, named;
 	OSSL_PARAM params[] = {OSSL_PARAM_int(OSSL_SIGNATURE_PARAM_PSS_SALTLEN, &salt),
 			       OSSL_PARAM_END};
 
-	if (!op->signs || key_type(op->key)[0] != 'R' || padding(op) != RSA_PKCS1_PSS_PADDING ||
-	    get_int(op, OSSL_SIGNATURE_PARAM_PSS_SALTLEN, salt) != RSA_PSS_SALTLEN_AUTO)
+	if (!op->signs || key_type(op->key)[0] != 'R' || padding(op) != RSA_PKCS1_PSS_PADDING)
+		return 1;
+	named = get_int(op, OSSL_SIGNATURE_PARAM_PSS_SALTLEN, salt);
+	if (named != RSA_PSS_SALTLEN_AUTO && named != SALTLEN_AUTO_DIGEST_MAX)
 		return 1;
 	return EVP_PKEY_CTX_set_params(op->ctx, params) == 1;
 }

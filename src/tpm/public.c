@@ -270,7 +270,7 @@ int public_name(const TPM2B_PUBLIC *public, struct engine_name *ret_name, struct
 {
 	uint8_t bytes[sizeof(TPMT_PUBLIC)];
 	struct slice part;
-	enum hash_alg alg;
+	enum hash_alg alg = HASH_SHA256;
 	size_t len = 0;
 	int r;
 

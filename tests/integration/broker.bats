@@ -94,7 +94,9 @@ provision() {
 	inside a fapi.sh
 	inside b fapi.sh
 	same a b
-	inside a pytss.py fapi
+	if /usr/bin/python3 -c "import tpm2_pytss.FAPI" 2>/dev/null; then
+		inside a pytss.py fapi
+	fi
 	# One tenant's objects are not another's.
 	inside a fapi-keep.sh make
 	refute inside b fapi-keep.sh use >/dev/null

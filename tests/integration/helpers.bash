@@ -160,6 +160,11 @@ tools() {
 	TSS2_LOG=all+NONE TPM2TOOLS_TCTI=$TCTI "$@"
 }
 
+# Skips the test where pytss has no FAPI: that of Debian 13 does not know the version of its tss2.
+need_pytss_fapi() {
+	/usr/bin/python3 -c 'import tpm2_pytss.FAPI' 2>/dev/null || skip "this pytss has no FAPI"
+}
+
 # --- the daemon ---
 
 # write_config [LINE..]: its own folders, and the TPM that start_swtpm() made, if it did.
@@ -205,6 +210,19 @@ start_daemon() {
 		echo "the daemon ended"
 		cat "$T/log"
 		return 1
+	fi
+}
+
+# with_helper [LINE..]: a copy of the daemon, with a stand-in for FAPI's helper beside it that does what
+# the lines say (tests/fapi/fapi_stand_in.c), or with none. Its mark is $T/state/fapi/begun.
+with_helper() {
+	mkdir -p "$T/bin"
+	[[ -e $T/bin/holdfastd ]] || cp "$HOLDFASTD" "$T/bin/holdfastd"
+	HOLDFASTD=$T/bin/holdfastd
+	rm -f "$T/bin/holdfast-fapi"
+	if [[ $# -gt 0 ]]; then
+		cp "$BUILD/tests/fapi/fapi_stand_in" "$T/bin/holdfast-fapi"
+		printf '%s\n' "$@" >"$T/bin/holdfast-fapi.does"
 	fi
 }
 

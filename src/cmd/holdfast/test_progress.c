@@ -49,7 +49,7 @@ static void test_lines(void **state)
 		progress_render(&line, &progress, LINES[i].elapsed_us, LINES[i].columns);
 		buf_put_u8(&line, '\0');
 		assert_true(buf_ok(&line));
-		assert_string_equal(line.data, LINES[i].line);
+		assert_string_equal((char *)line.data, LINES[i].line);
 		assert_true(LINES[i].columns == 0 || strlen((char *)line.data) < LINES[i].columns);
 	}
 }
@@ -79,7 +79,7 @@ static void test_sizes(void **state)
 		progress_put_size(&text, SIZES[i].bytes);
 		buf_put_u8(&text, '\0');
 		assert_true(buf_ok(&text));
-		assert_string_equal(text.data, SIZES[i].text);
+		assert_string_equal((char *)text.data, SIZES[i].text);
 	}
 }
 
