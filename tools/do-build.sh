@@ -3,11 +3,13 @@
 #
 # Packages and programs: ./do deps, ./do build. Sourced by ./do.
 
-# What building and the tour need, and what testing needs beyond that.
+# What building and the tour need, and what testing needs beyond that. uuid-dev is for the libtss2-dev
+# of Debian 13, which asks pkg-config for it and does not depend on it.
 BUILD_PACKAGES=(
 	gcc libc6-dev meson ninja-build pkg-config scdoc libcmocka-dev
 	libtss2-dev libtss2-tcti-swtpm0 libtss2-tcti-device0
 	libmicrohttpd-dev libjansson-dev libconfuse-dev libyaml-dev libssl-dev libcurl4-openssl-dev
+	uuid-dev libseccomp-dev
 	swtpm openssl curl jq
 )
 TEST_PACKAGES=(
@@ -16,6 +18,7 @@ TEST_PACKAGES=(
 	bubblewrap runc podman busybox-static
 	libtpm2-pkcs11-1 libtpm2-pkcs11-tools opensc dbus-daemon dbus-bin
 	nginx-light python3-botocore binutils
+	zsh fish systemd udev p11-kit
 	clang-format clang-tidy
 )
 # Where there is a TPM, its package starts a service that takes it; those tests are skipped there.

@@ -20,7 +20,7 @@ ON_SANITIZED=(
 
 # Never on those: our code stands in other suites too, and what runs it here are others' programs.
 UNSANITIZED=(
-	client-static containers examples fetch-tls interop loader-nginx loader-s3 loader-unlock tls tls-device
+	client-static confine containers examples fetch-tls interop loader-nginx loader-s3 loader-unlock tls tls-device
 	tls-nginx
 )
 

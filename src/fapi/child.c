@@ -26,6 +26,11 @@ static const char *const VERBS[] = {
 	"Install the package holdfast-fapi, or write probe = false into the section fapi of the "  \
 	"configuration."
 
+/* A confined daemon may start the file that was there when it began. */
+#define ACCESS_REMEDY                                                                              \
+	"Restart holdfastd, if the program or the C library was replaced since it started; else "  \
+	"let its user execute the program."
+
 /* The ends of the three pipes: ours in struct child, but for the input's. */
 struct pipes {
 	int input_read;
@@ -168,7 +173,7 @@ static int not_started(int errnum, struct err *err)
 	err_set_errno(err, ERR_NOT_SUPPORTED, errnum,
 		      errnum == EACCES ? "the program holdfast-fapi may not be started"
 				       : "the program holdfast-fapi is not there");
-	return err_add_remedy(err, PROGRAM_REMEDY);
+	return err_add_remedy(err, errnum == EACCES ? ACCESS_REMEDY : PROGRAM_REMEDY);
 }
 
 int child_start(const struct fapi_place *place, const struct fapi_request *request,

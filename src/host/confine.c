@@ -24,21 +24,34 @@
 #define ABI_IOCTL    5
 #define ABI_SCOPE    6
 
-#define FS_FIRST     ((UINT64_C(1) << 13) - 1) /* all of ABI 1: execute .. make_sym */
-#define FS_REFER     (UINT64_C(1) << 13)
-#define FS_TRUNCATE  (UINT64_C(1) << 14)
-#define FS_IOCTL     (UINT64_C(1) << 15)
-#define NET_TCP	     UINT64_C(3) /* bind, connect */
-#define SCOPE_SIGNAL UINT64_C(2)
+#define FS_FIRST       ((UINT64_C(1) << 13) - 1) /* all of ABI 1: execute .. make_sym */
+#define FS_REFER       (UINT64_C(1) << 13)
+#define FS_TRUNCATE    (UINT64_C(1) << 14)
+#define FS_IOCTL       (UINT64_C(1) << 15)
+#define NET_BIND       UINT64_C(1)
+#define NET_CONNECT    UINT64_C(2)
+#define SCOPE_ABSTRACT UINT64_C(1)
+#define SCOPE_SIGNAL   UINT64_C(2)
 
 #define FS_OF_FILES                                                                                \
 	(LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_WRITE_FILE |                              \
 	 LANDLOCK_ACCESS_FS_READ_FILE | FS_TRUNCATE | FS_IOCTL)
-#define FS_READ (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR)
+#define FS_READ	  (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR)
+#define FS_CHANGE (FS_READ | LANDLOCK_ACCESS_FS_WRITE_FILE | FS_TRUNCATE)
 #define FS_WRITE                                                                                   \
-	(FS_READ | LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_REMOVE_DIR |                 \
-	 LANDLOCK_ACCESS_FS_REMOVE_FILE | LANDLOCK_ACCESS_FS_MAKE_DIR |                            \
-	 LANDLOCK_ACCESS_FS_MAKE_REG | FS_TRUNCATE)
+	(FS_CHANGE | LANDLOCK_ACCESS_FS_REMOVE_DIR | LANDLOCK_ACCESS_FS_REMOVE_FILE |              \
+	 LANDLOCK_ACCESS_FS_MAKE_DIR | LANDLOCK_ACCESS_FS_MAKE_REG | FS_REFER)
+#define FS_SOCKETS (FS_READ | LANDLOCK_ACCESS_FS_MAKE_SOCK | LANDLOCK_ACCESS_FS_REMOVE_FILE)
+
+static const struct {
+	unsigned right;
+	uint64_t bits;
+} RIGHTS[] = {
+	{CONFINE_CHANGE, FS_CHANGE | FS_IOCTL},
+	{CONFINE_WRITE, FS_WRITE},
+	{CONFINE_SOCKETS, FS_SOCKETS},
+	{CONFINE_EXECUTE, LANDLOCK_ACCESS_FS_EXECUTE},
+};
 
 /* struct landlock_ruleset_attr as of ABI 6; older kernels are told a shorter size. */
 struct ruleset {
@@ -47,14 +60,23 @@ struct ruleset {
 	uint64_t scoped;
 };
 
+int confine_privileges(struct err *err)
+{
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return err_set_errno(err, ERR_INTERNAL, errno, "cannot renounce new privileges");
+	return 0;
+}
+
 int confine_process(struct err *err)
 {
 	struct rlimit files;
+	int r;
 
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
 		return err_set_errno(err, ERR_INTERNAL, errno, "cannot tie itself to its parent");
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-		return err_set_errno(err, ERR_INTERNAL, errno, "cannot renounce new privileges");
+	r = confine_privileges(err);
+	if (r < 0)
+		return r;
 	if (getrlimit(RLIMIT_NOFILE, &files) < 0)
 		return err_set_errno(err, ERR_INTERNAL, errno, "cannot read the limit of files");
 	files.rlim_max = files.rlim_max < CONFINE_FILES ? files.rlim_max : CONFINE_FILES;
@@ -70,12 +92,15 @@ static uint64_t rights_of(long abi)
 	       (abi >= ABI_TRUNCATE ? FS_TRUNCATE : 0) | (abi >= ABI_IOCTL ? FS_IOCTL : 0);
 }
 
-static int make_ruleset(long abi, int *ret_fd, struct err *err)
+static int make_ruleset(long abi, const struct confine_rules *rules, int *ret_fd, struct err *err)
 {
+	const uint64_t net =
+		(rules->tcp_listen ? 0 : NET_BIND) | (rules->tcp_connect ? 0 : NET_CONNECT);
+	const uint64_t scoped = SCOPE_SIGNAL | (rules->abstract ? 0 : SCOPE_ABSTRACT);
 	const struct ruleset ruleset = {
 		.fs = rights_of(abi),
-		.net = abi >= ABI_NET ? NET_TCP : 0,
-		.scoped = abi >= ABI_SCOPE ? SCOPE_SIGNAL : 0,
+		.net = abi >= ABI_NET ? net : 0,
+		.scoped = abi >= ABI_SCOPE ? scoped : 0,
 	};
 	size_t size = abi >= ABI_SCOPE ? sizeof(ruleset)
 		      : abi >= ABI_NET ? offsetof(struct ruleset, scoped)
@@ -88,6 +113,17 @@ static int make_ruleset(long abi, int *ret_fd, struct err *err)
 	return 0;
 }
 
+static uint64_t bits_of(unsigned rights)
+{
+	uint64_t bits = FS_READ;
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(RIGHTS); i++)
+		if (rights & RIGHTS[i].right)
+			bits |= RIGHTS[i].bits;
+	return bits;
+}
+
 static int add_path(int rules, long abi, const struct confine_path *path, struct err *err)
 {
 	CLEANUP(fd_close_cleanup) int fd = open(path->path, O_PATH | O_CLOEXEC);
@@ -98,7 +134,7 @@ static int add_path(int rules, long abi, const struct confine_path *path, struct
 		return 0;
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return err_set_errno(err, ERR_INTERNAL, errno, "cannot look at what it may use");
-	beneath.allowed_access = (path->write ? FS_WRITE : FS_READ) & rights_of(abi);
+	beneath.allowed_access = bits_of(path->rights) & rights_of(abi);
 	if (!S_ISDIR(st.st_mode))
 		beneath.allowed_access &= FS_OF_FILES;
 	if (syscall(SYS_landlock_add_rule, rules, LANDLOCK_RULE_PATH_BENEATH, &beneath, 0u) < 0)
@@ -117,28 +153,27 @@ static int ask_abi(long *ret_abi, struct err *err)
 	return 0;
 }
 
-int confine_paths(const struct confine_path *paths, size_t count, bool *ret_confined,
-		  struct err *err)
+int confine_paths(const struct confine_rules *rules, unsigned *ret_abi, struct err *err)
 {
-	CLEANUP(fd_close_cleanup) int rules = -1;
-	long abi;
+	CLEANUP(fd_close_cleanup) int set = -1;
+	long abi = 0;
 	size_t i;
 	int r;
 
 	r = ask_abi(&abi, err);
 	if (r < 0)
 		return r;
-	if (abi == 0) {
-		*ret_confined = false;
+	if (abi == 0 || (rules->moves && abi < ABI_REFER)) {
+		*ret_abi = 0;
 		return 0;
 	}
-	r = make_ruleset(abi, &rules, err);
-	for (i = 0; i < count && r == 0; i++)
-		r = add_path(rules, abi, &paths[i], err);
+	r = make_ruleset(abi, rules, &set, err);
+	for (i = 0; i < rules->count && r == 0; i++)
+		r = add_path(set, abi, &rules->paths[i], err);
 	if (r < 0)
 		return r;
-	if (syscall(SYS_landlock_restrict_self, rules, 0u) < 0)
+	if (syscall(SYS_landlock_restrict_self, set, 0u) < 0)
 		return err_set_errno(err, ERR_INTERNAL, errno, "cannot confine itself");
-	*ret_confined = true;
+	*ret_abi = (unsigned)abi;
 	return 0;
 }

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -195,19 +196,24 @@ static int confine_here(bool *ret_confined)
 {
 	char writable[128], readable[128], single[128];
 	const struct confine_path paths[] = {
-		{.path = writable, .write = true},
+		{.path = writable, .rights = CONFINE_WRITE},
 		{.path = readable},
 		{.path = single},
 		{.path = "/nonexistent/holdfast"},
 	};
+	const struct confine_rules rules = {.paths = paths, .count = ARRAY_LEN(paths)};
+	unsigned abi = *ret_confined;
 	struct err err = {0};
+	int r;
 
 	snprintf(writable, sizeof(writable), "%s", at("write"));
 	snprintf(readable, sizeof(readable), "%s", at("read"));
 	snprintf(single, sizeof(single), "%s", at("single"));
 	if (confine_process(&err) < 0)
 		return err.code;
-	return confine_paths(paths, ARRAY_LEN(paths), ret_confined, &err);
+	r = confine_paths(&rules, &abi, &err);
+	*ret_confined = abi != 0;
+	return r;
 }
 
 static int look_at_paths(void)
@@ -270,6 +276,94 @@ static void test_earlier_kernels(void **state)
 	fake_abi = 0;
 }
 
+/* --- what else a rule can give --- */
+
+static int try_bind(const char *name)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", at(name));
+	return bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0 ? 0 : errno;
+}
+
+static int try_tcp(bool connects)
+{
+	struct sockaddr_in address = {.sin_family = AF_INET,
+				      .sin_port = htons(connects ? 1 : 0),
+				      .sin_addr = {htonl(INADDR_LOOPBACK)}};
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	int r = connects ? connect(fd, (struct sockaddr *)&address, sizeof(address))
+			 : bind(fd, (struct sockaddr *)&address, sizeof(address));
+
+	return r == 0 ? 0 : errno;
+}
+
+/* A folder whose files may change, one for sockets, and a file to execute. */
+static int look_at_rights(void)
+{
+	char changing[128], sockets[128], program[128];
+	const struct confine_path paths[] = {
+		{.path = changing, .rights = CONFINE_CHANGE},
+		{.path = sockets, .rights = CONFINE_SOCKETS},
+		{.path = program, .rights = CONFINE_EXECUTE},
+	};
+	const struct confine_rules rules = {
+		.paths = paths, .count = ARRAY_LEN(paths), .tcp_listen = true, .moves = true};
+	struct err err = {0};
+	unsigned abi = 0;
+
+	snprintf(changing, sizeof(changing), "%s", at("read"));
+	snprintf(sockets, sizeof(sockets), "%s", at("write"));
+	snprintf(program, sizeof(program), "%s", at("single"));
+	if (confine_privileges(&err) < 0 || confine_paths(&rules, &abi, &err) < 0)
+		return 100;
+	if (abi < 2)
+		return 0;
+	if (try_open("read/file", O_RDWR) != 0 || try_open("read/new", O_RDWR | O_CREAT) != EACCES)
+		return 1;
+	if (try_bind("write/new") != 0 || unlink(at("write/new")) < 0 ||
+	    try_open("write/file", O_RDWR) != EACCES || try_bind("read/new") != EACCES)
+		return 2;
+	if (try_exec("single") != ENOEXEC || try_exec("write/file") != EACCES)
+		return 3;
+	if (try_tcp(false) != 0 || try_tcp(true) != (abi >= 4 ? EACCES : ECONNREFUSED))
+		return 4;
+	return 0;
+}
+
+static void test_rights(void **state)
+{
+	long newest = kernel_abi();
+
+	(void)state;
+	if (newest < 2)
+		skip();
+	for (fake_abi = 2; fake_abi <= newest; fake_abi++)
+		assert_int_equal(in_child(look_at_rights), 0);
+	fake_abi = 0;
+}
+
+/* Who moves files between folders could not do so with the first ABI, and is not confined by it. */
+static int look_at_moves(void)
+{
+	const struct confine_rules rules = {.moves = true};
+	struct err err = {0};
+	unsigned abi = 7;
+
+	if (confine_privileges(&err) < 0 || confine_paths(&rules, &abi, &err) < 0 || abi != 0)
+		return 1;
+	return try_open("other/file", O_RDONLY);
+}
+
+static void test_moves(void **state)
+{
+	(void)state;
+	fake_abi = 1;
+	assert_int_equal(in_child(look_at_moves), 0);
+	fake_abi = 0;
+}
+
 /* --- a kernel without it --- */
 
 static int look_without(void)
@@ -313,6 +407,8 @@ int main(void)
 		cmocka_unit_test(test_process),
 		cmocka_unit_test_setup_teardown(test_paths, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_earlier_kernels, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_rights, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_moves, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_without, setup, teardown),
 	};
 

@@ -14,6 +14,8 @@ static void *crew_member(void *arg)
 	struct crew *crew = arg;
 	struct turn *turn;
 
+	/* By the thread itself, which needs no file of /proc for it. */
+	(void)pthread_setname_np(pthread_self(), crew->name);
 	while ((turn = queue_take(&crew->queue)))
 		crew->serve(turn);
 	pthread_mutex_lock(&crew->lock);
@@ -36,8 +38,7 @@ static int start_threads(struct crew *crew, size_t count, struct err *err)
 	crew->present = count;
 	while (r == 0 && crew->count < count) {
 		r = pthread_create(&crew->threads[crew->count], NULL, crew_member, crew);
-		if (r == 0)
-			(void)pthread_setname_np(crew->threads[crew->count++], crew->name);
+		crew->count += r == 0;
 	}
 	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (r != 0)

@@ -109,14 +109,23 @@ static void remove_file(const struct listen *listen)
 		(void)unlink(path);
 }
 
-/* Nobody can connect before listen(), so that the mode is never a wider one. */
+/*
+ * Made with its mode, 0660: a confined program may not change that of a file by its path. The file
+ * gets the mode that the socket has, less the umask; that is of all threads, so what others make in
+ * the meantime is at most readable by our group.
+ */
 static int bind_file(struct listen *listen, struct err *err)
 {
 	const char *path = path_of(&listen->bound);
+	mode_t before;
+	int r;
 
-	if (bind(listen->fd, (const struct sockaddr *)&listen->bound.address,
-		 listen->bound.length) < 0 ||
-	    lstat(path, &listen->file) < 0 || chmod(path, 0660) < 0)
+	if (fchmod(listen->fd, 0660) < 0)
+		return refuse(&listen->bound, errno, err);
+	before = umask(0007);
+	r = bind(listen->fd, (const struct sockaddr *)&listen->bound.address, listen->bound.length);
+	(void)umask(before);
+	if (r < 0 || lstat(path, &listen->file) < 0)
 		return refuse(&listen->bound, errno, err);
 	return 0;
 }

@@ -9,7 +9,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -28,9 +27,11 @@
 /* --- the run folder --- */
 
 /* Other users must not be able to put a socket of theirs there. */
-static int check_run(const struct stat *st, const struct group *group, struct err *err)
+static int check_run(const struct stat *st, struct err *err)
 {
-	bool our_group = st->st_gid == getegid() || (group && st->st_gid == group->gr_gid);
+	gid_t group;
+	bool has_group = socket_group(&group);
+	bool our_group = st->st_gid == getegid() || (has_group && st->st_gid == group);
 
 	if (st->st_uid != geteuid() && st->st_uid != 0)
 		(void)err_set(err, ERR_INVALID, "the run folder belongs to another user");
@@ -45,16 +46,17 @@ static int check_run(const struct stat *st, const struct group *group, struct er
 }
 
 /* Where the group does not exist, or is not ours to give, a private instance keeps its own. */
-static void give_to_group(int dir, const struct group *group)
+static void give_to_group(int dir)
 {
-	if (group && fchown(dir, (uid_t)-1, group->gr_gid) < 0)
+	gid_t group;
+
+	if (socket_group(&group) && fchown(dir, (uid_t)-1, group) < 0)
 		errno = 0;
 }
 
 int folder_open_run(const char *run_dir, int *ret_dir, struct err *err)
 {
 	CLEANUP(fd_close_cleanup) int dir = -1;
-	const struct group *group = getgrnam(SERVER_GROUP);
 	bool made = access(run_dir, F_OK) < 0;
 	struct stat st;
 	int r;
@@ -64,11 +66,11 @@ int folder_open_run(const char *run_dir, int *ret_dir, struct err *err)
 		return err_wrap(err, "run folder");
 	if (fstat(dir, &st) < 0)
 		return err_set_errno(err, ERR_UNREADABLE, errno, "cannot look at the run folder");
-	r = check_run(&st, group, err);
+	r = check_run(&st, err);
 	if (r < 0)
 		return r;
 	if (made)
-		give_to_group(dir, group);
+		give_to_group(dir);
 	*ret_dir = dir;
 	dir = -1;
 	return 0;
@@ -120,7 +122,7 @@ int folder_open_tenants(const char *run_dir, int *ret_dir, struct err *err)
 		r = open_own(run, SERVER_TENANTS, true, TENANTS_MODE, &dir, err);
 	if (r < 0)
 		return r;
-	give_to_group(dir, getgrnam(SERVER_GROUP));
+	give_to_group(dir);
 	*ret_dir = dir;
 	return 0;
 }

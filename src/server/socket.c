@@ -67,12 +67,27 @@ static int clear_name(int dir, const char *name, const struct sockaddr_un *addr,
 	return 0;
 }
 
+bool socket_group(gid_t *ret_gid)
+{
+	static gid_t known;
+	static bool is_known;
+	const struct group *group = is_known ? NULL : getgrnam(SERVER_GROUP);
+
+	if (group) {
+		known = group->gr_gid;
+		is_known = true;
+	}
+	if (is_known)
+		*ret_gid = known;
+	return is_known;
+}
+
 /* Where the group does not exist, or is not ours to give, a private instance keeps its own. */
 static void give_to_group(int dir, const char *name)
 {
-	const struct group *group = getgrnam(SERVER_GROUP);
+	gid_t group;
 
-	if (group && fchownat(dir, name, (uid_t)-1, group->gr_gid, AT_SYMLINK_NOFOLLOW) < 0)
+	if (socket_group(&group) && fchownat(dir, name, (uid_t)-1, group, AT_SYMLINK_NOFOLLOW) < 0)
 		errno = 0;
 }
 

@@ -4,6 +4,9 @@
 
 /* Socket: a listening Unix socket with a name in a folder. */
 
+#include <stdbool.h>
+#include <sys/types.h>
+
 #include "base/err.h"
 #include "base/mem.h"
 
@@ -19,5 +22,11 @@ enum socket_access { SOCKET_GROUP, SOCKET_OWNER, SOCKET_ALL };
  */
 int socket_listen(int dir, const char *path, const char *name, enum socket_access access,
 		  int *ret_fd, struct err *err) MUST_CHECK;
+
+/*
+ * SERVER_GROUP, false where it does not exist. Once found it stays, since whoever edits the list of
+ * groups puts a new file there, which a confined daemon cannot open. Loop only.
+ */
+bool socket_group(gid_t *ret_gid);
 
 #endif

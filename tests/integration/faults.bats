@@ -18,9 +18,9 @@ start_with() {
 	SEED=$(($(date +%s) ^ $$))
 	echo "seed $SEED"
 	mkdir "$T/lib"
-	ln -s "$BUILD/tests/fault/libtss2-tcti-fault.so" "$T/lib/swtpm"
+	cp "$BUILD/tests/fault/libtss2-tcti-fault.so" "$T/lib/swtpm"
 	WRAP=(env "LD_LIBRARY_PATH=$T/lib")
-	TCTI="swtpm:seed=$SEED,kinds=$1,control=$T/rate,log=$T/faults:libtss2-tcti-swtpm.so.0:path=$T/tpm.sock"
+	TCTI="swtpm:seed=$SEED,kinds=$1,control=$T/rate,log=$T/state/faults:libtss2-tcti-swtpm.so.0:path=$T/tpm.sock"
 	faults 0
 	start_daemon
 	[[ $(jq -r .provider "$T/status") == tpm ]]
@@ -94,11 +94,11 @@ clients() {
 		for i in 1 2 3 4; do
 			one_of "$i" $((round % 3)) || return 1
 		done
-		if [[ $SERVED -ge $1 && $(wc -l <"$T/faults") -ge $2 ]]; then
+		if [[ $SERVED -ge $1 && $(wc -l <"$T/state/faults") -ge $2 ]]; then
 			return 0
 		fi
 	done
-	echo "served $SERVED, refused $REFUSED, faults $(wc -l <"$T/faults")"
+	echo "served $SERVED, refused $REFUSED, faults $(wc -l <"$T/state/faults")"
 	return 1
 }
 

@@ -156,15 +156,10 @@ signs() { # TENANT KEY
 
 @test "commands wait while the provider is being decided" {
 	start_swtpm
-	mkdir -p "$T/bin"
-	cp "$HOLDFASTD" "$T/bin/holdfastd"
-	HOLDFASTD=$T/bin/holdfastd
-	printf '#!/bin/sh\necho > %s/begun\nwhile [ ! -e %s/go ]; do sleep 0.02; done\nexit 7\n' \
-		"$T" "$T" >"$T/bin/holdfast-fapi"
-	chmod 755 "$T/bin/holdfast-fapi"
+	with_helper begin "wait $T/go" 'exit 7'
 	write_config 'provider = tpm' 'tenant web { broker = standard }'
 	launch_daemon
-	wait_until 30 test -e "$T/begun"
+	wait_until 30 test -e "$T/state/fapi/begun"
 	raw web tpm2_getrandom --hex -o "$T/random" 8 3>&- &
 	local tool=$!
 	waits() {
@@ -182,14 +177,10 @@ signs() { # TENANT KEY
 
 @test "a stop with commands waiting is an orderly one" {
 	start_swtpm
-	mkdir -p "$T/bin"
-	cp "$HOLDFASTD" "$T/bin/holdfastd"
-	HOLDFASTD=$T/bin/holdfastd
-	printf '#!/bin/sh\necho > %s/begun\nexec sleep 1000\n' "$T" >"$T/bin/holdfast-fapi"
-	chmod 755 "$T/bin/holdfast-fapi"
+	with_helper begin hang
 	write_config 'tenant web { broker = standard }'
 	launch_daemon
-	wait_until 30 test -e "$T/begun"
+	wait_until 30 test -e "$T/state/fapi/begun"
 	helper raw web tpm2_getrandom --hex 8
 	waits() {
 		[[ $(metric commands web) -ge 1 ]]
@@ -354,18 +345,13 @@ signs() { # TENANT KEY
 
 @test "others are served while FAPI's helper works" {
 	start_swtpm
-	mkdir -p "$T/bin"
-	cp "$HOLDFASTD" "$T/bin/holdfastd"
-	HOLDFASTD=$T/bin/holdfastd
-	printf '#!/bin/sh\necho > %s/begun\nwhile [ ! -e %s/go ]; do sleep 0.02; done\n%s\n' "$T" "$T" \
-		"echo '{\"ok\":true}'" >"$T/bin/holdfast-fapi"
-	chmod 755 "$T/bin/holdfast-fapi"
+	with_helper begin "wait $T/go" 'say {"ok":true}'
 	write_config 'fapi { probe = false }' 'tenant web { broker = standard }'
 	start_daemon
 	curl -s -m 30 --unix-socket "$ADMIN" "${JSON[@]}" -d '{}' -o /dev/null -w '%{http_code}' \
 		http://h/v1/admin/fapi/provision >"$T/code" 3>&- &
 	local asked=$!
-	wait_until 30 test -e "$T/begun"
+	wait_until 30 test -e "$T/state/fapi/begun"
 	listens "$T/run/fapi/tpm.sock"
 	[[ $(stat -c %a "$T/run/fapi") == 700 && $(stat -c %a "$T/run/fapi/tpm.sock") == 600 ]]
 	raw web tpm2_createprimary -Q -C o -c "$T/p.ctx"

@@ -18,6 +18,7 @@
 #include "cmd/holdfast-fapi/rc.h"
 #include "host/confine.h"
 #include "host/limits.h"
+#include "host/syscalls.h"
 
 #define EXIT_USAGE 2
 
@@ -195,7 +196,7 @@ static int confine(struct helper *helper, const char *folder, struct err *err)
 {
 	char library[PATH_MAX];
 	const struct confine_path paths[] = {
-		{.path = folder, .write = true},
+		{.path = folder, .rights = CONFINE_WRITE},
 		{.path = helper->config.profile_dir},
 		{.path = library},
 		{.path = "/usr/lib"},
@@ -210,9 +211,15 @@ static int confine(struct helper *helper, const char *folder, struct err *err)
 #endif
 	};
 
+	const struct confine_rules rules = {.paths = paths, .count = ARRAY_LEN(paths)};
+	unsigned abi = 0, calls;
+	int r;
+
 	helper->step = "confinement";
 	library_folder(library, sizeof(library));
-	return confine_paths(paths, ARRAY_LEN(paths), &helper->confined, err);
+	r = confine_paths(&rules, &abi, err);
+	helper->confined = abi > 0;
+	return r < 0 ? r : syscalls_limit(SYSCALLS_HELPER, false, &calls, err);
 }
 
 static int prepare(struct helper *helper, const struct verb *verb, char **words, struct err *err)

@@ -5,6 +5,7 @@
 
 #include "base/json.h"
 #include "base/log.h"
+#include "cmd/holdfast-loader/confined.h"
 #include "cmd/holdfast-loader/serve.h"
 #include "cmd/holdfast-loader/verbs.h"
 #include "cmd/holdfast/io.h"
@@ -73,6 +74,9 @@ static int run_service(const struct conf_loader *conf, const struct options *opt
 		status = usage(&err);
 	} else if (options->check) {
 		status = printf("%s: ok\n", options->config) > 0 ? 0 : 1;
+	} else if (confined_begin(&setup, &err) < 0) {
+		log_err(LOG_LEVEL_ERROR, &err, "cannot start");
+		status = 1;
 	} else {
 		status = serve(&setup);
 	}

@@ -13,6 +13,7 @@
 #include "cmd/holdfast-origin/ek_file.h"
 #include "cmd/holdfast-origin/user_file.h"
 #include "conf/loader.h"
+#include "host/cage.h"
 #include "host/limits.h"
 #include "host/notify.h"
 #include "listen/listen.h"
@@ -221,6 +222,30 @@ static int read_files(struct program *program, struct err *err)
 	return r < 0 ? err_wrap(err, "--root") : 0;
 }
 
+/* --- what it keeps of the machine --- */
+
+/* All other files are read. It asks nobody. */
+static int confine(const struct options *options, struct err *err)
+{
+	CLEANUP(cage_fini) struct cage cage = {.program = SYSCALLS_ORIGIN, .tcp_listen = true};
+	struct cage_report report;
+	char text[CAGE_TEXT_MAX];
+	int r;
+
+	cage_add(&cage, options->root, CONFINE_WRITE);
+	if (options->listen && strncmp(options->listen, "unix:", 5) == 0)
+		cage_add_folder_of(&cage, options->listen + 5, CONFINE_SOCKETS);
+	cage_add_system(&cage);
+	r = cage_close(&cage, &report, err);
+	if (r < 0)
+		return r;
+	if (cage_print(&report, text))
+		log_notice("%s", text);
+	else
+		log_warning("%s", text);
+	return 0;
+}
+
 /* --- connections --- */
 
 static void connection_closed(void *arg)
@@ -369,6 +394,10 @@ int main(int argc, char **argv)
 	if (apply_options(&program, &err) < 0 || read_files(&program, &err) < 0) {
 		(void)fprintf(stderr, "holdfast-origin: %s\n", err.text);
 		return EXIT_USAGE;
+	}
+	if (confine(&program.options, &err) < 0) {
+		log_err(LOG_LEVEL_ERROR, &err, "cannot start");
+		return 1;
 	}
 	return run(&program);
 }

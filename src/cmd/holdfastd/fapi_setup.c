@@ -45,7 +45,7 @@ static void own_folder(char ret_folder[static PATH_MAX])
 		*slash = '\0';
 }
 
-static char *find_program(void)
+char *fapi_setup_program(void)
 {
 	static const char *const PLACES[] = {"/" HELPER, "/../" HELPER "/" HELPER};
 	char folder[PATH_MAX];
@@ -74,7 +74,7 @@ int fapi_setup_init(struct fapi_setup *setup, const struct conf *conf, struct er
 	fapi->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (fapi->stop_fd < 0)
 		return err_set(err, ERR_INTERNAL, "cannot make an eventfd");
-	setup->program = find_program();
+	setup->program = fapi_setup_program();
 	setup->folder = join(conf->state_dir, "/fapi");
 	setup->run = join(conf->run_dir, "/fapi");
 	if (!setup->program || !setup->folder || !setup->run)

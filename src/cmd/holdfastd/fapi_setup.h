@@ -24,6 +24,9 @@ struct fapi_setup {
 int fapi_setup_init(struct fapi_setup *setup, const struct conf *conf, struct err *err) MUST_CHECK;
 void fapi_setup_fini(struct fapi_setup *setup);
 
+/* The helper that was built together with this very program; NULL when memory is short. */
+char *fapi_setup_program(void);
+
 /* Every run ends early from now on. */
 void fapi_setup_stop(struct fapi_setup *setup);
 

@@ -8,6 +8,7 @@
 
 #include "base/json.h"
 #include "base/log.h"
+#include "cmd/holdfastd/confined.h"
 #include "cmd/holdfastd/daemon.h"
 #include "cmd/holdfastd/device.h"
 #include "host/limits.h"
@@ -182,22 +183,37 @@ static int set_up_again(struct options *options, struct conf **conf, struct daem
 	return r;
 }
 
+static int fail(const struct err *err)
+{
+	log_err(LOG_LEVEL_ERROR, err, "cannot start");
+	return 1;
+}
+
+static int run_again(struct options *options, struct conf **conf, struct daemon *daemon,
+		     const struct cage *cage)
+{
+	struct err err;
+	int status = set_up_again(options, conf, daemon);
+
+	if (status != 0)
+		return status;
+	return confined_again(daemon, cage, &err) < 0 ? fail(&err) : daemon_run(daemon);
+}
+
 static int run(struct options *options, struct conf **conf, struct daemon *daemon)
 {
+	CLEANUP(cage_fini) struct cage cage = {.count = 0};
 	struct err err;
 	int status;
 
-	if (limits_apply(&err) < 0) {
-		log_err(LOG_LEVEL_ERROR, &err, "cannot start");
-		return 1;
-	}
+	if (limits_apply(&err) < 0)
+		return fail(&err);
 	tell_unused(*conf, true);
+	if (confined_plan(daemon, &cage, &err) < 0 || confined_begin(daemon, &cage, &err) < 0)
+		return fail(&err);
 	status = daemon_run(daemon);
-	while (status == 0 && daemon->again) {
-		status = set_up_again(options, conf, daemon);
-		if (status == 0)
-			status = daemon_run(daemon);
-	}
+	while (status == 0 && daemon->again)
+		status = run_again(options, conf, daemon, &cage);
 	return status;
 }
 

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * In the place of holdfast-fapi, for tests of the daemon: does what the lines of the file
+ * PROGRAM.does beside it say. No script could, since the daemon may execute this one file and no
+ * shell.
+ *
+ *   begin      makes the file `begun` in FAPI's folder
+ *   wait PATH  until there is something
+ *   say TEXT   on standard output
+ *   hang       for ever
+ *   kill       itself
+ *   exit N
+ */
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define LOOK_US 20000u
+#define FAILED	9
+
+static void do_begin(const char *rest)
+{
+	const char *conf = getenv("TSS2_FAPICONF");
+	const char *slash = conf ? strrchr(conf, '/') : NULL;
+	char path[4096];
+	int fd;
+
+	(void)rest;
+	if (!slash)
+		_exit(FAILED);
+	(void)snprintf(path, sizeof(path), "%.*s/begun", (int)(slash - conf), conf);
+	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	if (fd < 0)
+		_exit(FAILED);
+	close(fd);
+}
+
+static void do_wait(const char *rest)
+{
+	while (access(rest, F_OK) < 0)
+		usleep(LOOK_US);
+}
+
+static void do_say(const char *rest)
+{
+	(void)puts(rest);
+	(void)fflush(stdout);
+}
+
+static void do_hang(const char *rest)
+{
+	(void)rest;
+	for (;;)
+		(void)pause();
+}
+
+static void do_kill(const char *rest)
+{
+	(void)rest;
+	(void)raise(SIGKILL);
+}
+
+static void do_exit(const char *rest)
+{
+	_exit((int)strtol(rest, NULL, 10));
+}
+
+static const struct {
+	const char *word;
+	void (*run)(const char *rest);
+} DEEDS[] = {
+	{"begin", do_begin}, {"wait ", do_wait}, {"say ", do_say},
+	{"hang", do_hang},   {"kill", do_kill},	 {"exit ", do_exit},
+};
+
+static void run_line(const char *line)
+{
+	size_t i, len;
+
+	for (i = 0; i < sizeof(DEEDS) / sizeof(DEEDS[0]); i++) {
+		len = strlen(DEEDS[i].word);
+		if (strncmp(line, DEEDS[i].word, len) == 0) {
+			DEEDS[i].run(line + len);
+			return;
+		}
+	}
+	_exit(FAILED);
+}
+
+int main(int argc, char **argv)
+{
+	char path[4096], line[4096];
+	FILE *file;
+
+	(void)argc;
+	(void)snprintf(path, sizeof(path), "%s.does", argv[0]);
+	file = fopen(path, "re");
+	if (!file)
+		return FAILED;
+	while (fgets(line, sizeof(line), file)) {
+		line[strcspn(line, "\n")] = '\0';
+		run_line(line);
+	}
+	(void)fclose(file);
+	return 0;
+}

@@ -1,0 +1,348 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck disable=SC2030,SC2031,SC2154
+
+# What each program has given up, shown by code of somebody else's that runs in it: the program is the
+# one that is installed, and begins to be tried once it serves (tests/confine/intruder.c).
+
+load helpers.bash
+load device.bash
+
+INTRUDER=$BUILD/tests/confine/intruder.so
+
+# Numbers of errno.
+EPERM=1 EACCES=13 ENOSYS=38 EAFNOSUPPORT=97 ECONNREFUSED=111
+
+# intrude FOLDER: what to preload, for a program that may write FOLDER.
+intrude() {
+	mkdir -p "$T/outside" "$1" "$T/sock"
+	chmod 700 "$1"
+	echo secret >"$T/outside/file"
+	echo open >"$1/intruder.inside"
+	cp "$(type -P true)" "$1/intruder.program"
+	cp "$(type -P true)" "$T/outside/program"
+	REPORT=$1/intruder.report
+	INTRUDE=(
+		env "LD_PRELOAD=$INTRUDER" "INTRUDER_REPORT=$REPORT" "INTRUDER_OUTSIDE=$T/outside/file"
+		"INTRUDER_INSIDE=$1/intruder.inside" "INTRUDER_PROGRAM=$1/intruder.program"
+		"INTRUDER_OUTSIDE_PROGRAM=$T/outside/program"
+	)
+}
+
+# write_salts: invented, as all salts here.
+write_salts() {
+	printf '%s = "%s"\n' prefix p hw h api a resource r >"$T/salts"
+	chmod 600 "$T/salts"
+}
+
+# trigger PID
+trigger() {
+	kill -USR2 "$1"
+	wait_until 20 grep -qx end "$REPORT"
+	cat "$REPORT"
+}
+
+# tried NAME ERRNO..: how the try ended is one of these.
+tried() {
+	local name=$1 was errno
+	was=$(sed -n "s/^$name //p" "$REPORT")
+	shift
+	for errno in "$@"; do
+		[[ $was != "$errno" ]] || return 0
+	done
+	echo "$name ended with '$was' instead of $*"
+	return 1
+}
+
+# needs_kernel LOG: what the kernel has, the program has used.
+needs_kernel() {
+	local missing
+	missing=$("$BUILD/tests/confine/kernel") || skip "$missing"
+	grep -q 'confined: Landlock ABI [1-9][0-9]*, [1-9][0-9]* system calls' "$1"
+}
+
+# What holds for all of them.
+is_confined() {
+	tried read_outside $EACCES
+	tried write_outside $EACCES
+	tried list_root $EACCES
+	tried read_by_link $EACCES
+	tried read_inside 0
+	tried empty_outside $EPERM
+	tried trace_parent $EPERM
+	tried be_traced $EPERM
+	tried read_parent $EPERM
+	tried new_namespace $EPERM
+	tried clone_namespace $EPERM
+	tried gain_privileges $EPERM
+	tried mount $EPERM
+	tried bpf $EPERM
+	tried keyctl $EPERM
+	tried io_uring $EPERM
+	tried memfd $EPERM
+	tried code_to_write $EPERM
+	tried data_to_code $EPERM
+	tried unknown_call $ENOSYS
+	tried raw_socket $EAFNOSUPPORT
+}
+
+# What holds for all but holdfastd.
+starts_nothing() {
+	tried change_outside $EPERM
+	tried give_away_outside $EPERM
+	tried signal_parent_thread $ENOSYS
+	tried link_system $ENOSYS
+	tried link_outside $ENOSYS
+	tried link_inside $ENOSYS
+}
+
+@test "a program that is not confined can do it all: the tries are good ones" {
+	intrude "$T/free"
+	"${INTRUDE[@]}" INTRUDER_FREE=yes sleep 1000 3>&- &
+	HELPERS+=($!)
+	has_begun() {
+		tr '\0' ' ' </proc/${HELPERS[0]}/cmdline | grep -q '^sleep '
+	}
+	wait_until 20 has_begun
+	# The handler is there before main() is.
+	catches() {
+		[[ $((0x$(sed -n 's/^SigCgt:\t//p' "/proc/${HELPERS[0]}/status") & 0x800)) != 0 ]]
+	}
+	wait_until 20 catches
+	kill -USR2 "${HELPERS[0]}"
+	# It becomes another program, and that ends.
+	wait_until 20 is_gone "${HELPERS[0]}"
+	cat "$REPORT"
+	tried read_outside 0
+	tried write_outside 0
+	tried list_root 0
+	tried ip_socket 0
+	tried signal_parent 0
+	tried gain_privileges 0
+	tried memfd 0
+	tried change_outside 0
+	tried give_away_outside 0
+	tried empty_outside 0
+	tried map_inside 0
+	tried signal_parent_thread 0
+	tried link_system 0
+	tried link_outside 0
+	tried link_inside 0
+	tried code_to_write 0
+	tried data_to_code 0
+	refute grep -q execute_ "$REPORT"
+}
+
+@test "holdfastd: its folders, the helper, and nothing else" {
+	start_swtpm
+	intrude "$T/state"
+	mkdir -p "$T/etc"
+	write_config
+	mv "$T/conf" "$T/etc/conf"
+	"${INTRUDE[@]}" "$HOLDFASTD" --config "$T/etc/conf" 2>>"$T/log" 3>&- &
+	DAEMON_PID=$!
+	wait_until 20 decided
+	[[ $(grep -c confined "$T/log") == 1 ]]
+	needs_kernel "$T/log"
+	trigger "$DAEMON_PID"
+	is_confined
+	tried signal_parent $EPERM
+	tried ip_socket $EAFNOSUPPORT
+	# The dynamic linker runs no program that cannot be read (127 is its own answer).
+	tried link_system 127
+	tried link_outside 127
+	tried execute_own $EACCES
+	tried execute_shell $EACCES
+	# It serves on, and the helper can still be started.
+	api GET /v1/status
+	[[ $(field .reason) == 'the TPM opens and FAPI connects' ]]
+	admin POST /v1/admin/fapi/probe -H 'Content-Type: application/json' -d '{}'
+	expect 200
+	put a x
+	expect 201
+	stop_daemon TERM
+	[[ $DAEMON_STATUS == 0 ]]
+}
+
+@test "holdfastd on a file system that is noexec, as its unit has it: what it wrote is no code" {
+	[[ $EUID == 0 ]] || skip "only root mounts"
+	start_swtpm
+	intrude "$T/state"
+	write_config
+	# shellcheck disable=SC2016
+	"${INTRUDE[@]}" unshare -m --propagation private sh -c '
+		mount --bind "$1" "$1" && mount -o remount,bind,noexec "$1" && exec "$2" --config "$3"' \
+		sh "$T/state" "$HOLDFASTD" "$T/conf" 2>>"$T/log" 3>&- &
+	DAEMON_PID=$!
+	wait_until 20 decided
+	needs_kernel "$T/log"
+	trigger "$DAEMON_PID"
+	tried map_inside $EPERM
+	tried link_inside 127
+}
+
+@test "the units leave nothing executable but their program and the libraries" {
+	local name
+	for name in holdfastd holdfast-loader holdfast-origin; do
+		grep -qx 'NoExecPaths=/' "$BUILD/deploy/systemd/$name.service"
+		grep -Eq "^ExecPaths=/[^ ]*/$name (/[^ ]*/holdfast-fapi /bin/sh )?/usr/lib( -/[^ ]+)*\$" \
+			"$BUILD/deploy/systemd/$name.service"
+	done
+}
+
+@test "a configuration that is a link is read again" {
+	start_swtpm
+	mkdir "$T/etc" "$T/real"
+	write_config
+	mv "$T/conf" "$T/real/conf"
+	ln -s ../real/conf "$T/etc/conf"
+	"$HOLDFASTD" --config "$T/etc/conf" 2>>"$T/log" 3>&- &
+	DAEMON_PID=$!
+	wait_until 20 decided
+	needs_kernel "$T/log"
+	kill -HUP "$DAEMON_PID"
+	wait_until 20 grep -qi 'reload\|read anew\|read again' "$T/log"
+	cat "$T/log"
+	refute grep -q 'Permission denied' "$T/log"
+}
+
+@test "holdfast-fapi: less than the daemon" {
+	start_swtpm
+	start_daemon
+	needs_kernel "$T/log"
+	stop_daemon
+	intrude "$T/state/fapi"
+	jq --arg tcti "$TCTI" '.tcti = $tcti' "$T/state/fapi/fapi-config.json" >"$T/c"
+	cp "$T/c" "$T/state/fapi/fapi-config.json"
+	TSS2_FAPICONF=$T/state/fapi/fapi-config.json "${INTRUDE[@]}" "$(program holdfast-fapi)" probe \
+		>"$T/answer"
+	cat "$T/answer" "$REPORT"
+	is_confined
+	tried signal_parent $EPERM
+	tried ip_socket $EAFNOSUPPORT
+	starts_nothing
+	tried execute_own $EPERM
+	tried execute_shell $EPERM
+	[[ $(jq -r .ok "$T/answer") == true && $(jq -r .confined "$T/answer") == true ]]
+}
+
+@test "holdfast-loader: its cache, and no program at all" {
+	intrude "$T/cache"
+	cat >"$T/loader.conf" <<-EOF
+		listen = "unix:$T/sock/loader.sock"
+		cache_dir = "$T/cache"
+		salts_file = "$T/salts"
+		holdfast_socket = "$T/none.sock"
+		api_url = "https://localhost:1"
+	EOF
+	write_salts
+	chmod 600 "$T/loader.conf"
+	"${INTRUDE[@]}" "$(program holdfast-loader)" --config "$T/loader.conf" 2>"$T/loader.log" 3>&- &
+	HELPERS+=($!)
+	wait_until 20 listens "$T/sock/loader.sock" || {
+		cat "$T/loader.log"
+		return 1
+	}
+	[[ $(grep -c confined "$T/loader.log") == 1 ]]
+	needs_kernel "$T/loader.log"
+	trigger "${HELPERS[0]}"
+	is_confined
+	tried signal_parent $EPERM
+	tried ip_socket 0
+	tried connect_out $ECONNREFUSED
+	starts_nothing
+	tried execute_own $EPERM
+	tried execute_shell $EPERM
+	[[ $(curl -s -o /dev/null -w '%{http_code}' --unix-socket "$T/sock/loader.sock" http://localhost/) != 000 ]]
+}
+
+@test "holdfast-origin: what it serves, and it calls nobody" {
+	intrude "$T/root"
+	printf 'a@b.c:word\n' >"$T/users"
+	write_salts
+	chmod 600 "$T/users"
+	"${INTRUDE[@]}" "$(program holdfast-origin)" --root "$T/root" --users "$T/users" \
+		--salts "$T/salts" --listen "unix:$T/sock/origin.sock" 2>"$T/origin.log" 3>&- &
+	HELPERS+=($!)
+	wait_until 20 listens "$T/sock/origin.sock" || {
+		cat "$T/origin.log"
+		return 1
+	}
+	[[ $(grep -c confined "$T/origin.log") == 1 ]]
+	needs_kernel "$T/origin.log"
+	trigger "${HELPERS[0]}"
+	is_confined
+	tried signal_parent $EPERM
+	tried ip_socket 0
+	if (($(sed -n 's/.*Landlock ABI \([0-9]*\).*/\1/p' "$T/origin.log") >= 4)); then
+		tried connect_out $EACCES
+	fi
+	starts_nothing
+	tried execute_own $EPERM
+	tried execute_shell $EPERM
+}
+
+@test "a reset with other folders in the file: it ends, and the next start has them" {
+	enabled
+	needs_kernel "$T/log"
+	sed -i "s|run = \"$T/run\"|run = \"$T/moved\"|" "$T/conf"
+	hf --timeout 2 device reset --factory --yes || true
+	wait_until 20 is_gone "$DAEMON_PID"
+	stop_daemon
+	[[ $DAEMON_STATUS == 1 ]]
+	grep -q 'when this process confined itself; start it again' "$T/log"
+	[[ ! -e $T/moved ]]
+	SOCK=$T/moved/holdfast.sock ADMIN=$T/moved/admin.sock
+	start_daemon
+	wait_until 20 identity_settled
+	is_mode enabled
+	remember second
+	[[ -s $T/first.pub ]]
+	refute cmp -s "$T/first.pub" "$T/second.pub"
+}
+
+@test "a program that was replaced is not started any more, and the remedy tells" {
+	start_swtpm
+	with_helper 'exit 7'
+	write_config 'provider = tpm'
+	start_daemon
+	needs_kernel "$T/log"
+	cp "$(program holdfast-fapi)" "$T/bin/new"
+	mv "$T/bin/new" "$T/bin/holdfast-fapi"
+	admin POST /v1/admin/fapi/probe -H 'Content-Type: application/json' -d '{}'
+	[[ $(field .detail) == *'may not be started'* && $(field .remedy) == 'Restart holdfastd'* ]]
+	stop_daemon
+	start_daemon
+	[[ $(jq -r .fapi.probe "$T/status") == succeeded ]]
+}
+
+@test "a kernel with the first Landlock: it holds who moves nothing between folders" {
+	missing=$("$BUILD/tests/confine/kernel") || skip "$missing"
+	intrude "$T/root"
+	printf 'a@b.c:word\n' >"$T/users"
+	write_salts
+	chmod 600 "$T/users"
+	"${INTRUDE[@]}" INTRUDER_OLD=abi1 "$(program holdfast-origin)" --root "$T/root" \
+		--users "$T/users" --salts "$T/salts" --listen "unix:$T/sock/origin.sock" \
+		2>"$T/origin.log" 3>&- &
+	HELPERS+=($!)
+	wait_until 20 listens "$T/sock/origin.sock"
+	grep -q 'confined: Landlock ABI 1,' "$T/origin.log"
+	trigger "${HELPERS[0]}"
+	tried read_outside $EACCES
+	tried read_inside 0
+}
+
+@test "a kernel that has neither: one warning, and it serves" {
+	start_swtpm
+	write_config
+	export JOURNAL_STREAM
+	: >"$T/log"
+	JOURNAL_STREAM=$(stat -c '%d:%i' "$T/log")
+	WRAP=(env INTRUDER_OLD=yes "LD_PRELOAD=$INTRUDER")
+	start_daemon
+	[[ $(grep -c '^<4>' "$T/log") == 1 ]]
+	grep -q '^<4>confined: no Landlock .*, all system calls' "$T/log"
+	put a x
+	expect 201
+}
