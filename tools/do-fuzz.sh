@@ -26,6 +26,7 @@ declare -A FUZZ_PARSERS=(
 	[object]="src/fapi/object.c"
 	[request]="src/http/head.c src/http/media.c src/http/path.c src/http/route.c src/http/request.c"
 	[response]="src/tpm/command.c src/tpm/public.c src/tpm/chip.c src/tpm/chip_context.c src/tpm/chip_facts.c src/tpm/chip_session.c src/tpm/nv.c src/tpm/pcr.c src/tpm/quote.c src/tpm/rc.c"
+	[tools]="src/stack/look_parse.c"
 	[uri]="src/openssl/uri.c"
 	[v1]="src/artifact/fingerprint.c src/artifact/resource.c src/artifact/v1_open.c src/artifact/v1_seal.c src/artifact/v1_split.c"
 	[v2]="src/artifact/content_key.c src/artifact/device_key.c src/artifact/device_keys.c src/artifact/manifest.c src/artifact/manifest_parse.c src/artifact/payload_key.c src/artifact/payload_open.c src/artifact/payload_seal.c"

@@ -641,6 +641,15 @@ int file_move(int from_dir, const char *from, int to_dir, const char *to, struct
 	return r < 0 ? r : file_sync_folder(from_dir, from, err);
 }
 
+int file_link(int dir, const char *from, const char *to, struct err *err)
+{
+	int r = file_check_name(to, err);
+
+	if (r == 0 && linkat(dir, from, dir, to, 0) < 0)
+		r = err_set_errno(err, change_code(errno), errno, "cannot keep %s as %s", from, to);
+	return r < 0 ? r : file_sync_folder(dir, to, err);
+}
+
 int file_replace(int dir, const char *from, const char *to, struct err *err)
 {
 	int r = file_check_name(from, err);

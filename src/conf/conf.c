@@ -57,7 +57,6 @@ int conf_parse(const char *text, size_t len, const char *name, struct conf **ret
 	if (r < 0)
 		return r;
 	target.base = conf;
-	target.sections = &conf->sections;
 	r = reader_run(&target, slice_of(text, len), text_name(name), err);
 	if (r < 0)
 		return r;

@@ -5,8 +5,8 @@
 /*
  * Conf: /etc/holdfast/holdfast.conf, read and checked whole. Every key has a default that serves;
  * an unknown key, a wrong type or a value out of range is one line "file:line: what, and what is
- * allowed". The schema (holdfast.conf(5)) is accepted in full also where a program does nothing
- * with a section yet. Read once, immutable, owned by the caller.
+ * allowed". All programs read the whole schema (holdfast.conf(5)). Read once, immutable, owned by
+ * the caller.
  */
 
 #include <stdbool.h>
@@ -126,7 +126,6 @@ struct conf {
 	struct conf_tenant *tenants; /* as configured, in order; `host` may be among them */
 	size_t tenant_count;
 	struct conf_tpm2 tpm2;
-	uint32_t sections; /* private: which sections the file has */
 };
 
 /* All defaults, as if read from an empty file. */
@@ -180,13 +179,6 @@ struct conf_tenant *conf_find_tenant(const struct conf *conf, const char *name);
 /* Moves a tenant out of its struct conf, where only an empty one is left. */
 int conf_tenant_take(struct conf_tenant *from, struct conf_tenant **ret_tenant, struct err *err)
 	MUST_CHECK;
-
-/*
- * One line per section that is accepted but without effect in this version, for `--check`;
- * @visit is called with the section's name.
- */
-void conf_unused_sections(const struct conf *conf, void (*visit)(void *arg, const char *section),
-			  void *arg);
 
 /* "auto" | "tpm" | "legacy": the words of the file and of SECURITY_PROVIDER. */
 int conf_provider_of_word(const char *word, enum conf_provider *ret_provider, struct err *err)

@@ -202,8 +202,6 @@ static int on_section(cfg_t *cfg, cfg_opt_t *option, const char *value, void *re
 		fail_here(reader, (unsigned)cfg->line);
 		return -1;
 	}
-	if (reader->target->sections)
-		*reader->target->sections |= UINT32_C(1) << binding->section;
 	*(long *)result = 0;
 	return 0;
 }

@@ -14,8 +14,7 @@
 /* Where the values go. */
 struct reader_target {
 	const struct schema *schema;
-	void *base;	    /* its struct, with all defaults */
-	uint32_t *sections; /* gets the bit of each section that the text has; NULL: not asked */
+	void *base; /* its struct, with all defaults */
 	/* Only of schemas with titled sections: makes one, *ret_titled is its struct. */
 	int (*begin)(void *base, const char *title, void **ret_titled, struct err *err);
 	/* After each of its keys: whether they go together. */

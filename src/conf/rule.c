@@ -44,12 +44,14 @@ bool rule_is_absolute_or_empty(const char *text)
 	return text[0] == '\0' || rule_is_absolute(text);
 }
 
-static bool is_not_empty(const char *text)
+bool rule_is_plain_path(const char *text)
 {
-	return text[0] != '\0';
+	return rule_is_absolute(text) &&
+	       rule_made_of(text, RULE_LOWER RULE_UPPER RULE_DIGITS "/._-+@:", SIZE_MAX);
 }
 
 const struct schema_rule RULE_ABSOLUTE = {rule_is_absolute, "an absolute path without .."};
 const struct schema_rule RULE_ABSOLUTE_OR_EMPTY = {rule_is_absolute_or_empty,
 						   "\"\" or an absolute path without .."};
-const struct schema_rule RULE_NOT_EMPTY = {is_not_empty, "a text that is not empty"};
+const struct schema_rule RULE_PLAIN_PATH = {
+	rule_is_plain_path, "an absolute path of letters, digits and /._-+@: without .."};

@@ -21,9 +21,12 @@ bool rule_is_decimal(const char *text, uint64_t last);
 /* Without a component `..`. */
 bool rule_is_absolute(const char *text);
 bool rule_is_absolute_or_empty(const char *text);
+/* The same, of letters, digits and /._-+@: alone: it means itself in whatever file it is written.
+ */
+bool rule_is_plain_path(const char *text);
 
 extern const struct schema_rule RULE_ABSOLUTE;
 extern const struct schema_rule RULE_ABSOLUTE_OR_EMPTY;
-extern const struct schema_rule RULE_NOT_EMPTY;
+extern const struct schema_rule RULE_PLAIN_PATH;
 
 #endif

@@ -9,6 +9,7 @@
 
 #include "base/mem.h"
 #include "base/tpm_range.h"
+#include "base/utf8.h"
 #include "broker/commands.h"
 #include "conf/conf.h"
 #include "conf/rule.h"
@@ -20,6 +21,7 @@
 #define SUBJECT_MAX   1024u
 #define UID_LAST      4294967294u /* 4294967295 means "no user" to the kernel */
 #define PCR_LAST      23u
+#define TCTI_CONF_MAX 256u
 
 static const struct schema_section SECTIONS[SCHEMA_SECTION_COUNT] = {
 	[SCHEMA_ROOT] = {.name = "the top level", .parent = SCHEMA_ROOT},
@@ -28,7 +30,7 @@ static const struct schema_section SECTIONS[SCHEMA_SECTION_COUNT] = {
 	[SCHEMA_DEVICE] = {.name = "device", .parent = SCHEMA_ROOT},
 	[SCHEMA_FAPI] = {.name = "fapi", .parent = SCHEMA_ROOT},
 	[SCHEMA_TENANT] = {.name = "tenant", .parent = SCHEMA_ROOT, .titled = true},
-	[SCHEMA_TPM2] = {.name = "tpm2", .parent = SCHEMA_ROOT, .unused = true},
+	[SCHEMA_TPM2] = {.name = "tpm2", .parent = SCHEMA_ROOT},
 	[SCHEMA_TPM2_ABRMD] = {.name = "abrmd", .parent = SCHEMA_TPM2},
 	[SCHEMA_TPM2_PKCS11] = {.name = "pkcs11", .parent = SCHEMA_TPM2},
 	[SCHEMA_TPM2_TCTI] = {.name = "tctiEnvironment", .parent = SCHEMA_TPM2},
@@ -37,9 +39,78 @@ static const struct schema_section SECTIONS[SCHEMA_SECTION_COUNT] = {
 
 /* --- what texts must look like --- */
 
+/* They are written into JSON, which knows no other texts. */
+static bool is_utf8(const char *text)
+{
+	struct slice rest = slice_str(text);
+	size_t n = 1;
+
+	while (rest.len > 0 && n > 0) {
+		n = utf8_next(rest);
+		rest = slice_of(rest.data + n, rest.len - n);
+	}
+	return n > 0;
+}
+
+static bool is_utf8_path(const char *text)
+{
+	return rule_is_absolute(text) && is_utf8(text);
+}
+
 static bool is_home_or_absolute(const char *text)
 {
-	return rule_is_absolute(text[0] == '~' ? text + 1 : text);
+	return is_utf8_path(text[0] == '~' ? text + 1 : text);
+}
+
+/*
+ * systemd-tmpfiles gives such a folder to a group of TPM2 software, and takes it from all others:
+ * it must be none that other programs live by. The number of components, besides . and empty ones,
+ * that a path below each of these has at least; any other may be one at the top.
+ */
+#define NEVER SIZE_MAX
+static const struct {
+	const char *top;
+	size_t least;
+} TOPS[] = {
+	{"", NEVER},	 {"bin", NEVER},   {"boot", NEVER},  {"dev", NEVER},	{"etc", NEVER},
+	{"lib", NEVER},	 {"lib32", NEVER}, {"lib64", NEVER}, {"libx32", NEVER}, {"nix", NEVER},
+	{"proc", NEVER}, {"sbin", NEVER},  {"sys", NEVER},   {"usr", NEVER},	{"home", 3},
+	{"run", 3},	 {"var", 3},	   {"media", 2},     {"mnt", 2},	{"opt", 2},
+	{"root", 2},	 {"srv", 2},	   {"tmp", 2},
+};
+
+/* The next component, "" at the end; *path is then behind it. */
+static struct slice next_component(const char **path)
+{
+	size_t len;
+
+	do {
+		*path += strspn(*path, "/");
+		len = strcspn(*path, "/");
+		*path += len;
+	} while (len == 1 && (*path)[-1] == '.');
+	return slice_of(*path - len, len);
+}
+
+static bool is_own_folder(const char *text)
+{
+	const char *at = text;
+	struct slice top = next_component(&at);
+	size_t count = 1, i;
+
+	while (next_component(&at).len > 0)
+		count++;
+	for (i = 0; i < ARRAY_LEN(TOPS); i++)
+		if (slice_equal(top, slice_str(TOPS[i].top)))
+			return rule_is_plain_path(text) && count >= TOPS[i].least;
+	return rule_is_plain_path(text);
+}
+
+static bool is_program(const char *text)
+{
+	const char *name = strrchr(text, '/');
+
+	return rule_is_plain_path(text) && name[1] != '\0' && strcmp(name, "/.") != 0;
 }
 
 /* These names are written into rules of udev and systemd. */
@@ -75,6 +146,26 @@ static bool is_peer(const char *text)
 	return strncmp(text, "uid:", 4) == 0 && rule_is_decimal(text + 4, UID_LAST);
 }
 
+/* It is written into environments and scripts, where it must mean itself. */
+static bool is_device_conf(const char *text)
+{
+	return rule_made_of(text, RULE_LOWER RULE_UPPER RULE_DIGITS "/._-+@:,=[]", TCTI_CONF_MAX);
+}
+
+static bool is_tcti_conf(const char *text)
+{
+	return text[0] == '\0' || is_device_conf(text);
+}
+
+/* SHA-256, SHA-384 or SHA-512. */
+static bool is_fingerprint(const char *text)
+{
+	size_t len = strlen(text);
+
+	return (len == 64 || len == 96 || len == 128) &&
+	       rule_made_of(text, RULE_DIGITS "abcdefABCDEF", len);
+}
+
 static bool is_pcr(const char *text)
 {
 	return rule_is_decimal(text, PCR_LAST);
@@ -105,8 +196,10 @@ const struct schema_rule SCHEMA_TENANT_NAME = {is_tenant_name, "1 to 63 of a-z, 
 
 static const struct schema_rule CGROUP = {
 	is_cgroup, "\"\" or an absolute path without .. and of up to 255 bytes"};
+static const struct schema_rule UTF8 = {is_utf8, "UTF-8"};
+static const struct schema_rule UTF8_PATH = {is_utf8_path, "an absolute path without .., in UTF-8"};
 static const struct schema_rule HOME_OR_ABSOLUTE = {
-	is_home_or_absolute, "an absolute path, or one that begins with ~/, without .."};
+	is_home_or_absolute, "an absolute path, or one that begins with ~/, without .., in UTF-8"};
 static const struct schema_rule ACCOUNT_OR_EMPTY = {
 	is_account_or_empty,
 	"\"\" or a name of 1 to 31 letters, digits, _ and - that begins with a letter or _"};
@@ -118,6 +211,17 @@ static const struct schema_rule COMMAND = {is_command, COMMAND_NAME "given, such
 static const struct schema_rule SUBJECT = {
 	is_subject, "\"\" or a distinguished name (RFC 4514), such as CN=gw-1,O=Example"};
 static const struct schema_rule PEER = {is_peer, "uid:N, N from 0 to 4294967294"};
+static const struct schema_rule OWN_FOLDER = {
+	is_own_folder,
+	"an absolute path of letters, digits and /._-+@: without .., to a folder for this "
+	"alone: none of the machine's own, such as /, /etc or /var/lib"};
+static const struct schema_rule PROGRAM = {
+	is_program, "the absolute path of a program, of letters, digits and /._-+@: without .."};
+static const struct schema_rule DEVICE_CONF = {is_device_conf,
+					       "1 to 256 letters, digits and /._-+@:,=[]"};
+static const struct schema_rule TCTI_CONF = {is_tcti_conf,
+					     "up to 256 letters, digits and /._-+@:,=[]"};
+static const struct schema_rule FINGERPRINT = {is_fingerprint, "64, 96 or 128 hexadecimal digits"};
 static const struct schema_rule PCR = {is_pcr, "a decimal number from 0 to 23"};
 
 /* --- words --- */
@@ -252,37 +356,37 @@ static const struct schema_field FIELDS[] = {
 	{SCHEMA_TPM2, "applyUdevRules", SCHEMA_BOOL, CONF(tpm2.apply_udev_rules), .def = "true"},
 	{SCHEMA_TPM2_ABRMD, "enable", SCHEMA_BOOL, CONF(tpm2.abrmd_enable), .def = "false"},
 	{SCHEMA_TPM2_ABRMD, "package", SCHEMA_TEXT, CONF(tpm2.abrmd_package),
-	 .def = "/usr/sbin/tpm2-abrmd", .rule = &RULE_ABSOLUTE},
+	 .def = "/usr/sbin/tpm2-abrmd", .rule = &PROGRAM},
 	{SCHEMA_TPM2_PKCS11, "enable", SCHEMA_BOOL, CONF(tpm2.pkcs11_enable), .def = "false"},
 	{SCHEMA_TPM2_TCTI, "enable", SCHEMA_BOOL, CONF(tpm2.tcti_environment_enable),
 	 .def = "false"},
 	{SCHEMA_TPM2_TCTI, "interface", SCHEMA_TEXT, CONF(tpm2.tcti_interface), .def = "device",
 	 .words = INTERFACES},
 	{SCHEMA_TPM2_TCTI, "deviceConf", SCHEMA_TEXT, CONF(tpm2.tcti_device_conf),
-	 .def = "/dev/tpmrm0"},
+	 .def = "/dev/tpmrm0", .rule = &DEVICE_CONF},
 	{SCHEMA_TPM2_TCTI, "tabrmdConf", SCHEMA_TEXT, CONF(tpm2.tcti_tabrmd_conf),
-	 .def = "bus_name=com.intel.tss2.Tabrmd"},
+	 .def = "bus_name=com.intel.tss2.Tabrmd", .rule = &TCTI_CONF},
 	{SCHEMA_TPM2_FAPI, "profileName", SCHEMA_TEXT, CONF(tpm2.fapi.profile_name),
 	 .def = "P_ECCP256SHA256", .rule = &FILE_NAME},
 	{SCHEMA_TPM2_FAPI, "profileDir", SCHEMA_TEXT, CONF(tpm2.fapi.profile_dir),
-	 .def = "/etc/tpm2-tss/fapi-profiles/", .rule = &RULE_ABSOLUTE},
+	 .def = "/etc/tpm2-tss/fapi-profiles/", .rule = &UTF8_PATH},
 	{SCHEMA_TPM2_FAPI, "userDir", SCHEMA_TEXT, CONF(tpm2.fapi.user_dir),
 	 .def = "~/.local/share/tpm2-tss/user/keystore", .rule = &HOME_OR_ABSOLUTE},
 	{SCHEMA_TPM2_FAPI, "systemDir", SCHEMA_TEXT, CONF(tpm2.fapi.system_dir),
-	 .def = "/var/lib/tpm2-tss/system/keystore", .rule = &RULE_ABSOLUTE},
-	{SCHEMA_TPM2_FAPI, "tcti", SCHEMA_TEXT, CONF(tpm2.fapi.tcti), .def = ""},
+	 .def = "/var/lib/tpm2-tss/system/keystore", .rule = &OWN_FOLDER},
+	{SCHEMA_TPM2_FAPI, "tcti", SCHEMA_TEXT, CONF(tpm2.fapi.tcti), .def = "", .rule = &UTF8},
 	{SCHEMA_TPM2_FAPI, "systemPcrs", SCHEMA_LIST, CONF(tpm2.fapi.system_pcrs), .def = "",
 	 .rule = &PCR},
 	{SCHEMA_TPM2_FAPI, "logDir", SCHEMA_TEXT, CONF(tpm2.fapi.log_dir),
-	 .def = "/run/tpm2-tss/eventlog/", .rule = &RULE_ABSOLUTE},
+	 .def = "/run/tpm2-tss/eventlog/", .rule = &OWN_FOLDER},
 	{SCHEMA_TPM2_FAPI, "ekCertLess", SCHEMA_TRISTATE, CONF(tpm2.fapi.ek_cert_less),
 	 .def = NULL},
 	{SCHEMA_TPM2_FAPI, "ekFingerprint", SCHEMA_TEXT, CONF(tpm2.fapi.ek_fingerprint),
-	 .def = NULL, .rule = &RULE_NOT_EMPTY},
+	 .def = NULL, .rule = &FINGERPRINT},
 	{SCHEMA_TPM2_FAPI, "firmwareLogFile", SCHEMA_TEXT, CONF(tpm2.fapi.firmware_log_file),
-	 .def = "/sys/kernel/security/tpm0/binary_bios_measurements", .rule = &RULE_ABSOLUTE},
+	 .def = "/sys/kernel/security/tpm0/binary_bios_measurements", .rule = &UTF8_PATH},
 	{SCHEMA_TPM2_FAPI, "imaLogFile", SCHEMA_TEXT, CONF(tpm2.fapi.ima_log_file),
-	 .def = "/sys/kernel/security/ima/binary_runtime_measurements", .rule = &RULE_ABSOLUTE},
+	 .def = "/sys/kernel/security/ima/binary_runtime_measurements", .rule = &UTF8_PATH},
 };
 
 const struct schema SCHEMA_HOLDFAST = {

@@ -43,7 +43,6 @@ struct schema_section {
 	const char *name;
 	unsigned parent; /* of the root: itself */
 	bool titled;	 /* `name TITLE { .. }`, any number of times; at the top level */
-	bool unused;	 /* accepted, but without effect in this version */
 };
 
 enum schema_kind {

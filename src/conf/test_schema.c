@@ -17,9 +17,11 @@
 struct key_case {
 	enum schema_section_id section;
 	const char *key;
-	const char *good[4]; /* as written behind the = */
-	const char *bad[6];
+	const char *good[6]; /* as written behind the = */
+	const char *bad[14];
 };
+
+#define DIGITS_64 "00112233445566778899aabbccddeeff00112233445566778899AABBCCDDEEFF"
 
 /* A list for a scalar, a scalar for a list, and no value are tried for all in test_keys_bad(). */
 static const struct key_case KEYS[] = {
@@ -95,32 +97,56 @@ static const struct key_case KEYS[] = {
 	{SCHEMA_TPM2, "tssGroup", {"\"\"", "tss"}, {"\"a:b\"", "a.b"}},
 	{SCHEMA_TPM2, "applyUdevRules", {"true", "false"}, {"1"}},
 	{SCHEMA_TPM2_ABRMD, "enable", {"true", "false"}, {"1"}},
-	{SCHEMA_TPM2_ABRMD, "package", {"/usr/sbin/tpm2-abrmd"}, {"tpm2-abrmd", "\"\""}},
+	{SCHEMA_TPM2_ABRMD,
+	 "package",
+	 {"/usr/sbin/tpm2-abrmd", "\"/opt/a-b_1.2+3@4:5/x\""},
+	 {"tpm2-abrmd", "/", "/usr/bin/", "/usr/bin/.", "\"\"", "\"/a b\"", "\"/a%i\"", "\"/a$b\"",
+	  "\"/a\\\\b\""}},
 	{SCHEMA_TPM2_PKCS11, "enable", {"true", "false"}, {"1"}},
 	{SCHEMA_TPM2_TCTI, "enable", {"true", "false"}, {"1"}},
 	{SCHEMA_TPM2_TCTI,
 	 "interface",
 	 {"tabrmd", "device", "holdfast"},
 	 {"\"\"", "abrmd", "swtpm"}},
-	{SCHEMA_TPM2_TCTI, "deviceConf", {"/dev/tpm0", "\"\""}, {0}},
-	{SCHEMA_TPM2_TCTI, "tabrmdConf", {"\"bus_name=a.b,bus_type=session\""}, {0}},
+	{SCHEMA_TPM2_TCTI,
+	 "deviceConf",
+	 {"/dev/tpm0"},
+	 {"\"\"", "\"a b\"", "\"a'b\"", "\"a\\\"b\"", "\"$(id)\"", "\"`id`\"", "\"a%h\""}},
+	{SCHEMA_TPM2_TCTI,
+	 "tabrmdConf",
+	 {"\"bus_name=a.b,bus_type=session\""},
+	 {"\"a;b\"", "\"a\\\\b\"", "\"a#b\"", "\"$a\"", "\"\xc3\xa4\""}},
 	{SCHEMA_TPM2_FAPI,
 	 "profileName",
 	 {"P_RSA2048SHA256", "mine.json-2"},
 	 {"\"\"", "../P", ".x", "\"a/b\""}},
-	{SCHEMA_TPM2_FAPI, "profileDir", {"/p/"}, {"p", "\"\""}},
-	{SCHEMA_TPM2_FAPI, "userDir", {"~/k", "/k"}, {"k", "~", "~root/k", "~/../k", "\"\""}},
-	{SCHEMA_TPM2_FAPI, "systemDir", {"/s"}, {"~/s", "\"\""}},
-	{SCHEMA_TPM2_FAPI, "tcti", {"\"\"", "device:/dev/tpmrm0"}, {0}},
+	{SCHEMA_TPM2_FAPI, "profileDir", {"/p/", "\"/\xc3\xa4\""}, {"p", "\"\"", "\"/\xff\""}},
+	{SCHEMA_TPM2_FAPI,
+	 "userDir",
+	 {"~/k", "/k"},
+	 {"k", "~", "~root/k", "~/../k", "\"\"", "\"~/\xa4\""}},
+	{SCHEMA_TPM2_FAPI,
+	 "systemDir",
+	 {"/s", "/srv/s", "/var/lib/s/", "/home/u/s", "/library"},
+	 {"~/s", "\"\"", "\"/s s\"", "\"/s%b\"", "/s/..", "/", "\"//./\"", "/var", "/var/lib/",
+	  "\"/var//./lib\"", "/usr/share/a/b", "/etc/tpm2-tss/s", "/home/u"}},
+	{SCHEMA_TPM2_FAPI, "tcti", {"\"\"", "device:/dev/tpmrm0"}, {"\"\xc3\""}},
 	{SCHEMA_TPM2_FAPI,
 	 "systemPcrs",
 	 {"{}", "{0, 7, 23}"},
 	 {"{24}", "{07}", "{-1}", "{0x1}", "{\"\"}", "{a}"}},
-	{SCHEMA_TPM2_FAPI, "logDir", {"/l"}, {"l", "\"\""}},
+	{SCHEMA_TPM2_FAPI,
+	 "logDir",
+	 {"/l/", "/run/a/b"},
+	 {"/etc", "/./etc/", "/run", "/run/udev", "/dev/shm", "/tmp", "/lib64/a", "l", "\"\"",
+	  "\"/l l\"", "\"/l%t\"", "\"/l'\""}},
 	{SCHEMA_TPM2_FAPI, "ekCertLess", {"true", "false"}, {"yes", "null", "\"\""}},
-	{SCHEMA_TPM2_FAPI, "ekFingerprint", {"abc", "\"x y\""}, {"\"\""}},
-	{SCHEMA_TPM2_FAPI, "firmwareLogFile", {"/f"}, {"f", "\"\""}},
-	{SCHEMA_TPM2_FAPI, "imaLogFile", {"/i"}, {"i", "\"\""}},
+	{SCHEMA_TPM2_FAPI,
+	 "ekFingerprint",
+	 {DIGITS_64, DIGITS_64 "0123456789abcdefABCDEF0123456789", DIGITS_64 DIGITS_64},
+	 {"\"\"", "abc", DIGITS_64 "0", "x" DIGITS_64, "\"" DIGITS_64 " \""}},
+	{SCHEMA_TPM2_FAPI, "firmwareLogFile", {"/f"}, {"f", "\"\"", "\"/\xed\xa0\x80\""}},
+	{SCHEMA_TPM2_FAPI, "imaLogFile", {"/i"}, {"i", "\"\"", "\"/\x80\""}},
 };
 
 /* The key on line 3, its section opened before and closed after. */

@@ -14,6 +14,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "fapi/impl.h"
+#include "fapi/profile.h"
 
 #define FOLDER_MODE 0700
 #define FILE_MODE   0600
@@ -22,68 +23,10 @@
 #define SOCKET	    "/tpm.sock"
 #define CONTROL	    ".ctrl" /* the TCTI's, behind the name of the socket */
 
-/*
- * Profiles: which keys FAPI makes. noda, since otherwise every power cut counts as an attempt to
- * guess the password of the SRK, and an SRK with FAPI's own template could not be shared with us.
- */
-#define SRK_TEMPLATE "system,restricted,decrypt,noda,0x81000001"
-#define EK_TEMPLATE  "system,restricted,decrypt"
-#define AES_CFB	     "{\"algorithm\":\"TPM2_ALG_AES\",\"keyBits\":\"128\",\"mode\":\"TPM2_ALG_CFB\"}"
-#define WITH_SHA256(scheme)                                                                        \
-	"{\"scheme\":\"" scheme "\",\"details\":{\"hashAlg\":\"TPM2_ALG_SHA256\"}}"
-
-/* 0x4000000b is TPM_RH_ENDORSEMENT: who has its password may use the EK. */
-#define PROFILE_COMMON                                                                             \
-	"  \"nameAlg\": \"TPM2_ALG_SHA256\",\n"                                                    \
-	"  \"srk_template\": \"" SRK_TEMPLATE "\",\n"                                              \
-	"  \"srk_description\": \"storage root key, shared with all TPM software\",\n"             \
-	"  \"srk_persistent\": 1,\n"                                                               \
-	"  \"ek_template\": \"" EK_TEMPLATE "\",\n"                                                \
-	"  \"ek_description\": \"endorsement key\",\n"                                             \
-	"  \"ek_policy\": {\"description\": \"password of the endorsement hierarchy\",\n"          \
-	"    \"policy\": [{\"type\": \"POLICYSECRET\", \"objectName\": \"4000000b\"}]},\n"         \
-	"  \"sym_mode\": \"TPM2_ALG_CFB\",\n"                                                      \
-	"  \"sym_parameters\": " AES_CFB ",\n"                                                     \
-	"  \"sym_block_size\": 16,\n"                                                              \
-	"  \"session_hash_alg\": \"TPM2_ALG_SHA256\",\n"                                           \
-	"  \"session_symmetric\": " AES_CFB ",\n"                                                  \
-	"  \"pcr_selection\": [{\"hash\": \"TPM2_ALG_SHA256\", \"pcrSelect\":\n"                   \
-	"    [0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23]}]\n"
-
-static const struct profile {
-	const char *name;
-	const char *text;
-} PROFILES[] = {
-	{"P_ECCP256SHA256",
-	 "{\n"
-	 "  \"type\": \"TPM2_ALG_ECC\",\n"
-	 "  \"curveID\": \"TPM2_ECC_NIST_P256\",\n"
-	 "  \"ecc_signing_scheme\": " WITH_SHA256("TPM2_ALG_ECDSA") ",\n" PROFILE_COMMON "}\n"},
-	{"P_RSA2048SHA256",
-	 "{\n"
-	 "  \"type\": \"TPM2_ALG_RSA\",\n"
-	 "  \"keyBits\": 2048,\n"
-	 "  \"exponent\": 0,\n"
-	 "  \"rsa_signing_scheme\": " WITH_SHA256(
-		 "TPM2_ALG_RSAPSS") ",\n"
-				    "  \"rsa_decrypt_scheme\": " WITH_SHA256(
-					    "TPM2_ALG_OAEP") ",\n" PROFILE_COMMON "}\n"},
-};
-
-static const struct profile *find_profile(const char *name)
-{
-	size_t i;
-
-	for (i = 0; i < ARRAY_LEN(PROFILES); i++)
-		if (strcmp(PROFILES[i].name, name) == 0)
-			return &PROFILES[i];
-	return NULL;
-}
-
 /* --- what the configuration is to say --- */
 
 struct choice {
-	const struct profile *profile;
+	const struct fapi_profile *profile;
 	bool ek_cert_less;
 };
 
@@ -102,7 +45,7 @@ static void take_ek_cert_less(const json_t *machine, struct choice *choice)
 static void take_profile(const json_t *machine, struct choice *choice)
 {
 	const char *name = json_string_value(json_object_get(machine, "profile_name"));
-	const struct profile *profile = name ? find_profile(name) : NULL;
+	const struct fapi_profile *profile = name ? fapi_profile_of(name) : NULL;
 
 	if (profile)
 		choice->profile = profile;
@@ -154,7 +97,8 @@ static int take_machine(const char *path, struct choice *choice, struct err *err
 /* @choice holds the defaults. */
 static int choose(const struct fapi_wish *wish, struct choice *choice, struct err *err)
 {
-	const struct profile *wanted = wish->profile_name ? find_profile(wish->profile_name) : NULL;
+	const struct fapi_profile *wanted =
+		wish->profile_name ? fapi_profile_of(wish->profile_name) : NULL;
 	int r = 0;
 
 	if (wish->profile_name && !wanted)
@@ -199,9 +143,9 @@ static int make_profiles(int folder, struct err *err)
 	size_t i;
 	int r = file_make_dir(folder, "profiles", FOLDER_MODE, &profiles, err);
 
-	for (i = 0; i < ARRAY_LEN(PROFILES) && r == 0; i++) {
-		(void)snprintf(name, sizeof(name), "%s.json", PROFILES[i].name);
-		r = make_file(profiles, name, slice_str(PROFILES[i].text), err);
+	for (i = 0; i < FAPI_PROFILE_COUNT && r == 0; i++) {
+		(void)snprintf(name, sizeof(name), "%s.json", FAPI_PROFILES[i].name);
+		r = make_file(profiles, name, slice_str(FAPI_PROFILES[i].text), err);
 	}
 	return r;
 }
@@ -254,7 +198,7 @@ static int make_config(int folder, const struct fapi_place *place, const struct 
 		       struct err *err)
 {
 	CLEANUP(buf_fini) struct buf text = BUF_INIT(TEXT_MAX);
-	struct choice choice = {.profile = &PROFILES[0], .ek_cert_less = true};
+	struct choice choice = {.profile = &FAPI_PROFILES[0], .ek_cert_less = true};
 	struct stat st;
 	int r;
 

@@ -199,5 +199,5 @@ identity_is() {
 	ends 0 status
 	grep -Eq '^FAPI probe +(succeeded|off)' "$T/out"
 	ends 0 doctor
-	grep -Eq '^(ok|info) +FAPI ' "$T/out"
+	grep -Eq '^(ok|info) +fapi ' "$T/out"
 }

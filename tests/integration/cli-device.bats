@@ -260,7 +260,7 @@ certified() {
 	wait_until 20 has_mode enabled
 	[[ -s $T/p/config/tpm_in_use ]]
 	ends 0 doctor
-	grep -Eq '^info +tpm_in_use ' "$T/out"
+	grep -Eq '^info +tpm-in-use ' "$T/out"
 	ends 0 device status
 	grep -q '^tpm_in_use ' "$T/out"
 }
@@ -274,7 +274,7 @@ certified() {
 	start_daemon
 	wait_until 20 has_mode enabled
 	ends 0 doctor
-	grep -Eq '^warn +identity alarm ' "$T/out"
+	grep -Eq '^warn +identity-alarm ' "$T/out"
 	ends 0 device status
 	grep -q '^ALARM ' "$T/out"
 	[[ ! -e $T/c/device.key.pem ]]
@@ -313,7 +313,7 @@ certified() {
 	wait_until 20 has_mode software
 	wait_until 20 offers_tpm
 	ends 0 doctor
-	grep -Eq '^warn +soft key ' "$T/out"
+	grep -Eq '^warn +soft-key ' "$T/out"
 	ends 0 device migrate
 	grep -Eq '^migration +waits' "$T/out"
 	ends 0 device migrate --rollback

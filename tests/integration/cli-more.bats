@@ -218,14 +218,14 @@ row() { # STATE NAME FOUND
 	row ok service answers
 	row ok provider "the TPM: "
 	row ok use "random bytes"
-	row ok TPM "swtpm:path="
-	row ok "resource manager" "alone"
+	row ok tpm "swtpm:path="
+	row ok "resource-manager" "alone"
 	row ok lockout "none of [0-9]+ failed attempts"
-	row "(ok|warn)" "memory lock" "secrets"
+	row "(ok|warn)" "memory-lock" "secrets"
 	refute grep -q "^fail" "$T/out"
 	ends 0 --json doctor
 	jq -e '.good and .speed == null and (.checks | length) > 7 and
-		(.checks | all(.name and .state and .found and has("remedy")))' "$T/out"
+		(.checks | all(.id and .state and .found and has("remedy")))' "$T/out"
 }
 
 @test "doctor: software, none, and no service" {

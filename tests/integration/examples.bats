@@ -198,9 +198,9 @@ set_conf() {
 # --- the loader ---
 
 @test "loader: the service runs what is built, by a configuration that is one" {
-	local program=/usr/bin/holdfast-loader config=/etc/holdfast/holdfast-loader.conf
-	sed "s|^ExecStart=$program |ExecStart=$BUILD/holdfast-loader |" \
-		"$ROOT/docs/examples/holdfast-loader.service" >"$T/holdfast-loader.service"
+	local config=/etc/holdfast/holdfast-loader.conf
+	sed "s|@bindir@|$BUILD|" "$ROOT/deploy/systemd/holdfast-loader.service.in" \
+		>"$T/holdfast-loader.service"
 	grep -qx "ExecStart=$BUILD/holdfast-loader --config $config" "$T/holdfast-loader.service"
 	if command -v systemd-analyze >/dev/null; then
 		systemd-analyze verify --man=no --recursive-errors=no "$T/holdfast-loader.service" \
@@ -221,32 +221,21 @@ set_conf() {
 	"$BUILD/holdfast-loader" --config "$T/etc/holdfast-loader.conf" --check
 }
 
-@test "loader: in compose without a device, capabilities or a way to write beside its cache" {
-	python3 - "$ROOT/docs/examples/loader-compose/docker-compose.yml" <<-'END'
-		import sys, yaml
-		services = yaml.safe_load(open(sys.argv[1]))["services"]
-		assert sorted(services) == ["loader"]
-		loader = services["loader"]
-		assert loader["cap_drop"] == ["ALL"] and loader["read_only"] is True
-		assert "privileged" not in loader and "devices" not in loader
-		assert all(port.startswith("127.0.0.1:") for port in loader["ports"])
-		writable = {v["target"] for v in loader["volumes"] if not v.get("read_only")}
-		assert writable == {"/var/cache/holdfast-loader", "/var/run/docker.sock"}, writable
-		sources = {v["target"]: v["source"] for v in loader["volumes"]}
-		assert sources["/run/holdfast"].endswith("/tenants}/loader")
-	END
-	if command -v docker-compose >/dev/null; then
-		docker-compose -f "$ROOT/docs/examples/loader-compose/docker-compose.yml" config -q
-	fi
-}
-
-# What its image installs is what the program needs, and the program comes with its one library.
-@test "loader: the packages of its image are the libraries that it links" {
-	local library
-	ldd "$(readlink -f "$BUILD/holdfast-loader")" | sed -n 's/^\s*\(lib[^ ]*\) =>.*/\1/p' >"$T/linked"
-	grep -qx libholdfast.so.0 "$T/linked"
-	for library in libconfuse libcurl libjansson libmicrohttpd libssl libyaml; do
-		grep -q "^$library" "$T/linked"
-		grep -q "[[:space:]]$library" "$ROOT/docs/examples/loader-compose/Dockerfile"
+# What the images install is what the programs need.
+@test "image: the packages of deploy/Dockerfile are the libraries that the programs link" {
+	local library program stage seen=0
+	stage_of() {
+		awk -v name="$1" '/^FROM / { in_it = $NF == name } in_it' "$ROOT/deploy/Dockerfile"
+	}
+	for program in holdfastd holdfast holdfast-fapi holdfast-loader; do
+		stage=holdfastd
+		[[ $program != holdfast-loader ]] || stage=loader
+		for library in libconfuse libcurl libjansson libmicrohttpd libseccomp libssl libyaml libtss2-sys \
+			libtss2-fapi; do
+			objdump -p "$(readlink -f "$BUILD/$program")" | grep -q "NEEDED *$library" || continue
+			stage_of "$stage" | grep -q "[[:space:]]$library"
+			seen=$((seen + 1))
+		done
 	done
+	((seen >= 12))
 }

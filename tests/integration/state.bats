@@ -471,16 +471,6 @@ full_disk() {
 	[[ $status == 2 ]]
 }
 
-@test "what has no effect is named by --check and in the log" {
-	local line="section 'tpm2' is accepted and has no effect"
-	write_config 'provider = "legacy"' 'tpm2 { enable = true }' 'fapi { probe = false }'
-	run "$HOLDFASTD" --check --config "$T/conf"
-	[[ $status == 0 ]]
-	[[ $output == *"$line"* && $output != *'fapi'* && $output != *'device'* ]]
-	start_daemon
-	grep -qF "$line" "$T/log"
-}
-
 @test "--check refuses a run folder whose socket cannot be bound" {
 	# The longest is that of FAPI's helper.
 	local fits=/run/$(printf 'x%.0s' {1..83})

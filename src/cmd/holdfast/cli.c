@@ -8,6 +8,7 @@
 #include "base/base64.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "cmd/holdfast/complete.h"
 #include "cmd/holdfast/io.h"
 
 #define TEXT_MAX      (64u * 1024u)
@@ -28,7 +29,7 @@ static void complain(const char *before, const char *text)
 }
 
 /* A path in the text may hold anything; what is no UTF-8 shows as '?'. */
-static json_t *text_json(const char *text)
+json_t *cli_text_json(const char *text)
 {
 	CLEANUP(buf_fini) struct buf printable = BUF_INIT(TEXT_MAX);
 
@@ -44,7 +45,7 @@ static json_t *problem_json(const struct err *err)
 	(void)snprintf(type, sizeof(type), "urn:holdfast:error:%s", info->name);
 	return json_pack("{s:s, s:s, s:i, s:s, s:o, s:o}", "type", type, "title", info->title,
 			 "status", info->http_status, "code", info->name, "detail",
-			 text_json(err->text), "remedy", text_json(err_remedy(err)));
+			 cli_text_json(err->text), "remedy", cli_text_json(err_remedy(err)));
 }
 
 static const char *program_name(const struct cli *cli)
@@ -164,7 +165,8 @@ void cli_common(struct cli *cli, struct opt ret_opts[CLI_COMMON_COUNT])
 		 .name = "socket",
 		 .value = "PATH",
 		 .help = "the service's socket; default: $HOLDFAST_SOCKET, else " HF_SOCKET_DEFAULT,
-		 .text = &cli->socket},
+		 .text = &cli->socket,
+		 .offer = complete_files},
 		{.kind = OPT_FLAG,
 		 .name = "json",
 		 .help = "print results and errors as JSON",
@@ -220,6 +222,8 @@ int cli_parse(struct cli *cli, const struct opt *opts, size_t count, struct opt_
 	struct err err;
 
 	cli_common(cli, common);
+	if (cli->completing)
+		return complete_print(cli, tables, ARRAY_LEN(tables), words);
 	if (opt_parse(tables, ARRAY_LEN(tables), words, &help, &err) < 0)
 		return cli_usage(cli, &err);
 	if (help)

@@ -37,7 +37,8 @@ struct cli {
 	const char *timeout; /* as given, or NULL */
 	unsigned timeout_ms; /* of it; 0 = none given */
 	bool json;
-	struct hf *hf; /* opened by cli_parse() */
+	bool completing; /* a shell asks what the line may go on with */
+	struct hf *hf;	 /* opened by cli_parse() */
 };
 
 /* The options that every verb takes; their targets are in @cli. */
@@ -46,7 +47,8 @@ void cli_common(struct cli *cli, struct opt ret_opts[CLI_COMMON_COUNT]);
 
 /*
  * Parses a verb's words by its own options and the common ones, and makes the handle ready.
- * Returns a negative number to go on, else the exit code: help was asked for, or usage is wrong.
+ * Returns a negative number to go on, else the exit code: help was asked for, usage is wrong, or
+ * a shell was told what the words may end with. So a verb calls it before it does anything.
  */
 int cli_parse(struct cli *cli, const struct opt *opts, size_t count, struct opt_words words)
 	MUST_CHECK;
@@ -74,6 +76,8 @@ int cli_print_object(const struct cli *cli, struct json_t *take_json);
  */
 int cli_print_answer(const struct cli *cli, char *take_json,
 		     void (*put)(struct buf *out, const struct json_t *object));
+/* A text of any bytes as a JSON string; what is no UTF-8 shows as '?'. */
+struct json_t *cli_text_json(const char *text);
 /* Ends a verb that has deleted @name. */
 int cli_deleted(const struct cli *cli, const char *name);
 

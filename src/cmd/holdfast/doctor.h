@@ -4,7 +4,7 @@
 
 /*
  * Doctor: what may be wrong between this user, the service and the TPM. Looking collects facts and
- * judges nothing; judging is pure and makes rows of them.
+ * judges nothing; judging is pure and makes findings of them.
  */
 
 #include <stdbool.h>
@@ -13,26 +13,12 @@
 
 #include "base/mem.h"
 #include "holdfast/client.h"
+#include "stack/account.h"
+#include "stack/finding.h"
 
 struct json_t;
 
-#define DOCTOR_ROWS_MAX	 24u
-#define DOCTOR_NODES	 2u /* /dev/tpm0 and /dev/tpmrm0 */
-#define DOCTOR_NAME_SIZE 64u
-
-enum doctor_state { DOCTOR_OK, DOCTOR_INFO, DOCTOR_WARN, DOCTOR_FAIL };
-
-struct doctor_row {
-	const char *name;
-	enum doctor_state state;
-	char found[320];
-	char remedy[400]; /* "" = nothing is to be done */
-};
-
-struct doctor_report {
-	struct doctor_row rows[DOCTOR_ROWS_MAX];
-	size_t count;
-};
+#define DOCTOR_NODES 2u /* /dev/tpm0 and /dev/tpmrm0 */
 
 /* --- facts --- */
 
@@ -45,17 +31,17 @@ struct doctor_answer {
 
 struct doctor_socket {
 	const char *path;
-	int errnum;		      /* of connecting; 0 = it opens */
-	bool is_other;		      /* there is something, and it is no socket */
-	char group[DOCTOR_NAME_SIZE]; /* that may use it; "" = none, or it cannot be seen */
-	bool is_member;		      /* this process is of that group */
-	bool is_listed;		      /* the user is, by the group file */
+	int errnum;		       /* of connecting; 0 = it opens */
+	bool is_other;		       /* there is something, and it is no socket */
+	char group[ACCOUNT_NAME_SIZE]; /* that may use it; "" = none, or it cannot be seen */
+	bool is_member;		       /* this process is of that group */
+	bool is_listed;		       /* the user is, by the group file */
 };
 
 /* Whom the service's process is and may; known when it could be looked at. */
 struct doctor_process {
 	bool known;
-	char user[DOCTOR_NAME_SIZE];
+	char user[ACCOUNT_NAME_SIZE];
 	bool memory_known;
 	uint64_t locked_kib;
 };
@@ -67,8 +53,8 @@ struct doctor_node {
 	bool exists;
 	bool is_device;
 	unsigned mode; /* permissions */
-	char owner[DOCTOR_NAME_SIZE];
-	char group[DOCTOR_NAME_SIZE];
+	char owner[ACCOUNT_NAME_SIZE];
+	char group[ACCOUNT_NAME_SIZE];
 	enum doctor_may service; /* may the service's process open it? */
 };
 
@@ -90,22 +76,12 @@ void doctor_look(struct hf *hf, struct doctor_facts *ret_facts);
 void doctor_facts_fini(struct doctor_facts *facts);
 
 /* Pure. */
-void doctor_judge(const struct doctor_facts *facts, struct doctor_report *ret_report);
+void doctor_judge(const struct doctor_facts *facts, struct findings *ret_report);
 
-/* The rows of the device's identity, for doctor_judge(). */
-void doctor_judge_device(const struct doctor_facts *facts, struct doctor_report *report);
+/* Those of the device's identity, for doctor_judge(). */
+void doctor_judge_device(const struct doctor_facts *facts, struct findings *report);
 
 /* Is a chip in use? */
 bool doctor_on_chip(const struct doctor_facts *facts);
-
-/* --- reports --- */
-
-/* Adds a row and says what was found; the last row that there is room for is overwritten. */
-struct doctor_row *doctor_add(struct doctor_report *report, const char *name,
-			      enum doctor_state state, const char *fmt, ...) PRINTF_LIKE(4, 5);
-/* Says what is to be done. */
-void doctor_remedy(struct doctor_row *row, const char *fmt, ...) PRINTF_LIKE(2, 3);
-
-const char *doctor_state_name(enum doctor_state state);
 
 #endif

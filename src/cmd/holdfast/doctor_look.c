@@ -5,10 +5,8 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <inttypes.h>
 #include <jansson.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -21,72 +19,15 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "cmd/holdfast/doctor.h"
+#include "stack/account.h"
 
 #define GROUPS_MAX    256
 #define PROC_TEXT_MAX 8192u
-#define LOOKUP_ROOM   16384u
 #define HASTY_MS      1000u
 
 static void copy_text(char *out, size_t size, const char *text)
 {
 	(void)snprintf(out, size, "%s", text);
-}
-
-/* --- names --- */
-
-static void name_group(gid_t gid, char out[DOCTOR_NAME_SIZE])
-{
-	char room[LOOKUP_ROOM];
-	struct group group, *found = NULL;
-
-	if (getgrgid_r(gid, &group, room, sizeof(room), &found) == 0 && found)
-		copy_text(out, DOCTOR_NAME_SIZE, found->gr_name);
-	else
-		(void)snprintf(out, DOCTOR_NAME_SIZE, "%lu", (unsigned long)gid);
-}
-
-static void name_user(uid_t uid, char out[DOCTOR_NAME_SIZE])
-{
-	char room[LOOKUP_ROOM];
-	struct passwd user, *found = NULL;
-
-	if (getpwuid_r(uid, &user, room, sizeof(room), &found) == 0 && found)
-		copy_text(out, DOCTOR_NAME_SIZE, found->pw_name);
-	else
-		(void)snprintf(out, DOCTOR_NAME_SIZE, "%lu", (unsigned long)uid);
-}
-
-static bool has_group(const gid_t *groups, int count, gid_t gid)
-{
-	int i;
-
-	for (i = 0; i < count; i++)
-		if (groups[i] == gid)
-			return true;
-	return false;
-}
-
-static bool session_has_group(gid_t gid)
-{
-	gid_t groups[GROUPS_MAX];
-	int count = getgroups(GROUPS_MAX, groups);
-
-	return getegid() == gid || has_group(groups, count, gid);
-}
-
-/* What a new session would have. */
-static bool user_has_group(gid_t gid)
-{
-	char room[LOOKUP_ROOM];
-	struct passwd user, *found = NULL;
-	gid_t groups[GROUPS_MAX];
-	int count = GROUPS_MAX;
-
-	if (getpwuid_r(geteuid(), &user, room, sizeof(room), &found) != 0 || !found)
-		return false;
-	if (getgrouplist(found->pw_name, found->pw_gid, groups, &count) < 0)
-		return false;
-	return has_group(groups, count, gid);
 }
 
 /* --- the socket --- */
@@ -100,9 +41,9 @@ static void look_at_socket_file(struct doctor_socket *socket)
 	socket->is_other = !S_ISSOCK(st.st_mode);
 	if (!(st.st_mode & S_IWGRP))
 		return;
-	name_group(st.st_gid, socket->group);
-	socket->is_member = session_has_group(st.st_gid);
-	socket->is_listed = user_has_group(st.st_gid);
+	account_group(st.st_gid, socket->group);
+	socket->is_member = account_session_in(st.st_gid);
+	socket->is_listed = account_user_in(st.st_gid);
 }
 
 /* Connects once without a word; gives the process that listens there. */
@@ -197,7 +138,7 @@ static void look_at_process(pid_t pid, struct doctor_process *process, struct pr
 		return;
 	*ids = (struct process_ids){.uid = (uid_t)uid, .groups = {(gid_t)gid}, .count = 1};
 	read_groups(line_of(text, "Groups:"), ids);
-	name_user(ids->uid, process->user);
+	account_user(ids->uid, process->user);
 	process->known = true;
 	line = line_of(text, "VmLck:");
 	process->memory_known = line && sscanf(line, "%" SCNu64, &process->locked_kib) == 1;
@@ -215,7 +156,7 @@ static enum doctor_may may_open(const struct stat *st, const struct process_ids 
 		return DOCTOR_MAY;
 	if (ids->uid == st->st_uid)
 		needed = S_IRUSR | S_IWUSR;
-	else if (has_group(ids->groups, ids->count, st->st_gid))
+	else if (account_among(ids->groups, ids->count, st->st_gid))
 		needed = S_IRGRP | S_IWGRP;
 	else
 		needed = S_IROTH | S_IWOTH;
@@ -232,8 +173,8 @@ static void look_at_node(const char *path, const struct process_ids *ids, struct
 	node->exists = true;
 	node->is_device = S_ISCHR(st.st_mode);
 	node->mode = st.st_mode & 07777;
-	name_user(st.st_uid, node->owner);
-	name_group(st.st_gid, node->group);
+	account_user(st.st_uid, node->owner);
+	account_group(st.st_gid, node->group);
 	node->service = may_open(&st, ids);
 }
 

@@ -18,16 +18,17 @@ struct place {
 	size_t table_count;
 	struct opt_words words;
 	int at;
-	bool only_arguments; /* a bare -- has been seen */
+	bool only_arguments;	    /* a bare -- has been seen */
+	const struct opt *value_of; /* the words ended before its value */
 };
 
-static const struct opt *find_option(const struct place *place, struct slice name)
+const struct opt *opt_find(const struct opt_table *tables, size_t table_count, struct slice name)
 {
 	size_t t, i;
 
-	for (t = 0; t < place->table_count; t++)
-		for (i = 0; i < place->tables[t].count; i++) {
-			const struct opt *opt = &place->tables[t].opts[i];
+	for (t = 0; t < table_count; t++)
+		for (i = 0; i < tables[t].count; i++) {
+			const struct opt *opt = &tables[t].opts[i];
 
 			if (opt->kind != OPT_ARGUMENT && slice_equal(slice_str(opt->name), name))
 				return opt;
@@ -150,16 +151,18 @@ static int apply(struct place *place, const struct opt *opt, const char *value, 
 	}
 	if (!value && place->at < place->words.count)
 		value = place->words.words[place->at++];
-	if (!value)
-		return err_set(err, ERR_INVALID, "--%s needs a value: %s", opt->name, opt->value);
-	return take_value(opt, value, err);
+	if (value)
+		return take_value(opt, value, err);
+	place->value_of = opt;
+	return err_set(err, ERR_INVALID, "--%s needs a value: %s", opt->name, opt->value);
 }
 
 static int take_option(struct place *place, const char *word, struct err *err)
 {
 	size_t len = strcspn(word + 2, "=");
 	const char *value = word[2 + len] == '=' ? word + 3 + len : NULL;
-	const struct opt *opt = find_option(place, slice_of(word + 2, len));
+	const struct opt *opt =
+		opt_find(place->tables, place->table_count, slice_of(word + 2, len));
 
 	if (!opt)
 		return err_set(err, ERR_INVALID, "no such option: %.*s", (int)len + 2, word);
@@ -277,6 +280,24 @@ int opt_parse_leading(const struct opt_table *table, struct opt_words words,
 	*ret_rest = (struct opt_words){.count = words.count - place.at,
 				       .words = words.words + place.at};
 	return 0;
+}
+
+void opt_expect(const struct opt_table *tables, size_t table_count, struct opt_words words,
+		struct opt_next *ret_next)
+{
+	struct place place = {.tables = tables, .table_count = table_count, .words = words};
+	struct err ignored;
+
+	while (place.at < words.count)
+		(void)take_word(&place, &ignored);
+	*ret_next = (struct opt_next){.value_of = place.value_of,
+				      .argument = next_argument(&place),
+				      .only_arguments = place.only_arguments};
+}
+
+bool opt_is_used(const struct opt *opt)
+{
+	return opt->kind == OPT_FLAG ? *opt->flag : opt->text && *opt->text;
 }
 
 int opt_number(const char *text, const char *what, uint64_t min, uint64_t max, uint64_t *ret_value,

@@ -25,6 +25,9 @@ enum opt_kind {
 	OPT_ARGUMENT, /* not an option but a word of its own, sets *text */
 };
 
+struct cli;
+struct offers;
+
 #define OPT_LIST_MAX 32u
 struct opt_list {
 	const char *items[OPT_LIST_MAX + 1]; /* end in NULL; borrowed from the command line */
@@ -44,6 +47,9 @@ struct opt {
 	bool is_name;	       /* the value is the name of a secret or key, and must be one */
 	bool is_path; /* it is a path of FAPI, which begins with a slash; with both, either */
 	bool or_next; /* exactly one of this option and that of the next row is needed */
+	/* For a shell: adds the values that can be meant (offer.h). NULL = what @kind and @value
+	 * say */
+	void (*offer)(struct cli *cli, struct offers *offers);
 };
 
 struct opt_table {
@@ -69,6 +75,24 @@ int opt_parse(const struct opt_table *tables, size_t table_count, struct opt_wor
  */
 int opt_parse_leading(const struct opt_table *table, struct opt_words words,
 		      struct opt_words *ret_rest, bool *ret_help, struct err *err) MUST_CHECK;
+
+/*
+ * What may follow @words, for a shell that completes a line: whatever is wrong in them is passed
+ * over. Targets are set as by opt_parse(), so that what was given is known.
+ */
+struct opt_next {
+	const struct opt *value_of; /* an option that waits for its value; NULL = none does */
+	const struct opt *argument; /* the next one; NULL = there is no more */
+	bool only_arguments;	    /* options are over */
+};
+void opt_expect(const struct opt_table *tables, size_t table_count, struct opt_words words,
+		struct opt_next *ret_next);
+
+/* The option of that name, without the dashes, or NULL. */
+const struct opt *opt_find(const struct opt_table *tables, size_t table_count, struct slice name);
+
+/* Was it given? Never true of an option that may be given again. */
+bool opt_is_used(const struct opt *opt);
 
 /* A whole decimal number from @min to @max; @what names it in the error. */
 int opt_number(const char *text, const char *what, uint64_t min, uint64_t max, uint64_t *ret_value,

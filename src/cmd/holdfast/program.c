@@ -7,6 +7,7 @@
 
 #include "base/json.h"
 #include "base/mem.h"
+#include "cmd/holdfast/complete.h"
 #include "cmd/holdfast/eve.h"
 #include "cmd/holdfast/io.h"
 #include "cmd/holdfast/verb.h"
@@ -227,6 +228,91 @@ static int run(struct cli *cli, struct opt_words words)
 	return run_verb(cli, words);
 }
 
+/* --- completion --- */
+
+/* The verb's place is the first of its group. */
+static bool is_first_of(const struct cli *cli, size_t at, struct slice group)
+{
+	const struct verb *verb;
+	size_t i;
+
+	for (i = 0; i < at && (verb = verb_at(cli, i)) != NULL; i++)
+		if (slice_equal(slice_of(verb->name, strcspn(verb->name, " ")), group))
+			return false;
+	return true;
+}
+
+/* First words of verbs, each once. */
+static void offer_first_words(const struct cli *cli, struct offers *offers)
+{
+	const struct verb *verb;
+	size_t i;
+
+	for (i = 0; (verb = verb_at(cli, i)) != NULL; i++) {
+		CLEANUP(buf_fini) struct buf word = BUF_INIT(64);
+		size_t len = strcspn(verb->name, " ");
+		bool group = verb->name[len] == ' ';
+
+		buf_put(&word, slice_of(verb->name, len));
+		buf_put_u8(&word, '\0');
+		if (buf_ok(&word) && (!group || is_first_of(cli, i, slice_of(verb->name, len))))
+			offer_word(offers, (const char *)word.data, group ? "VERB .." : verb->text);
+	}
+}
+
+static void offer_second_words(const struct cli *cli, const char *group, struct offers *offers)
+{
+	const struct verb *verb;
+	size_t i;
+
+	for (i = 0; (verb = verb_at(cli, i)) != NULL; i++)
+		if (is_in_group(verb, group))
+			offer_word(offers, verb->name + strlen(group) + 1, verb->text);
+}
+
+static int complete_verb(struct cli *cli, struct opt_words words)
+{
+	struct offers offers = OFFERS_INIT(words.words[words.count - 1]);
+
+	if (words.count == 1)
+		offer_first_words(cli, &offers);
+	else if (words.count == 2)
+		offer_second_words(cli, words.words[0], &offers);
+	return complete_end(cli, &offers);
+}
+
+/* The last one of @words is what the shell asks for; a verb that is whole answers by its table. */
+static int complete(struct cli *cli, struct opt_words words)
+{
+	struct opt leading[LEADING_COUNT];
+	const struct opt_table table = {leading, LEADING_COUNT};
+	struct opt_words before = {.count = words.count - 1, .words = words.words}, rest;
+	bool help = false, version = false;
+	struct err err;
+	int used;
+
+	cli->completing = true;
+	leading_options(cli, &version, leading);
+	if (opt_parse_leading(&table, before, &rest, &help, &err) < 0)
+		return complete_print(cli, &table, 1, words);
+	if (help || version)
+		return CLI_DONE;
+	if (rest.count == 0 && words.words[words.count - 1][0] == '-')
+		return complete_print(cli, &table, 1, words);
+	cli->verb = find_verb(cli, rest, &used);
+	rest.count++;
+	if (cli->verb && cli->verb->run != verb_help)
+		return cli->verb->run(cli, skip_words(rest, used));
+	return complete_verb(cli, cli->verb ? skip_words(rest, used) : rest);
+}
+
+static int run_words(struct cli *cli, struct opt_words words)
+{
+	if (words.count > 1 && strcmp(words.words[0], "--complete") == 0)
+		return complete(cli, skip_words(words, 1));
+	return run(cli, words);
+}
+
 int program_run(const struct verb_set *const *sets, int argc, char **argv)
 {
 	static const struct rlimit NO_CORE = {0, 0};
@@ -240,7 +326,8 @@ int program_run(const struct verb_set *const *sets, int argc, char **argv)
 	/* Plaintexts pass through here: a crash must not leave them on disk. */
 	(void)setrlimit(RLIMIT_CORE, &NO_CORE);
 	json_setup();
-	r = argc > 0 && eve_is_tool(argv[0]) ? eve_run(&cli, argv[0], words) : run(&cli, words);
+	r = argc > 0 && eve_is_tool(argv[0]) ? eve_run(&cli, argv[0], words)
+					     : run_words(&cli, words);
 	hf_close(cli.hf);
 	return r;
 }

@@ -9,7 +9,10 @@
 
 #include "cmd/holdfast/verb.h"
 
-/* The whole of main(). @sets ends in NULL; help lists the verbs in its order. */
+/*
+ * The whole of main(). @sets ends in NULL; help lists the verbs in its order. `--complete WORDS..`
+ * as the first word is for shells: what may the last one of WORDS be?
+ */
 int program_run(const struct verb_set *const *sets, int argc, char **argv);
 
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cmd/holdfast/sign.h"
+#include "cmd/holdfast/complete.h"
 
 #include "base/mem.h"
 
@@ -12,7 +13,8 @@ int sign_parse(struct cli *cli, struct opt_words words, struct sign_options *opt
 		 .help = "the key to sign with",
 		 .required = true,
 		 .text = &options->key,
-		 .is_name = true},
+		 .is_name = true,
+		 .offer = complete_keys},
 		{.kind = OPT_TEXT,
 		 .name = "out",
 		 .value = "FILE",

@@ -179,52 +179,53 @@ static void adrift(struct doctor_facts *f)
 static const struct {
 	const char *device;
 	const char *row; /* NULL = none but good ones */
-	enum doctor_state state;
+	enum finding_state state;
 	const char *found;
 	const char *remedy; /* NULL = there is none */
 } DEVICES[] = {
-	{DEVICE("enabled", GOOD_CERTIFICATE), NULL, DOCTOR_OK, NULL, NULL},
-	{DEVICE("software", GOOD_CERTIFICATE), "identity", DOCTOR_INFO, "in a file", NULL},
-	{"{\"mode\":\"unprovisioned\",\"key\":null,\"certificate\":null}", "identity", DOCTOR_WARN,
+	{DEVICE("enabled", GOOD_CERTIFICATE), NULL, FINDING_OK, NULL, NULL},
+	{DEVICE("software", GOOD_CERTIFICATE), "identity", FINDING_INFO, "in a file", NULL},
+	{"{\"mode\":\"unprovisioned\",\"key\":null,\"certificate\":null}", "identity", FINDING_WARN,
 	 "no identity", "device init"},
-	{DEVICE("degraded", GOOD_CERTIFICATE), "identity", DOCTOR_FAIL, "serve now; because",
+	{DEVICE("degraded", GOOD_CERTIFICATE), "identity", FINDING_FAIL, "serve now; because",
 	 "TPM"},
-	{DEVICE("conflict", GOOD_CERTIFICATE), "identity", DOCTOR_FAIL,
+	{DEVICE("conflict", GOOD_CERTIFICATE), "identity", FINDING_FAIL,
 	 "conflict:", "device approve"},
-	{DEVICE("resetting", GOOD_CERTIFICATE), "identity", DOCTOR_WARN, "erasing", "again"},
-	{DEVICE("later", GOOD_CERTIFICATE), "identity", DOCTOR_INFO, "does not know", NULL},
-	{DEVICE("enabled", GOOD_CERTIFICATE ",\"alarm\":\"a soft key appeared\""), "identity alarm",
-	 DOCTOR_WARN, "a soft key appeared", "log"},
-	{DEVICE("enabled", GOOD_CERTIFICATE ",\"tpm_available\":true"), "soft key", DOCTOR_WARN,
+	{DEVICE("resetting", GOOD_CERTIFICATE), "identity", FINDING_WARN, "erasing", "again"},
+	{DEVICE("later", GOOD_CERTIFICATE), "identity", FINDING_INFO, "does not know", NULL},
+	{DEVICE("enabled", GOOD_CERTIFICATE ",\"alarm\":\"a soft key appeared\""), "identity-alarm",
+	 FINDING_WARN, "a soft key appeared", "log"},
+	{DEVICE("enabled", GOOD_CERTIFICATE ",\"tpm_available\":true"), "soft-key", FINDING_WARN,
 	 "though there is a TPM", "device migrate"},
 	{DEVICE("enabled", GOOD_CERTIFICATE ",\"tpm_available\":true,\"confirming\":true"),
-	 "migration", DOCTOR_INFO, "not confirmed", "--rollback"},
-	{DEVICE("enabled", GOOD_CERTIFICATE ",\"marker_lost\":true"), "tpm_in_use", DOCTOR_INFO,
+	 "migration", FINDING_INFO, "not confirmed", "--rollback"},
+	{DEVICE("enabled", GOOD_CERTIFICATE ",\"marker_lost\":true"), "tpm-in-use", FINDING_INFO,
 	 "deleted or edited", NULL},
-	{DEVICE("enabled", "\"certificate\":null"), "certificate", DOCTOR_WARN, "none",
+	{DEVICE("enabled", "\"certificate\":null"), "certificate", FINDING_WARN, "none",
 	 "device renew"},
 	{DEVICE("enabled", CERTIFICATE("\"not_yet_valid\"", "1800000000", "true")), "certificate",
-	 DOCTOR_FAIL, "not yet valid", "clock"},
+	 FINDING_FAIL, "not yet valid", "clock"},
 	{DEVICE("enabled", CERTIFICATE("\"expired\"", "1700000000", "true")), "certificate",
-	 DOCTOR_FAIL, "expired", "device renew"},
+	 FINDING_FAIL, "expired", "device renew"},
 	{DEVICE("enabled", CERTIFICATE("\"expired\"", "1700000000", "false")), "certificate",
-	 DOCTOR_FAIL, "expired", "install-cert"},
-	{DEVICE("enabled", CERTIFICATE("null", "1792592000", "true")), NULL, DOCTOR_OK, NULL, NULL},
-	{DEVICE("enabled", CERTIFICATE("null", "1792591999", "true")), "certificate", DOCTOR_WARN,
+	 FINDING_FAIL, "expired", "install-cert"},
+	{DEVICE("enabled", CERTIFICATE("null", "1792592000", "true")), NULL, FINDING_OK, NULL,
+	 NULL},
+	{DEVICE("enabled", CERTIFICATE("null", "1792591999", "true")), "certificate", FINDING_WARN,
 	 "in 29 days, on 2026-10-21", "device renew"},
-	{DEVICE("enabled", CERTIFICATE("null", "1792591999", "false")), "certificate", DOCTOR_WARN,
+	{DEVICE("enabled", CERTIFICATE("null", "1792591999", "false")), "certificate", FINDING_WARN,
 	 "in 29 days", "device csr"},
-	{DEVICE("enabled", CERTIFICATE("null", "1700000000", "true")), "certificate", DOCTOR_FAIL,
+	{DEVICE("enabled", CERTIFICATE("null", "1700000000", "true")), "certificate", FINDING_FAIL,
 	 "it ended on 2023-", "device renew"},
 	{DEVICE("enabled", CERTIFICATE("null", "-9223372036854775807", "true")), "certificate",
-	 DOCTOR_FAIL, "an unknown time", "device renew"},
-	{DEVICE("enabled", CERTIFICATE("null", "9223372036854775807", "true")), NULL, DOCTOR_OK,
+	 FINDING_FAIL, "an unknown time", "device renew"},
+	{DEVICE("enabled", CERTIFICATE("null", "9223372036854775807", "true")), NULL, FINDING_OK,
 	 NULL, NULL},
 	/* What is no such object says nothing, or little. */
-	{"{}", "identity", DOCTOR_INFO, "does not know", NULL},
-	{"{\"mode\":[],\"certificate\":7,\"key\":\"x\",\"alarm\":1}", "identity", DOCTOR_INFO,
+	{"{}", "identity", FINDING_INFO, "does not know", NULL},
+	{"{\"mode\":[],\"certificate\":7,\"key\":\"x\",\"alarm\":1}", "identity", FINDING_INFO,
 	 "does not know", NULL},
-	{DEVICE("enabled", "\"certificate\":{\"problem\":7,\"not_after\":\"x\"}"), NULL, DOCTOR_OK,
+	{DEVICE("enabled", "\"certificate\":{\"problem\":7,\"not_after\":\"x\"}"), NULL, FINDING_OK,
 	 NULL, NULL},
 };
 
@@ -233,105 +234,139 @@ static const struct {
 	const char *status; /* NULL = none */
 	void (*change)(struct doctor_facts *facts);
 	const char *row;
-	enum doctor_state state;
+	enum finding_state state;
 	const char *found;  /* in it */
 	const char *remedy; /* in it; NULL = there is none */
 	bool more;
 } CASES[] = {
-	{NULL, absent, "socket", DOCTOR_FAIL, "there is no /run/s", "Start holdfastd", false},
-	{NULL, not_listening, "socket", DOCTOR_FAIL, "nobody listens", "log", false},
-	{NULL, no_socket, "socket", DOCTOR_FAIL, "is no socket", "--socket", false},
-	{NULL, stranger, "socket", DOCTOR_FAIL, "this user is not", "usermod -aG holdfast", false},
-	{NULL, old_session, "socket", DOCTOR_FAIL, "this session is not", "Log in again", false},
-	{NULL, closed_folder, "socket", DOCTOR_FAIL, "folder is closed", "chmod", false},
-	{NULL, no_group, "socket", DOCTOR_FAIL, "may not be opened", "root", false},
-	{NULL, strange_errno, "socket", DOCTOR_FAIL, "cannot connect", "holdfastd", false},
-	{NULL, no_status, "service", DOCTOR_FAIL, "timeout: late", "do", false},
-	{WELL, other_release, "service", DOCTOR_WARN, "release 1.2 and this program of 1.3",
+	{NULL, absent, "socket", FINDING_FAIL, "there is no /run/s", "Start holdfastd", false},
+	{NULL, not_listening, "socket", FINDING_FAIL, "nobody listens", "log", false},
+	{NULL, no_socket, "socket", FINDING_FAIL, "is no socket", "--socket", false},
+	{NULL, stranger, "socket", FINDING_FAIL, "this user is not", "usermod -aG holdfast", false},
+	{NULL, old_session, "socket", FINDING_FAIL, "this session is not", "Log in again", false},
+	{NULL, closed_folder, "socket", FINDING_FAIL, "folder is closed", "chmod", false},
+	{NULL, no_group, "socket", FINDING_FAIL, "may not be opened", "root", false},
+	{NULL, strange_errno, "socket", FINDING_FAIL, "cannot connect", "holdfastd", false},
+	{NULL, no_status, "service", FINDING_FAIL, "timeout: late", "do", false},
+	{WELL, other_release, "service", FINDING_WARN, "release 1.2 and this program of 1.3",
 	 "Restart", false},
-	{WELL, unused, "use", DOCTOR_FAIL, "tpm_lockout: no use", "do", false},
-	{WELL, changed, "use", DOCTOR_FAIL, "tpm_changed", "holdfast tpm accept", false},
-	{WELL, forbidden, "use", DOCTOR_INFO, "not tried", NULL, false},
-	{STATUS("legacy", "\"tpm\":null"), NULL, "provider", DOCTOR_WARN,
+	{WELL, unused, "use", FINDING_FAIL, "tpm_lockout: no use", "do", false},
+	{WELL, changed, "use", FINDING_FAIL, "tpm_changed", "holdfast tpm accept", false},
+	{WELL, forbidden, "use", FINDING_INFO, "not tried", NULL, false},
+	{STATUS("legacy", "\"tpm\":null"), NULL, "provider", FINDING_WARN,
 	 "software, though this machine has a TPM: why", "SECURITY_PROVIDER", false},
-	{STATUS("legacy", "\"tpm\":null"), no_nodes, "provider", DOCTOR_INFO, "software: why", NULL,
-	 true},
-	{STATUS("legacy", "\"tpm\":null"), no_nodes, "device", DOCTOR_INFO, "no /dev/tpm0",
+	{STATUS("legacy", "\"tpm\":null"), no_nodes, "provider", FINDING_INFO, "software: why",
+	 NULL, true},
+	{STATUS("legacy", "\"tpm\":null"), no_nodes, "device", FINDING_INFO, "no /dev/tpm0",
 	 "firmware", true},
-	{WELL, no_nodes, "device", DOCTOR_INFO, "no /dev/tpmrm0", NULL, false},
-	{STATUS("none", "\"tpm\":null"), NULL, "provider", DOCTOR_FAIL, "none: why", "reachable",
+	{WELL, no_nodes, "device", FINDING_INFO, "no /dev/tpmrm0", NULL, false},
+	{STATUS("none", "\"tpm\":null"), NULL, "provider", FINDING_FAIL, "none: why", "reachable",
 	 false},
-	{STATUS("deciding", "\"tpm\":null"), NULL, "provider", DOCTOR_WARN, "being chosen", "again",
-	 false},
-	{STATUS("legacy", "\"tpm\":null"), shut_node, "/dev/tpm0", DOCTOR_WARN,
+	{STATUS("deciding", "\"tpm\":null"), NULL, "provider", FINDING_WARN, "being chosen",
+	 "again", false},
+	{STATUS("legacy", "\"tpm\":null"), shut_node, "device-tpm0", FINDING_WARN,
 	 "user holdfast may not open it", "usermod -aG root holdfast", true},
-	{WELL, shut_node, "/dev/tpm0", DOCTOR_INFO, "may not open it", NULL, false},
-	{WELL, open_node, "/dev/tpmrm0", DOCTOR_WARN, "tss:tss 0666: everybody", "udev", false},
-	{WELL, false_node, "/dev/tpm0", DOCTOR_FAIL, "no device", "Remove", false},
-	{STATUS("tpm", TPM("\"tpm_failed\"", "none", CALM)), NULL, "TPM", DOCTOR_FAIL,
+	{WELL, shut_node, "device-tpm0", FINDING_INFO, "may not open it", NULL, false},
+	{WELL, open_node, "device-tpmrm0", FINDING_WARN, "tss:tss 0666: everybody", "udev", false},
+	{WELL, false_node, "device-tpm0", FINDING_FAIL, "no device", "Remove", false},
+	{STATUS("tpm", TPM("\"tpm_failed\"", "none", CALM)), NULL, "tpm", FINDING_FAIL,
 	 "does not serve: tpm_failed", "restart", false},
-	{STATUS("tpm", TPM("\"tpm_changed\"", "none", CALM)), NULL, "TPM", DOCTOR_FAIL,
+	{STATUS("tpm", TPM("\"tpm_changed\"", "none", CALM)), NULL, "tpm", FINDING_FAIL,
 	 "tpm_changed", "holdfast tpm accept", false},
-	{STATUS("tpm", TPM("null", "kernel", CALM)), NULL, "resource manager", DOCTOR_INFO,
+	{STATUS("tpm", TPM("null", "kernel", CALM)), NULL, "resource-manager", FINDING_INFO,
 	 "costs the chip more", "device:/dev/tpm0", false},
-	{STATUS("tpm", TPM("null", "unknown", CALM)), NULL, "resource manager", DOCTOR_INFO,
+	{STATUS("tpm", TPM("null", "unknown", CALM)), NULL, "resource-manager", FINDING_INFO,
 	 "others may use", NULL, false},
 	{STATUS("tpm", TPM("null", "none", "{\"counter\":32,\"max\":32,\"in_lockout\":true}")),
-	 NULL, "lockout", DOCTOR_FAIL, "32 of 32", "tpm2_dictionarylockout --clear-lockout", false},
+	 NULL, "lockout", FINDING_FAIL, "32 of 32", "tpm2_dictionarylockout --clear-lockout",
+	 false},
 	{STATUS("tpm", TPM("null", "none", "{\"counter\":17,\"max\":32,\"in_lockout\":false}")),
-	 NULL, "lockout", DOCTOR_WARN, "17 of 32", "lockout_auth_file", false},
+	 NULL, "lockout", FINDING_WARN, "17 of 32", "lockout_auth_file", false},
 	{STATUS("tpm", TPM("null", "none", "{\"counter\":1,\"max\":32,\"in_lockout\":false}")),
-	 NULL, "lockout", DOCTOR_INFO, "1 of 32", NULL, false},
-	{STATUS("tpm", TPM("null", "none", "null")), NULL, "lockout", DOCTOR_INFO, "did not tell",
+	 NULL, "lockout", FINDING_INFO, "1 of 32", NULL, false},
+	{STATUS("tpm", TPM("null", "none", "null")), NULL, "lockout", FINDING_INFO, "did not tell",
 	 NULL, false},
 	{STATUS("tpm", TPM("null", "none",
 			   "{\"counter\":0,\"max\":32,\"in_lockout\":false,"
 			   "\"password_refused\":true}")),
-	 NULL, "lockout password", DOCTOR_WARN, "refused", "lockout_auth_file", false},
-	{FAPI("{\"probe\":\"failed\",\"detail\":\"Fapi_Initialize\"}"), NULL, "FAPI", DOCTOR_WARN,
+	 NULL, "lockout-password", FINDING_WARN, "refused", "lockout_auth_file", false},
+	{FAPI("{\"probe\":\"failed\",\"detail\":\"Fapi_Initialize\"}"), NULL, "fapi", FINDING_WARN,
 	 "Fapi_Initialize", "holdfast fapi probe", false},
-	{FAPI("{\"probe\":\"failed\",\"detail\":null}"), NULL, "FAPI", DOCTOR_WARN, "log",
+	{FAPI("{\"probe\":\"failed\",\"detail\":null}"), NULL, "fapi", FINDING_WARN, "log",
 	 "holdfast fapi probe", false},
-	{FAPI("{\"probe\":\"off\",\"detail\":null}"), NULL, "FAPI", DOCTOR_INFO, "probe is off",
+	{FAPI("{\"probe\":\"off\",\"detail\":null}"), NULL, "fapi", FINDING_INFO, "probe is off",
 	 NULL, false},
-	{FAPI("{\"probe\":\"succeeded\",\"detail\":\"P_X\"}"), NULL, "FAPI", DOCTOR_OK,
+	{FAPI("{\"probe\":\"succeeded\",\"detail\":\"P_X\"}"), NULL, "fapi", FINDING_OK,
 	 "reaches the TPM: P_X", NULL, false},
-	{FAPI("{\"probe\":\"succeeded\"}"), NULL, "FAPI", DOCTOR_OK, "reaches the TPM", NULL,
+	{FAPI("{\"probe\":\"succeeded\"}"), NULL, "fapi", FINDING_OK, "reaches the TPM", NULL,
 	 false},
-	{WELL, unlocked, "memory lock", DOCTOR_WARN, "swapped out", "LimitMEMLOCK", false},
-	{WELL, early, "clock", DOCTOR_WARN, "1970-01-02", "time service", false},
-	{WELL, adrift, "clock", DOCTOR_INFO, "no time service", NULL, false},
+	{WELL, unlocked, "memory-lock", FINDING_WARN, "swapped out", "LimitMEMLOCK", false},
+	{WELL, early, "clock", FINDING_WARN, "1970-01-02", "time service", false},
+	{WELL, adrift, "clock", FINDING_INFO, "no time service", NULL, false},
 };
 
-static const struct doctor_row *find(const struct doctor_report *report, const char *name)
+static const struct finding *find(const struct findings *report, const char *name)
 {
 	size_t i;
 
 	for (i = 0; i < report->count; i++)
-		if (strcmp(report->rows[i].name, name) == 0)
+		if (strcmp(report->rows[i].id, name) == 0)
 			return &report->rows[i];
 	return NULL;
 }
 
-static size_t not_ok(const struct doctor_report *report)
+static size_t not_ok(const struct findings *report)
 {
 	size_t i, count = 0;
 
 	for (i = 0; i < report->count; i++)
-		count += report->rows[i].state != DOCTOR_OK;
+		count += report->rows[i].state != FINDING_OK;
 	return count;
+}
+
+static unsigned seen[100];
+
+/* Each id is one that is documented for this verb. */
+static void assert_ids(const struct findings *findings)
+{
+	const struct finding_kind *kinds;
+	size_t i, k, count;
+
+	kinds = finding_kinds(&count);
+	assert_true(count <= ARRAY_LEN(seen));
+	for (i = 0; i < findings->count; i++) {
+		for (k = 0; k < count && strcmp(kinds[k].id, findings->rows[i].id) != 0; k++)
+			continue;
+		assert_true(k < count);
+		assert_true(kinds[k].by & FINDING_BY_DOCTOR);
+		seen[k]++;
+	}
+}
+
+/* After all others: each id that is documented for this verb was there. */
+static void test_ids(void **state)
+{
+	const struct finding_kind *kinds;
+	size_t i, count;
+
+	(void)state;
+	kinds = finding_kinds(&count);
+	for (i = 0; i < count; i++)
+		if ((kinds[i].by & FINDING_BY_DOCTOR) && !seen[i])
+			fail_msg("no case has %s", kinds[i].id);
 }
 
 static void check_case(size_t i)
 {
 	struct doctor_facts facts;
-	struct doctor_report report;
-	const struct doctor_row *row;
+	struct findings report;
+	const struct finding *row;
 
 	well(&facts, CASES[i].status);
 	if (CASES[i].change)
 		CASES[i].change(&facts);
 	doctor_judge(&facts, &report);
+	assert_ids(&report);
 	row = find(&report, CASES[i].row);
 	if (!row || row->state != CASES[i].state || !strstr(row->found, CASES[i].found))
 		print_error("case %zu: %s\n", i, row ? row->found : "no row");
@@ -346,20 +381,21 @@ static void check_case(size_t i)
 	else
 		assert_string_equal(row->remedy, "");
 	if (!CASES[i].more)
-		assert_int_equal(not_ok(&report), CASES[i].state == DOCTOR_OK ? 0 : 1);
+		assert_int_equal(not_ok(&report), CASES[i].state == FINDING_OK ? 0 : 1);
 	doctor_facts_fini(&facts);
 }
 
 static void check_device(size_t i)
 {
 	struct doctor_facts facts;
-	struct doctor_report report;
-	const struct doctor_row *row;
+	struct findings report;
+	const struct finding *row;
 	struct err err;
 
 	well(&facts, WELL);
 	assert_int_equal(json_parse(slice_str(DEVICES[i].device), &facts.device, &err), 0);
 	doctor_judge(&facts, &report);
+	assert_ids(&report);
 	assert_non_null(find(&report, "identity"));
 	assert_int_equal(not_ok(&report), DEVICES[i].row ? 1 : 0);
 	row = DEVICES[i].row ? find(&report, DEVICES[i].row) : NULL;
@@ -398,11 +434,12 @@ static void test_faults(void **state)
 static void test_well(void **state)
 {
 	static const char *const ROWS[] = {
-		"socket", "service",	      "provider", "use",	 "/dev/tpm0", "/dev/tpmrm0",
-		"TPM",	  "resource manager", "lockout",  "memory lock", "clock",
+		"socket",      "service",	"provider", "use",
+		"device-tpm0", "device-tpmrm0", "tpm",	    "resource-manager",
+		"lockout",     "memory-lock",	"clock",
 	};
 	struct doctor_facts facts;
-	struct doctor_report report;
+	struct findings report;
 	size_t i;
 
 	(void)state;
@@ -411,8 +448,8 @@ static void test_well(void **state)
 	assert_true(doctor_on_chip(&facts));
 	assert_int_equal(report.count, ARRAY_LEN(ROWS));
 	for (i = 0; i < ARRAY_LEN(ROWS); i++) {
-		assert_string_equal(report.rows[i].name, ROWS[i]);
-		assert_int_equal(report.rows[i].state, DOCTOR_OK);
+		assert_string_equal(report.rows[i].id, ROWS[i]);
+		assert_int_equal(report.rows[i].state, FINDING_OK);
 		assert_string_equal(report.rows[i].remedy, "");
 	}
 	doctor_facts_fini(&facts);
@@ -433,12 +470,12 @@ static void test_strange_status(void **state)
 	(void)state;
 	for (i = 0; i < ARRAY_LEN(STATUSES); i++) {
 		struct doctor_facts facts;
-		struct doctor_report report;
+		struct findings report;
 
 		well(&facts, STATUSES[i]);
 		doctor_judge(&facts, &report);
 		assert_non_null(find(&report, "provider"));
-		assert_in_range(report.count, 1, DOCTOR_ROWS_MAX - 1);
+		assert_in_range(report.count, 1, FINDINGS_MAX - 1);
 		doctor_facts_fini(&facts);
 	}
 }
@@ -447,14 +484,14 @@ static void test_strange_status(void **state)
 static void test_unknown_process(void **state)
 {
 	struct doctor_facts facts;
-	struct doctor_report report;
+	struct findings report;
 
 	(void)state;
 	well(&facts, WELL);
 	facts.process = (struct doctor_process){0};
 	facts.nodes[0].service = facts.nodes[1].service = DOCTOR_MAY_UNKNOWN;
 	doctor_judge(&facts, &report);
-	assert_null(find(&report, "memory lock"));
+	assert_null(find(&report, "memory-lock"));
 	assert_int_equal(not_ok(&report), 0);
 	doctor_facts_fini(&facts);
 }
@@ -467,6 +504,7 @@ int main(void)
 		cmocka_unit_test(test_devices),
 		cmocka_unit_test(test_strange_status),
 		cmocka_unit_test(test_unknown_process),
+		cmocka_unit_test(test_ids),
 	};
 
 	json_setup();

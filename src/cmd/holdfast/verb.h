@@ -126,6 +126,10 @@ int verb_artifact_enrol(struct cli *cli, struct opt_words words);
 int verb_artifact_open(struct cli *cli, struct opt_words words);
 int verb_artifact_prune(struct cli *cli, struct opt_words words);
 
+int verb_tpm2_render(struct cli *cli, struct opt_words words);
+int verb_tpm2_apply(struct cli *cli, struct opt_words words);
+int verb_tpm2_check(struct cli *cli, struct opt_words words);
+
 int verb_doctor(struct cli *cli, struct opt_words words);
 
 int verb_random(struct cli *cli, struct opt_words words);

@@ -5,6 +5,7 @@
 
 #include "base/json.h"
 #include "base/mem.h"
+#include "cmd/holdfast/complete.h"
 #include "cmd/holdfast/public.h"
 #include "cmd/holdfast/verb.h"
 
@@ -14,7 +15,7 @@
 #define OPT_NAME(target)                                                                           \
 	{                                                                                          \
 		.kind = OPT_ARGUMENT, .name = "NAME", .help = "the attestation key's name",        \
-		.required = true, .text = (target), .is_name = true                                \
+		.required = true, .text = (target), .is_name = true, .offer = complete_aiks        \
 	}
 
 static void put_description(struct buf *out, const json_t *object)

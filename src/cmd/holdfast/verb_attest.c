@@ -11,6 +11,7 @@
 #include "base/base64.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "cmd/holdfast/complete.h"
 #include "cmd/holdfast/errand.h"
 #include "cmd/holdfast/io.h"
 #include "cmd/holdfast/quoted.h"
@@ -23,7 +24,7 @@
 #define OPT_NAME(target)                                                                           \
 	{                                                                                          \
 		.kind = OPT_ARGUMENT, .name = "NAME", .help = "the attestation key's name",        \
-		.required = true, .text = (target), .is_name = true                                \
+		.required = true, .text = (target), .is_name = true, .offer = complete_aiks        \
 	}
 
 /* --- nonces --- */
@@ -301,7 +302,8 @@ int verb_aik_certify(struct cli *cli, struct opt_words words)
 		 .help = "the key that it vouches for",
 		 .required = true,
 		 .text = &key,
-		 .is_name = true},
+		 .is_name = true,
+		 .offer = complete_keys},
 		OPT_NONCE(nonce),
 		OPT_FILES(files),
 		{.kind = OPT_TEXT,

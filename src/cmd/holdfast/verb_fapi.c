@@ -7,15 +7,16 @@
 
 #include "base/mem.h"
 #include "cmd/holdfast/admin.h"
+#include "cmd/holdfast/complete.h"
 #include "cmd/holdfast/io.h"
 #include "cmd/holdfast/names.h"
 #include "cmd/holdfast/verb.h"
 
-#define OPT_PATH(target)                                                                           \
+#define OPT_PATH(target, others)                                                                   \
 	{                                                                                          \
 		.kind = OPT_TEXT, .name = "name", .value = "PATH",                                 \
 		.help = "the object's path: /HS/SRK/..", .required = true, .text = (target),       \
-		.is_path = true                                                                    \
+		.is_path = true, .offer = (others)                                                 \
 	}
 
 static void put_milliseconds(struct buf *out, const json_t *object)
@@ -92,7 +93,7 @@ int verb_fapi_seal(struct cli *cli, struct opt_words words)
 {
 	const char *path = NULL, *in = NULL;
 	const struct opt opts[] = {
-		OPT_PATH(&path),
+		OPT_PATH(&path, NULL),
 		{.kind = OPT_TEXT,
 		 .name = "in",
 		 .value = "FILE",
@@ -116,7 +117,7 @@ int verb_fapi_list(struct cli *cli, struct opt_words words)
 int verb_fapi_delete(struct cli *cli, struct opt_words words)
 {
 	const char *path = NULL;
-	const struct opt opts[] = {OPT_PATH(&path)};
+	const struct opt opts[] = {OPT_PATH(&path, complete_fapi_paths)};
 	int r;
 
 	r = admin_parse(cli, opts, ARRAY_LEN(opts), words);

@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/secret.h"
+#include "cmd/holdfast/complete.h"
 #include "cmd/holdfast/io.h"
 #include "cmd/holdfast/names.h"
 #include "cmd/holdfast/verb.h"
@@ -16,10 +17,10 @@
 #define PEM_MAX	       (128u * 1024u)
 #define PASSPHRASE_MAX 1024u
 
-#define OPT_NAME(target)                                                                           \
+#define OPT_NAME(target, others)                                                                   \
 	{                                                                                          \
 		.kind = OPT_ARGUMENT, .name = "NAME", .help = "the key's name", .required = true,  \
-		.text = (target), .is_name = true                                                  \
+		.text = (target), .is_name = true, .offer = (others)                               \
 	}
 
 /* "NAME: TYPE, ORIGIN, for sign decrypt, protection P" */
@@ -71,7 +72,7 @@ int verb_key_create(struct cli *cli, struct opt_words words)
 	struct opt_list uses = {.count = 0};
 	bool export = false, bare;
 	const struct opt opts[] = {
-		OPT_NAME(&name),
+		OPT_NAME(&name, NULL),
 		{.kind = OPT_CHOICE,
 		 .name = "type",
 		 .value = "ecc-p256|ecc-p384|rsa-2048|rsa-3072|hmac-sha256",
@@ -159,7 +160,7 @@ int verb_key_public(struct cli *cli, struct opt_words words)
 {
 	const char *name = NULL, *path = NULL;
 	const struct opt opts[] = {
-		OPT_NAME(&name),
+		OPT_NAME(&name, complete_keys),
 		{.kind = OPT_TEXT,
 		 .name = "out",
 		 .value = "FILE",
@@ -178,7 +179,7 @@ int verb_key_public(struct cli *cli, struct opt_words words)
 int verb_key_delete(struct cli *cli, struct opt_words words)
 {
 	const char *name = NULL;
-	const struct opt opts[] = {OPT_NAME(&name)};
+	const struct opt opts[] = {OPT_NAME(&name, complete_keys)};
 	int r;
 
 	r = cli_parse(cli, opts, ARRAY_LEN(opts), words);
@@ -247,7 +248,7 @@ int verb_key_import(struct cli *cli, struct opt_words words)
 {
 	struct import import = {0};
 	const struct opt opts[] = {
-		OPT_NAME(&import.name),
+		OPT_NAME(&import.name, NULL),
 		{.kind = OPT_TEXT,
 		 .name = "in",
 		 .value = "FILE",
@@ -325,7 +326,7 @@ int verb_key_export(struct cli *cli, struct opt_words words)
 {
 	CLEANUP(export_fini) struct export export = {0};
 	const struct opt opts[] = {
-		OPT_NAME(&export.name),
+		OPT_NAME(&export.name, complete_keys),
 		{.kind = OPT_TEXT,
 		 .name = "out",
 		 .value = "FILE",

@@ -7,6 +7,7 @@
 
 #include "base/base64.h"
 #include "base/mem.h"
+#include "cmd/holdfast/complete.h"
 #include "cmd/holdfast/verb.h"
 #include "openssl/uri.h"
 
@@ -95,7 +96,8 @@ int verb_key_file(struct cli *cli, struct opt_words words)
 		 .help = "the key's name",
 		 .required = true,
 		 .text = &name,
-		 .is_name = true},
+		 .is_name = true,
+		 .offer = complete_keys},
 		{.kind = OPT_TEXT, .name = "out", .value = "FILE", .help = WHERE, .text = &path},
 	};
 	int r = cli_parse(cli, opts, ARRAY_LEN(opts), words);

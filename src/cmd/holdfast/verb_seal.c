@@ -4,6 +4,7 @@
  * it, or FAPI does. Either way bytes travel as they are. JSON has room for less, all at once.
  */
 #include "base/mem.h"
+#include "cmd/holdfast/complete.h"
 #include "cmd/holdfast/flow.h"
 #include "cmd/holdfast/io.h"
 #include "cmd/holdfast/verb.h"
@@ -223,7 +224,8 @@ int verb_unseal(struct cli *cli, struct opt_words words)
 			 "that FAPI has sealed under this path, /HS/SRK/..",
 		 .text = &options.name,
 		 .is_name = true,
-		 .is_path = true},
+		 .is_path = true,
+		 .offer = complete_secrets},
 	};
 	int r;
 

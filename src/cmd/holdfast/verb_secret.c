@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Named secrets; storing and fetching them is seal --name and unseal --name. */
 #include "base/mem.h"
+#include "cmd/holdfast/complete.h"
 #include "cmd/holdfast/names.h"
 #include "cmd/holdfast/verb.h"
 
@@ -20,7 +21,8 @@ int verb_secret_delete(struct cli *cli, struct opt_words words)
 		 .help = "the secret's name",
 		 .required = true,
 		 .text = &name,
-		 .is_name = true},
+		 .is_name = true,
+		 .offer = complete_secrets},
 	};
 	int r;
 

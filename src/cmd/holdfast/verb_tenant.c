@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "cmd/holdfast/admin.h"
+#include "cmd/holdfast/complete.h"
 #include "cmd/holdfast/verb.h"
 
 #define LIST_MAX      (4u * 1024u * 1024u)
@@ -37,10 +38,10 @@ static const struct {
 	{"device-raw", "sign any digest with it: whoever may do this can be the device"},
 };
 
-#define OPT_TENANT(target)                                                                         \
+#define OPT_TENANT(target, others)                                                                 \
 	{                                                                                          \
 		.kind = OPT_ARGUMENT, .name = "NAME", .help = "the tenant's name",                 \
-		.required = true, .text = (target), .is_name = true                                \
+		.required = true, .text = (target), .is_name = true, .offer = (others)             \
 	}
 
 #define OPT_NUMBER(option, what, target)                                                           \
@@ -146,7 +147,7 @@ static void put_tenant(struct buf *out, const json_t *object)
 int verb_tenant_show(struct cli *cli, struct opt_words words)
 {
 	const char *name = NULL;
-	const struct opt opts[] = {OPT_TENANT(&name)};
+	const struct opt opts[] = {OPT_TENANT(&name, complete_tenants)};
 	char *json;
 	int r;
 
@@ -183,7 +184,7 @@ int verb_tenant_add(struct cli *cli, struct opt_words words)
 	struct opt_list allow = {.count = 0}, deny = {.count = 0};
 	bool nothing = false;
 	const struct opt opts[] = {
-		OPT_TENANT(&name),
+		OPT_TENANT(&name, NULL),
 		{.kind = OPT_LIST,
 		 .name = "operation",
 		 .value = "WORD",
@@ -319,7 +320,7 @@ int verb_tenant_remove(struct cli *cli, struct opt_words words)
 	const char *name = NULL;
 	bool yes = false;
 	const struct opt opts[] = {
-		OPT_TENANT(&name),
+		OPT_TENANT(&name, complete_tenants),
 		{.kind = OPT_FLAG,
 		 .name = "yes",
 		 .help = "do not ask; needed where there is no terminal",

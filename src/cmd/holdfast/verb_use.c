@@ -2,6 +2,7 @@
 /* What keys do beside signing. Data come from files and go to files, as everywhere. */
 #include "base/base64.h"
 #include "base/mem.h"
+#include "cmd/holdfast/complete.h"
 #include "cmd/holdfast/csr.h"
 #include "cmd/holdfast/errand.h"
 #include "cmd/holdfast/io.h"
@@ -13,7 +14,7 @@
 #define OPT_KEY(target)                                                                            \
 	{                                                                                          \
 		.kind = OPT_TEXT, .name = "key", .value = "NAME", .help = "the key to use",        \
-		.required = true, .text = (target), .is_name = true                                \
+		.required = true, .text = (target), .is_name = true, .offer = complete_keys        \
 	}
 
 /* --- decrypt --- */
@@ -166,7 +167,8 @@ int verb_key_csr(struct cli *cli, struct opt_words words)
 		 .help = "the key's name",
 		 .required = true,
 		 .text = &csr.request.key,
-		 .is_name = true},
+		 .is_name = true,
+		 .offer = complete_keys},
 		{.kind = OPT_TEXT,
 		 .name = "subject",
 		 .value = "NAMES",

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "cmd/holdfast/complete.h"
 #include "cmd/holdfast/digest.h"
 #include "cmd/holdfast/io.h"
 #include "cmd/holdfast/verb.h"
@@ -116,6 +117,7 @@ int verb_verify(struct cli *cli, struct opt_words words)
 		 .help = "ask the service for the public half of this key",
 		 .text = &options.key,
 		 .is_name = true,
+		 .offer = complete_keys,
 		 .or_next = true},
 		{.kind = OPT_TEXT,
 		 .name = "public",

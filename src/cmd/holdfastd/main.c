@@ -21,7 +21,7 @@ static const char USAGE[] =
 	"       holdfastd --version | --help\n"
 	"\n"
 	"  --config FILE  read FILE instead of " DEFAULT_CONFIG "\n"
-	"  --check        check the configuration, name what has no effect in it, and exit\n"
+	"  --check        check the configuration, and exit\n"
 	"\n"
 	"SECURITY_PROVIDER=auto|tpm|legacy in the environment overrides the configuration.\n"
 	"Exit status: 0 after an orderly stop; 1 when it cannot run, or a request was cut off;\n"
@@ -103,23 +103,6 @@ static int read_wish(const struct conf *conf, struct daemon *daemon, struct err 
 	return 0;
 }
 
-#define UNUSED_LINE "section '%s' is accepted and has no effect in this version"
-
-static void tell_one(void *arg, const char *name)
-{
-	const bool *to_log = arg;
-
-	if (*to_log)
-		log_warning(UNUSED_LINE, name);
-	else
-		(void)printf(UNUSED_LINE "\n", name);
-}
-
-static void tell_unused(const struct conf *conf, bool to_log)
-{
-	conf_unused_sections(conf, tell_one, &to_log);
-}
-
 static const char LONGEST[] = "/fapi/tpm.sock.ctrl"; /* of the sockets that are always there */
 
 /* Below a tenant's folder, which is where one on the host finds it. */
@@ -142,7 +125,6 @@ static bool run_dir_fits(const struct conf *conf)
 
 static int print_check(const struct conf *conf, const struct options *options)
 {
-	tell_unused(conf, false);
 	if (!run_dir_fits(conf)) {
 		(void)fprintf(stderr, "holdfastd: paths { run }: %s is too long for the sockets\n",
 			      conf->run_dir);
@@ -208,7 +190,6 @@ static int run(struct options *options, struct conf **conf, struct daemon *daemo
 
 	if (limits_apply(&err) < 0)
 		return fail(&err);
-	tell_unused(*conf, true);
 	if (confined_plan(daemon, &cage, &err) < 0 || confined_begin(daemon, &cage, &err) < 0)
 		return fail(&err);
 	status = daemon_run(daemon);
