@@ -18,6 +18,13 @@ usage: ./do VERB
   run [--keep]   show the main job on a TPM emulator and in software; --keep leaves it running
   test [--twice] install, build and run every test; the last line counts them. --twice: those of
                  programs on both builds, plain and with sanitizers, not each on one
+  test --suite NAME
+                 one that is not in the whole run: package (the Debian packages, in a Debian that
+                 is booted), trixie (all on Debian 13, in a root of its own)
+  test --arch arm64
+                 a cross-build for 64-bit ARM and its tests, under qemu
+  package [--arch arm64]
+                 the Debian packages, into build-deb/
   fuzz [SECONDS] [TARGET..]
                  feed hostile bytes to every parser (60 s each) and tell how much they reach
   bench [ROW..]  measure the rows of docs/BENCH.md against their peers (--help)
@@ -77,6 +84,10 @@ wait_for() { # seconds, command..
 . tools/do-run-artifact.sh
 # shellcheck source=tools/do-test.sh
 . tools/do-test.sh
+# shellcheck source=tools/do-suites.sh
+. tools/do-suites.sh
+# shellcheck source=tools/do-package.sh
+. tools/do-package.sh
 # shellcheck source=tools/do-tsan.sh
 . tools/do-tsan.sh
 # shellcheck source=tools/do-fuzz.sh
@@ -90,6 +101,7 @@ main() {
 	case $verb in
 	run) do_run "$@" ;;
 	test) do_test "$@" ;;
+	package) do_package "$@" ;;
 	soak) do_soak "$@" ;;
 	fuzz) do_fuzz "$@" ;;
 	bench) do_bench "$@" ;;

@@ -29,8 +29,14 @@ twice=false
 results= # a folder for outputs; the totals are in its file "totals"
 
 do_test() {
+	case ${1:-} in
+	--suite | --arch)
+		do_suite "$@"
+		return
+		;;
+	esac
 	[ "$*" = --twice ] && twice=true && shift
-	[ $# -eq 0 ] || die "test takes no argument but --twice"
+	[ $# -eq 0 ] || die "test takes no argument but --twice, --suite NAME or --arch NAME"
 	exec </dev/null
 	if ! (do_deps); then
 		say "0 passed, 1 failed"
@@ -50,14 +56,16 @@ results_folder() {
 	: >"$results/totals"
 }
 
-# The last line of the whole run.
-test_sum() {
-	local passed failed skipped
+# The last line of the whole run; a suite's has what it left out, too.
+test_sum() { # [suite]
+	local passed failed skipped also=
 	read -r passed failed skipped < <(
 		awk '{ p += $1; f += $2; s += $3 } END { print p + 0, f + 0, s + 0 }' "$results/totals"
 	)
-	[ "$skipped" -eq 0 ] || say "$skipped skipped"
-	say "$passed passed, $failed failed"
+	if [ "$skipped" -gt 0 ]; then
+		[ "${1:-}" = suite ] && also=", $skipped skipped" || say "$skipped skipped"
+	fi
+	say "$passed passed, $failed failed$also"
 	[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
 }
 
@@ -151,19 +159,24 @@ integration_names_but() { # names
 	integration_names | grep -vxF -f <(printf '%s\n' "$@")
 }
 
-# Two files at a time: each test has its own folder, its own emulator and its own daemon.
 integration_tests() { # build folder [names; else all]
-	local folder=$1 file name status out=$results/bats files
+	local folder=$1 files
 	shift
-	rm -rf "$out"
-	mkdir "$out"
 	[ $# -gt 0 ] || mapfile -t files < <(integration_names)
 	[ $# -eq 0 ] || files=("$@")
 	files=("${files[@]/#/tests/integration/}")
-	files=("${files[@]/%/.bats}")
+	bats_files "$folder" 2 "${files[@]/%/.bats}"
+}
+
+# So many files at a time: each test has its own folder, its own emulator and its own daemon.
+bats_files() { # build folder, how many at a time, files..
+	local folder=$1 many=$2 file name status out=$results/bats
+	shift 2
+	rm -rf "$out"
+	mkdir "$out"
 	# shellcheck disable=SC2016
-	printf '%s\0' "${files[@]}" |
-		HOLDFAST_BUILD=$folder out=$out xargs -0 -r -n 1 -P 2 bash -c '
+	printf '%s\0' "$@" |
+		HOLDFAST_BUILD=$folder out=$out xargs -0 -r -n 1 -P "$many" bash -c '
 			name=$(basename "$1" .bats)
 			bats --tap "$1" >"$out/$name.tap" 2>&1
 			echo $? >"$out/$name.status"' bats

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+#
+# ./do test --arch arm64: the tree cross-built for 64-bit ARM, its unit and contract tests, and
+# integration tests of its programs, all under qemu. Sourced by tools/do-suites.sh.
+#
+# The libraries are those of a root that mmdebstrap unpacks and nobody enters. Programs name its
+# loader and its libraries by their full paths, so that qemu needs no -L: that option would show
+# them parts of the root, "/" itself among them, in place of the machine's. TPM emulator, stock tools
+# and what else the tests start are the machine's own.
+
+ARM64=aarch64-linux-gnu
+ARM64_PACKAGES=("gcc-$ARM64" qemu-user-static)
+
+# Of BUILD_PACKAGES, those that are linked.
+ARM64_LIBRARIES='^(libc6-dev|uuid-dev|lib.*-dev|libtss2-tcti-.*)$'
+
+# Unit tests that make no sense there, each with its reason.
+declare -A ARM64_UNIT_LEFT_OUT=(
+	[fault]="150 seeds whose limits of time are those of a processor, not of an emulator"
+)
+
+# The integration tests: of the daemon, the command line, the broker, the device and artifacts, with
+# what a processor could change. What others' programs do with our OpenSSL module is left out, as
+# those are not of that processor, and so is what traces or confines a program: that would be qemu.
+ARM64_BATS=(api cli-keys keys raw broker device origin loader-cli)
+
+suite_arm64_deps() {
+	root_deps "${BUILD_PACKAGES[@]}" "${TEST_PACKAGES[@]}" "${ARM64_PACKAGES[@]}"
+}
+
+suite_arm64() {
+	local sysroot=$results/sysroot folder=$results/build names name
+	root_begin
+	part "libraries of arm64"
+	if ! arm64_sysroot "$sysroot" >"$results/out" 2>&1; then
+		tools/tally "$results/totals" "mmdebstrap" --tap "$results/out" 1
+		return 0
+	fi
+	part "build"
+	arm64_cross_file "$sysroot" >"$results/cross.ini"
+	tally_build "build" "$folder" --cross-file "$results/cross.ini" || return 0
+	arm64_wrappers "$folder"
+	part "unit and contract tests"
+	arm64_unit_tests "$folder"
+	part "integration tests"
+	mapfile -t names < <(printf "tests/integration/%s.bats\n" "${ARM64_BATS[@]}")
+	bats_files "$folder" 2 "${names[@]}"
+}
+
+arm64_sysroot() { # folder
+	local libraries
+	libraries=$(printf '%s\n' "${BUILD_PACKAGES[@]}" | grep -E "$ARM64_LIBRARIES" | paste -sd ,)
+	root_make "$(own_release)" "$1" --variant=extract --architectures=arm64 --include="$libraries" || return 1
+	# Meson puts these before ours on the way to programs.
+	rm -rf "$1/usr/bin" "$1/usr/sbin"
+}
+
+arm64_cross_file() { # sysroot
+	local lib=$1/usr/lib/$ARM64
+	cat <<TEXT
+[binaries]
+c = '$ARM64-gcc'
+ar = '$ARM64-ar'
+strip = '$ARM64-strip'
+pkgconfig = 'pkg-config'
+exe_wrapper = 'qemu-aarch64-static'
+
+[properties]
+sys_root = '$1'
+pkg_config_libdir = ['$lib/pkgconfig', '$1/usr/share/pkgconfig']
+
+[built-in options]
+c_args = ['--sysroot=$1']
+c_link_args = ['--sysroot=$1', '-Wl,--disable-new-dtags', '-Wl,-rpath,$1/lib/$ARM64:$lib',
+	'-Wl,--dynamic-linker=$1/lib/ld-linux-aarch64.so.1']
+
+[host_machine]
+system = 'linux'
+cpu_family = 'aarch64'
+cpu = 'aarch64'
+endian = 'little'
+TEXT
+}
+
+# Some ten times slower than on the processor itself.
+arm64_unit_tests() { # build folder
+	local folder=$1 name names
+	for name in "${!ARM64_UNIT_LEFT_OUT[@]}"; do
+		left_out "$name" "${ARM64_UNIT_LEFT_OUT[$name]}"
+	done
+	mapfile -t names < <(
+		meson introspect --tests "$folder" | jq -r '.[].name' |
+			grep -vxF -f <(printf '%s\n' "${!ARM64_UNIT_LEFT_OUT[@]}")
+	)
+	unit_tests "$folder" --timeout-multiplier 20 "${names[@]}"
+}
+
+# In the place of each program stands a script that runs it, so that bats, and programs that start
+# one another, need to know nothing of it. What meson runs itself, it runs by qemu.
+arm64_wrappers() { # build folder
+	local program
+	while IFS= read -r -d '' program; do
+		[ "$(od -An -tx1 -N 4 "$program")" = ' 7f 45 4c 46' ] || continue
+		mv "$program" "$program.arm64"
+		# shellcheck disable=SC2016
+		printf '#!/bin/sh\nexec qemu-aarch64-static -0 "$0" "%s.arm64" "$@"\n' "$program" >"$program"
+		chmod 755 "$program"
+	done < <(find "$1/src" "$1/tests" -type f -perm -u+x \
+		! -name '*.so*' ! -name 'test_*' ! -name fault -print0)
+}
