@@ -8,7 +8,7 @@
 # results. What mounts or runs in it has namespaces of its own, so that nothing stays behind
 # however the run ends.
 
-ROOT_PACKAGES=(mmdebstrap debian-archive-keyring bubblewrap)
+ROOT_PACKAGES=(mmdebstrap debian-archive-keyring)
 ROOT_KEYRING=/usr/share/keyrings/debian-archive-keyring.gpg
 
 tether= # the process that must end before the results are removed
@@ -67,18 +67,29 @@ root_make() { # release, folder, options of mmdebstrap..
 		"deb [signed-by=$ROOT_KEYRING] $(mirror) $release main"
 }
 
+# What root_run runs first: it enters the root, and collects who loses a parent there.
+# shellcheck disable=SC2016
+ROOT_ENTER='
+	set -e
+	mount --bind "$1" "$1"
+	mount --rbind /dev "$1/dev"
+	mount --rbind /sys "$1/sys"
+	mount -t tmpfs tmpfs "$1/run"
+	mount -t proc proc "$1/proc"
+	cd "$1"
+	pivot_root . mnt
+	cd "$2"
+	umount -l /mnt
+	shift 2
+	status=0
+	env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 "$@" || status=$?
+	exit "$status"'
+
 # Runs a command in a root, as a container with all rights would: with the devices, the network and
-# the control groups of this machine, and processes of its own. What bwrap
-# protects, parts of /proc and the root from programs with the rights of their owners, is given back:
-# else the containers of the tests would lack the right to what they mount.
+# the control groups of this machine, and processes and mounts of its own. Not by bwrap, under which
+# no program gains privileges (no_new_privs): tests of what confines a program begin without that.
 root_run() { # root, folder in it, command..
-	local folder=$1
-	shift
-	tethered bwrap --bind "$folder" / --dev-bind /dev /dev --bind /sys /sys --proc /proc \
-		--tmpfs /run --unshare-pid --unshare-ipc --unshare-uts --die-with-parent --cap-add ALL \
-		--clearenv --setenv PATH /usr/sbin:/usr/bin:/sbin:/bin --setenv HOME /root \
-		--setenv LC_ALL C.UTF-8 -- \
-		sh -c 'mount -t proc proc /proc && mount -o remount,bind,suid,dev / && cd "$1" && shift && exec "$@"' root "$@"
+	tethered unshare --mount --pid --ipc --uts --fork --kill-child sh -c "$ROOT_ENTER" root "$@"
 }
 
 # Counts what is left out as skipped, with its name and the reason.

@@ -16,7 +16,7 @@ TEST_PACKAGES=(
 	bats swtpm-tools tpm2-tools tpm2-openssl python3-tpm2-pytss strace socat procps xxd python3 python3-cryptography python3-yaml
 	python3-jsonschema git python3-swift
 	bubblewrap runc podman busybox-static
-	libtpm2-pkcs11-1 libtpm2-pkcs11-tools opensc dbus-daemon dbus-bin
+	libtpm2-pkcs11-1 libtpm2-pkcs11-tools opensc dbus-daemon dbus-bin dbus-system-bus-common
 	nginx-light python3-botocore binutils
 	zsh fish systemd udev p11-kit
 	clang-format clang-tidy

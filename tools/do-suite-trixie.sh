@@ -81,5 +81,5 @@ trixie_in_root() {
 trixie_counts() { # what it printed
 	grep -E "^$TRIXIE_SUM\$" "$1" | awk '
 		{ passed = $1; failed = $3; skipped = $5 }
-		END { print passed + 0, NR > 0 ? failed : 1, skipped + 0 }' >>"$results/totals"
+		END { print passed + 0, (NR ? failed : 1), skipped + 0 }' >>"$results/totals"
 }
