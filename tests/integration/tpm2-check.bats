@@ -19,7 +19,7 @@ bare_machine() {
 	cp /etc/ld.so.cache /etc/nsswitch.conf "$T/root/etc/"
 	printf '%s\n' root:x:0:0::/root:/bin/sh tss:x:4242:4243::/:/bin/false \
 		nobody:x:65534:65534::/:/bin/false >"$T/root/etc/passwd"
-	printf '%s\n' root:x:0: tss:x:4243: holdfast:x:4244: nogroup:x:65534: >"$T/root/etc/group"
+	printf '%s\n' root:x:0: tss:x:4243: holdfast:x:4244: holdfast-tpm:x:4245: nogroup:x:65534: >"$T/root/etc/group"
 }
 
 # machine [LINE..]: as configured and applied, in $T/root, with a chip at the service's socket.
@@ -45,6 +45,7 @@ configure() {
 # on_machine COMMAND..: there, with what $SCENE says besides.
 on_machine() {
 	bwrap --ro-bind / / --dev /dev --proc /proc --bind "$T/root/run" /run --tmpfs /tmp \
+		--ro-bind "$BUILD" "$BUILD" \
 		--bind "$T/root/etc" /etc --bind "$T/root/var/lib" /var/lib --bind "$T" "$T" --unshare-pid \
 		--tmpfs /usr/share/p11-kit/modules --setenv TSS2_LOG all+NONE "${SCENE[@]}" "$@"
 }
@@ -198,7 +199,7 @@ in_place_of() {
 
 @test "accounts and nodes" {
 	machine "${GOOD[@]}" 'tssUser = "tss"'
-	with_node tpm0 4242 4244 660
+	with_node tpm0 4242 4245 660
 	with_node tpmrm0 0 4243 660
 	check 0
 	is device-tpm0 ok
@@ -239,7 +240,7 @@ in_place_of() {
 
 @test "who has the chip, and tpm2-abrmd" {
 	machine "${GOOD[@]}" 'tssUser = "tss"'
-	with_node tpm0 4242 4244 660
+	with_node tpm0 4242 4245 660
 	mkdir "$T/bin"
 	# held NAME: by a program of that name.
 	held() {
