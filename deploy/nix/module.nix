@@ -24,6 +24,12 @@ let
     default = null;
     inherit description;
   };
+  package = name: description: mkOption {
+    type = types.package;
+    default = pkgs.${name};
+    defaultText = literalExpression "pkgs.${name}";
+    inherit description;
+  };
 
   # --- holdfast.conf ---
 
@@ -104,21 +110,11 @@ in
       };
       abrmd = {
         enable = off "Whether to run tpm2-abrmd, behind holdfastd.";
-        package = mkOption {
-          type = types.package;
-          default = pkgs.tpm2-abrmd;
-          defaultText = literalExpression "pkgs.tpm2-abrmd";
-          description = "The package with tpm2-abrmd.";
-        };
+        package = package "tpm2-abrmd" "The package with tpm2-abrmd.";
       };
       pkcs11 = {
         enable = off "Whether to make the PKCS#11 module known to p11-kit.";
-        package = mkOption {
-          type = types.package;
-          default = pkgs.tpm2-pkcs11;
-          defaultText = literalExpression "pkgs.tpm2-pkcs11";
-          description = "The package with libtpm2_pkcs11.so.";
-        };
+        package = package "tpm2-pkcs11" "The package with libtpm2_pkcs11.so.";
       };
       tctiEnvironment = {
         enable = off "Whether to set TPM2TOOLS_TCTI, TPM2_PKCS11_TCTI and TPM2OPENSSL_TCTI for all users.";
@@ -131,12 +127,7 @@ in
         tabrmdConf = text "bus_name=com.intel.tss2.Tabrmd" "What stands behind `tabrmd:`.";
       };
       fapi = {
-        package = mkOption {
-          type = types.package;
-          default = pkgs.tpm2-tss;
-          defaultText = literalExpression "pkgs.tpm2-tss";
-          description = "The package with the profiles of FAPI; they go to /etc/tpm2-tss/fapi-profiles.";
-        };
+        package = package "tpm2-tss" "The package with the profiles of FAPI; they go to /etc/tpm2-tss/fapi-profiles.";
         profileName = text "P_ECCP256SHA256" "The cryptographic profile.";
         profileDir = text "/etc/tpm2-tss/fapi-profiles/" "Where profiles lie.";
         userDir = text "~/.local/share/tpm2-tss/user/keystore" "A user's store of objects.";
@@ -163,9 +154,11 @@ in
       users.users.holdfast = {
         isSystemUser = true;
         group = "holdfast";
-        extraGroups = lib.optional (tpm2.tssGroup == "tss") "tss";
+        extraGroups = [ "holdfast-tpm" ] ++ lib.optional (tpm2.tssGroup == "tss") "tss";
       };
       users.groups.holdfast = { };
+      # Of the chip itself, and of the service alone.
+      users.groups.holdfast-tpm = { };
       users.groups.tss = mkIf (tpm2.tssGroup == "tss") { };
       # The units with all that confines them are the package's own.
       systemd.packages = [ cfg.package ];

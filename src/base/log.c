@@ -159,6 +159,15 @@ DEFINE_LOG(warning, LOG_LEVEL_WARNING)
 DEFINE_LOG(notice, LOG_LEVEL_NOTICE)
 DEFINE_LOG(info, LOG_LEVEL_INFO)
 
+void log_at(enum log_level level, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	log_va(level, fmt, ap);
+	va_end(ap);
+}
+
 static void origin_text(const struct err *err, char *text, size_t size)
 {
 	const char *desc;

@@ -25,6 +25,8 @@ void log_error(const char *fmt, ...) PRINTF_LIKE(1, 2);
 void log_warning(const char *fmt, ...) PRINTF_LIKE(1, 2);
 void log_notice(const char *fmt, ...) PRINTF_LIKE(1, 2);
 void log_info(const char *fmt, ...) PRINTF_LIKE(1, 2);
+/* Where the level is not known beforehand. */
+void log_at(enum log_level level, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 /* "what: text (code, origin)": the one place where an error's origin is shown. */
 void log_err(enum log_level level, const struct err *err, const char *fmt, ...) PRINTF_LIKE(3, 4);

@@ -37,4 +37,11 @@ static inline bool slice_equal(struct slice a, struct slice b)
 	return true;
 }
 
+static inline bool slice_begins(struct slice bytes, const char *with)
+{
+	size_t len = strlen(with);
+
+	return bytes.len >= len && slice_equal(slice_of(bytes.data, len), slice_str(with));
+}
+
 #endif

@@ -261,7 +261,7 @@ int cage_close(const struct cage *cage, struct cage_report *ret_report, struct e
 	return 0;
 }
 
-bool cage_print(const struct cage_report *report, char ret_text[static CAGE_TEXT_MAX])
+enum log_level cage_print(const struct cage_report *report, char ret_text[static CAGE_TEXT_MAX])
 {
 	char files[48] = "no Landlock (the kernel has none that serves)";
 	char calls[64] = "all system calls (the kernel has no seccomp)";
@@ -273,5 +273,6 @@ bool cage_print(const struct cage_report *report, char ret_text[static CAGE_TEXT
 	else if (!syscalls_built())
 		(void)snprintf(calls, sizeof(calls), "all system calls (a build for tests)");
 	(void)snprintf(ret_text, CAGE_TEXT_MAX, "confined: %s, %s", files, calls);
-	return report->abi > 0 && (report->calls > 0 || !syscalls_built());
+	return report->abi > 0 && (report->calls > 0 || !syscalls_built()) ? LOG_LEVEL_NOTICE
+									   : LOG_LEVEL_WARNING;
 }

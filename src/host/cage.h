@@ -11,6 +11,7 @@
 #include <stddef.h>
 
 #include "base/err.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "host/confine.h"
 #include "host/syscalls.h"
@@ -69,7 +70,7 @@ struct cage_report {
 /* A failing call where the kernel knows it is an error; what the kernel lacks is reported. */
 int cage_close(const struct cage *cage, struct cage_report *ret_report, struct err *err) MUST_CHECK;
 
-/* A line for the log; false when something is missing, so that it is a warning. */
-bool cage_print(const struct cage_report *report, char ret_text[static CAGE_TEXT_MAX]);
+/* A line for the log and its level: a warning when something is missing. */
+enum log_level cage_print(const struct cage_report *report, char ret_text[static CAGE_TEXT_MAX]);
 
 #endif

@@ -13,11 +13,6 @@
 #define STATUS_MAX (64u * 1024u * 1024u)
 #define FIELD	   "Conffiles:"
 
-static bool begins(const char *at, size_t len, const char *start)
-{
-	return len >= strlen(start) && strncmp(at, start, strlen(start)) == 0;
-}
-
 bool conffile_noted(struct slice status, const char *path, const char *md5)
 {
 	const char *at = (const char *)status.data;
@@ -33,8 +28,8 @@ bool conffile_noted(struct slice status, const char *path, const char *md5)
 		size_t len = end ? (size_t)(end - at) : left;
 
 		if (len == 0 || at[0] != ' ')
-			inside = begins(at, len, FIELD);
-		else if (inside && begins(at, len, wanted) &&
+			inside = slice_begins(slice_of(at, len), FIELD);
+		else if (inside && slice_begins(slice_of(at, len), wanted) &&
 			 (len == (size_t)width || at[width] == ' '))
 			return true;
 		len += end ? 1 : 0;

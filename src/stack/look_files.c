@@ -79,22 +79,27 @@ void look_at_files(const char *root, const struct stack_tree *tree,
 
 /* --- what programs need beside --- */
 
+static enum fact_presence look_at(const char *path, struct stat *ret_st)
+{
+	if (stat(path, ret_st) == 0)
+		return FACT_THERE;
+	return errno == ENOENT || errno == ENOTDIR ? FACT_NOT_THERE : FACT_UNKNOWN;
+}
+
 enum fact_presence look_at_presence(const char *path)
 {
 	struct stat st;
 
-	if (stat(path, &st) == 0)
-		return FACT_THERE;
-	return errno == ENOENT || errno == ENOTDIR ? FACT_NOT_THERE : FACT_UNKNOWN;
+	return look_at(path, &st);
 }
 
 void look_at_node(const char *path, mode_t kind, struct fact_node *ret_node)
 {
 	struct stat st;
 
-	*ret_node = (struct fact_node){.presence = look_at_presence(path)};
+	*ret_node = (struct fact_node){.presence = look_at(path, &st)};
 	(void)snprintf(ret_node->path, sizeof(ret_node->path), "%s", path);
-	if (ret_node->presence != FACT_THERE || stat(path, &st) < 0)
+	if (ret_node->presence != FACT_THERE)
 		return;
 	ret_node->right_kind = (st.st_mode & S_IFMT) == kind;
 	ret_node->mode = st.st_mode & 07777;

@@ -30,13 +30,6 @@ static const char *next_line(const char *text)
 	return *text ? text + 1 : NULL;
 }
 
-static bool begins(struct slice line, const char *with)
-{
-	size_t len = strlen(with);
-
-	return line.len >= len && slice_equal(slice_of(line.data, len), slice_str(with));
-}
-
 static struct slice without(struct slice line, size_t len)
 {
 	while (len < line.len && (line.data[len] == ' ' || line.data[len] == '\t'))
@@ -53,7 +46,7 @@ static bool find_value(const char *text, const char *name, struct slice *ret_val
 	for (; text; text = next_line(text)) {
 		struct slice line = line_of(text);
 
-		if (!begins(line, name) || line.len <= len || line.data[len] != ':')
+		if (!slice_begins(line, name) || line.len <= len || line.data[len] != ':')
 			continue;
 		*ret_value = without(line, len + 1);
 		if (ret_rest)
@@ -147,7 +140,7 @@ bool look_parse_handles(const char *text, struct fact_handles *ret_handles)
 
 		if (line.len == 0)
 			continue;
-		if (!begins(line, "- 0x") || handles.count == FACT_HANDLES ||
+		if (!slice_begins(line, "- 0x") || handles.count == FACT_HANDLES ||
 		    !number_of(without(line, 2), &handles.list[handles.count]))
 			return false;
 		handles.count++;
@@ -163,7 +156,7 @@ static bool find_section(const char *text, const char *section, struct slice *re
 	const char *rest;
 
 	return find_value(text, section, &head, &rest) && head.len == 0 && rest &&
-	       begins(line_of(rest), "value:") && find_value(rest, "value", ret_value, NULL);
+	       slice_begins(line_of(rest), "value:") && find_value(rest, "value", ret_value, NULL);
 }
 
 /* tpm2_readpublic */
@@ -251,7 +244,7 @@ bool look_parse_bus_name(const char *conf, char ret_name[FACT_TEXT_SIZE], bool *
 	while (*at) {
 		struct slice part = slice_of(at, strcspn(at, ","));
 
-		if (begins(part, "bus_name="))
+		if (slice_begins(part, "bus_name="))
 			name = slice_of(part.data + 9, part.len - 9);
 		else if (slice_equal(part, slice_str("bus_type=session")))
 			session = true;

@@ -107,11 +107,3 @@ same() {
 		}
 	done
 }
-
-# Skips the test where that is not installed.
-need_program() {
-	local program
-	for program in "$@"; do
-		command -v "$program" >/dev/null || skip "$program is not installed"
-	done
-}

@@ -22,13 +22,6 @@ programs() {
 	cd "$T" || return
 }
 
-need_shells() {
-	local shell
-	for shell in "${SHELLS[@]}"; do
-		command -v "$shell" >/dev/null || skip "$shell is not installed"
-	done
-}
-
 verbs() { # program
 	"$1" help | sed -nE 's/^  ([a-z][a-z0-9-]*( [a-z0-9-]+)?) +[A-Z].*/\1/p'
 }
@@ -123,7 +116,7 @@ wanted() {
 
 @test "every verb and every option of its help, by each shell" {
 	local shell
-	need_shells
+	need_program "${SHELLS[@]}"
 	programs
 	{
 		wanted holdfast
@@ -140,7 +133,7 @@ wanted() {
 
 @test "every option of the services' programs, by each shell" {
 	local shell verb words
-	need_shells
+	need_program "${SHELLS[@]}"
 	programs
 	for shell in "${SHELLS[@]}"; do
 		{
@@ -179,7 +172,7 @@ loader_options() {
 
 values() {
 	local shell=$1 joined=
-	need_shells
+	need_program "${SHELLS[@]}"
 	programs
 	mkdir -p files/folder
 	touch files/file
@@ -232,7 +225,7 @@ values() {
 
 @test "names of keys, secrets, attestation keys and tenants are asked of the service" {
 	local shell
-	need_shells
+	need_program "${SHELLS[@]}"
 	programs
 	CONFIG+=('tenant web { }')
 	on tpm
@@ -336,7 +329,7 @@ values() {
 	done
 	# Each as its shell reads it.
 	bash -n "$COMPLETION/holdfast.bash" "$COMPLETION/holdfastd.bash"
-	need_shells
+	need_program "${SHELLS[@]}"
 	zsh -n "$COMPLETION/_holdfast" && zsh -n "$COMPLETION/_holdfastd"
 	fish -n "$COMPLETION/holdfast.fish" && fish -n "$COMPLETION/holdfastd.fish"
 }

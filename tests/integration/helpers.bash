@@ -165,6 +165,18 @@ need_pytss_fapi() {
 	/usr/bin/python3 -c 'import tpm2_pytss.FAPI' 2>/dev/null || skip "this pytss has no FAPI"
 }
 
+# need_program NAME..: the rest of the test asks it. `./do deps` installs all of them, but for tpm2-abrmd
+# on a machine with a TPM, which it would take.
+need_program() {
+	local program
+	for program in "$@"; do
+		command -v "$program" >/dev/null && continue
+		[[ $program != tpm2-abrmd || ! -e /dev/tpm0 ]] || skip "tpm2-abrmd would take this machine's TPM"
+		echo "$program is not installed; ./do deps installs it"
+		return 1
+	done
+}
+
 # --- the daemon ---
 
 # write_config [LINE..]: its own folders, and the TPM that start_swtpm() made, if it did.

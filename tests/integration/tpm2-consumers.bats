@@ -279,7 +279,7 @@ udev_gives() {
 }
 
 udev_works() {
-	command -v udevadm >/dev/null || skip "udevadm is not installed"
+	need_program udevadm
 	[[ $(id -u) == 0 ]] || skip "needs root"
 	fake_sys
 }
@@ -310,7 +310,7 @@ account() { # passwd|group NAME
 # --- systemd ---
 
 @test "systemd finds nothing wrong with the units" {
-	command -v systemd-analyze >/dev/null || skip "systemd-analyze is not installed"
+	need_program systemd-analyze
 	render "${EVERYTHING[@]}"
 	cp /bin/true "$T/abrmd"
 	sed -i "s|/usr/sbin/tpm2-abrmd|$T/abrmd|" "$T/tree$ABRMD_UNIT"
@@ -342,7 +342,7 @@ account() { # passwd|group NAME
 }
 
 @test "systemd-sysusers makes the accounts, and leaves those that are there" {
-	command -v systemd-sysusers >/dev/null || skip "systemd-sysusers is not installed"
+	need_program systemd-sysusers
 	[[ $(id -u) == 0 ]] || skip "needs root"
 	mkdir -p "$T/made/etc" "$T/there/etc"
 	render 'abrmd { enable = true }'
@@ -378,7 +378,7 @@ made() {
 }
 
 @test "systemd-tmpfiles makes the folders with their owners and modes" {
-	command -v systemd-tmpfiles >/dev/null || skip "systemd-tmpfiles is not installed"
+	need_program systemd-tmpfiles
 	[[ $(id -u) == 0 ]] || skip "needs root"
 	render "${EVERYTHING[@]}"
 	diff - <(made) <<-'EOF'

@@ -448,7 +448,7 @@ tmpfiles_make() { # PATH
 }
 
 @test "hostile values: tmpfiles.d names the folder as it is written" {
-	command -v systemd-tmpfiles >/dev/null || skip "systemd-tmpfiles is not installed"
+	need_program systemd-tmpfiles
 	[[ $(id -u) == 0 ]] || skip "needs root"
 	hostile 'fapi { systemDir = ' ' }' /srv/ tmpfiles_make
 }
@@ -464,7 +464,7 @@ unit_runs() { # PATH
 }
 
 @test "hostile values: systemd runs the program that is written, with just its one word" {
-	command -v systemd-analyze >/dev/null || skip "systemd-analyze is not installed"
+	need_program systemd-analyze
 	mkdir "$T/bin"
 	hostile 'abrmd { enable = true package = ' ' }' "$T/bin/" unit_runs
 }

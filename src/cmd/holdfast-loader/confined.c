@@ -77,9 +77,6 @@ int confined_begin(const struct setup *setup, struct err *err)
 	r = cage_close(&cage, &report, err);
 	if (r < 0)
 		return r;
-	if (cage_print(&report, text))
-		log_notice("%s", text);
-	else
-		log_warning("%s", text);
+	log_at(cage_print(&report, text), "%s", text);
 	return 0;
 }

@@ -239,10 +239,7 @@ static int confine(const struct options *options, struct err *err)
 	r = cage_close(&cage, &report, err);
 	if (r < 0)
 		return r;
-	if (cage_print(&report, text))
-		log_notice("%s", text);
-	else
-		log_warning("%s", text);
+	log_at(cage_print(&report, text), "%s", text);
 	return 0;
 }
 

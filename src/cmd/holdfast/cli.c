@@ -28,13 +28,17 @@ static void complain(const char *before, const char *text)
 		(void)fprintf(stderr, "%s%s\n", before, (const char *)line.data);
 }
 
-/* A path in the text may hold anything; what is no UTF-8 shows as '?'. */
-json_t *cli_text_json(const char *text)
+json_t *cli_take_object(int r, char *take_text)
 {
-	CLEANUP(buf_fini) struct buf printable = BUF_INIT(TEXT_MAX);
+	struct json_t *object = NULL;
+	struct err ignored;
 
-	cli_put_text(&printable, text);
-	return json_stringn((const char *)printable.data, printable.len);
+	if (r < 0)
+		return NULL;
+	if (json_parse(slice_str(take_text), &object, &ignored) < 0)
+		object = NULL;
+	hf_free(take_text);
+	return object;
 }
 
 static json_t *problem_json(const struct err *err)

@@ -78,6 +78,8 @@ int cli_print_answer(const struct cli *cli, char *take_json,
 		     void (*put)(struct buf *out, const struct json_t *object));
 /* A text of any bytes as a JSON string; what is no UTF-8 shows as '?'. */
 struct json_t *cli_text_json(const char *text);
+/* The object of an answer, whose text is freed; NULL when @r tells of none, or it is no JSON. */
+struct json_t *cli_take_object(int r, char *take_text);
 /* Ends a verb that has deleted @name. */
 int cli_deleted(const struct cli *cli, const char *name);
 

@@ -6,6 +6,8 @@
 #include "cmd/holdfast/cli.h"
 #include "cmd/holdfast/io.h"
 
+#define TEXT_MAX (64u * 1024u)
+
 void cli_put_text(struct buf *out, const char *text)
 {
 	struct slice rest = slice_str(text);
@@ -18,6 +20,14 @@ void cli_put_text(struct buf *out, const char *text)
 			len = utf8_next(rest) > 0 ? utf8_next(rest) : 1;
 		rest = slice_of(rest.data + len, rest.len - len);
 	}
+}
+
+json_t *cli_text_json(const char *text)
+{
+	CLEANUP(buf_fini) struct buf printable = BUF_INIT(TEXT_MAX);
+
+	cli_put_text(&printable, text);
+	return json_stringn((const char *)printable.data, printable.len);
 }
 
 void cli_put_member(struct buf *out, const struct json_t *object, const char *member,

@@ -16,8 +16,8 @@
 #include <time.h>
 
 #include "base/file.h"
-#include "base/json.h"
 #include "base/mem.h"
+#include "cmd/holdfast/cli.h"
 #include "cmd/holdfast/doctor.h"
 #include "stack/account.h"
 
@@ -187,20 +187,6 @@ static void keep_answer(const struct hf *hf, struct doctor_answer *answer)
 	copy_text(answer->remedy, sizeof(answer->remedy), hf_error_remedy(hf));
 }
 
-/* The object of an answer, which is freed; NULL when there is none. */
-static json_t *object_of(int r, char *take_text)
-{
-	struct json_t *object = NULL;
-	struct err ignored;
-
-	if (r < 0)
-		return NULL;
-	if (json_parse(slice_str(take_text), &object, &ignored) < 0)
-		object = NULL;
-	hf_free(take_text);
-	return object;
-}
-
 /* What it cannot do yet is a finding: nobody waits until it can. */
 static void wait_for_nothing(struct hf *hf, const json_t *status)
 {
@@ -216,7 +202,7 @@ static void ask_service(struct hf *hf, struct doctor_facts *facts)
 	char *text = NULL;
 	int r = hf_status_json(hf, &text);
 
-	facts->status = object_of(r, text);
+	facts->status = cli_take_object(r, text);
 	keep_answer(hf, &facts->status_call);
 	if (!facts->status)
 		return;
@@ -224,7 +210,7 @@ static void ask_service(struct hf *hf, struct doctor_facts *facts)
 	(void)hf_random(hf, random, sizeof(random));
 	keep_answer(hf, &facts->random_call);
 	r = hf_device_json(hf, &text);
-	facts->device = object_of(r, text);
+	facts->device = cli_take_object(r, text);
 }
 
 static void look_at_clock(struct doctor_facts *facts)

@@ -6,7 +6,6 @@
 #include "cmd/holdfast/cli.h"
 #include "cmd/holdfast/findings.h"
 
-#define TEXT_MAX     8192u
 #define STATE_COLUMN 6
 #define ID_COLUMN    20
 
@@ -31,20 +30,12 @@ void findings_put(struct buf *out, const struct findings *findings)
 		put_one(out, &findings->rows[i]);
 }
 
-/* What is no UTF-8 in a path shows as '?'. */
-static json_t *text_json(const char *text)
-{
-	CLEANUP(buf_fini) struct buf printable = BUF_INIT(TEXT_MAX);
-
-	cli_put_text(&printable, text);
-	return json_stringn((const char *)printable.data, printable.len);
-}
-
 static json_t *finding_json(const struct finding *finding)
 {
 	return json_pack("{s:s, s:s, s:o, s:o}", "id", finding->id, "state",
-			 finding_state_word(finding->state), "found", text_json(finding->found),
-			 "remedy", finding->remedy[0] ? text_json(finding->remedy) : json_null());
+			 finding_state_word(finding->state), "found", cli_text_json(finding->found),
+			 "remedy",
+			 finding->remedy[0] ? cli_text_json(finding->remedy) : json_null());
 }
 
 struct json_t *findings_json(const struct findings *findings)

@@ -19,17 +19,12 @@
 /* NULL when the service does not answer. */
 static json_t *ask_status(struct hf *hf)
 {
-	struct json_t *status = NULL;
 	char *text = NULL;
-	struct err ignored;
+	int r;
 
 	hf_set_timeout_ms(hf, STATUS_MS);
-	if (hf_status_json(hf, &text) < 0)
-		return NULL;
-	if (json_parse(slice_str(text), &status, &ignored) < 0)
-		status = NULL;
-	hf_free(text);
-	return status;
+	r = hf_status_json(hf, &text);
+	return cli_take_object(r, text);
 }
 
 /* Of the socket that was named, else of the one that the configuration names. */

@@ -134,20 +134,11 @@ static void make_folders(const struct conf *conf)
 	(void)!folder_open_run(conf->run_dir, &run, &ignored);
 }
 
-static void tell(const struct cage_report *report)
-{
-	char text[CAGE_TEXT_MAX];
-
-	if (cage_print(report, text))
-		log_notice("%s", text);
-	else
-		log_warning("%s", text);
-}
-
 int confined_begin(const struct daemon *daemon, struct cage *plan, struct err *err)
 {
 	CLEANUP(mem_free_cleanup) char *helper = fapi_setup_program();
 	struct cage_report report;
+	char text[CAGE_TEXT_MAX];
 	size_t count = plan->count;
 	int r;
 
@@ -160,9 +151,10 @@ int confined_begin(const struct daemon *daemon, struct cage *plan, struct err *e
 		cage_add_program(plan, helper);
 	r = cage_close(plan, &report, err);
 	cage_cut(plan, count);
-	if (r == 0)
-		tell(&report);
-	return r;
+	if (r < 0)
+		return r;
+	log_at(cage_print(&report, text), "%s", text);
+	return 0;
 }
 
 int confined_again(const struct daemon *daemon, const struct cage *first, struct err *err)
