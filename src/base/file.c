@@ -641,22 +641,24 @@ int file_move(int from_dir, const char *from, int to_dir, const char *to, struct
 	return r < 0 ? r : file_sync_folder(from_dir, from, err);
 }
 
-int file_link(int dir, const char *from, const char *to, struct err *err)
+int file_link(int from_dir, const char *from, int to_dir, const char *to, struct err *err)
 {
 	int r = file_check_name(to, err);
 
-	if (r == 0 && linkat(dir, from, dir, to, 0) < 0)
+	if (r == 0 && linkat(from_dir, from, to_dir, to, 0) < 0)
 		r = err_set_errno(err, change_code(errno), errno, "cannot keep %s as %s", from, to);
-	return r < 0 ? r : file_sync_folder(dir, to, err);
+	return r < 0 ? r : file_sync_folder(to_dir, to, err);
 }
 
-int file_replace(int dir, const char *from, const char *to, struct err *err)
+int file_replace(int from_dir, const char *from, int to_dir, const char *to, struct err *err)
 {
 	int r = file_check_name(from, err);
 
 	if (r == 0)
 		r = file_check_name(to, err);
-	if (r == 0 && renameat(dir, from, dir, to) < 0)
+	if (r == 0 && renameat(from_dir, from, to_dir, to) < 0)
 		r = err_set_errno(err, change_code(errno), errno, "cannot write %s", to);
-	return r < 0 ? r : file_sync_folder(dir, to, err);
+	if (r == 0)
+		r = file_sync_folder(to_dir, to, err);
+	return r < 0 || from_dir == to_dir ? r : file_sync_folder(from_dir, from, err);
 }

@@ -93,10 +93,12 @@ int file_part_sync(int dir, int fd, struct err *err) MUST_CHECK;
  * Gives the synced file @from the name @to, durably and in one step; what had that name is gone.
  * ERR_NOT_FOUND, ERR_CONFLICT (a folder has it), ERR_INTERNAL.
  */
-int file_replace(int dir, const char *from, const char *to, struct err *err) MUST_CHECK;
+int file_replace(int from_dir, const char *from, int to_dir, const char *to, struct err *err)
+	MUST_CHECK;
 
 /* The file or link @from gets the second name @to, durably. ERR_CONFLICT when that exists. */
-int file_link(int dir, const char *from, const char *to, struct err *err) MUST_CHECK;
+int file_link(int from_dir, const char *from, int to_dir, const char *to, struct err *err)
+	MUST_CHECK;
 
 /* Removes durably; ERR_NOT_FOUND when it was absent. */
 int file_remove(int dir, const char *name, struct err *err) MUST_CHECK;

@@ -193,7 +193,7 @@ static void name_that_came_later(void **state)
 		file_draft_free(draft);
 		assert_int_equal(entries(), 2);
 		expect("old");
-		assert_int_equal(file_replace(dir, "other", "file", &err), 0);
+		assert_int_equal(file_replace(dir, "other", dir, "file", &err), 0);
 		expect("new");
 	}
 }

@@ -161,17 +161,17 @@ static void test_replace(void **state)
 
 	(void)state;
 	assert_int_equal(file_write(dir, "other", slice_str("new"), 0600, FILE_CREATE, &err), 0);
-	assert_int_equal(file_replace(dir, "other", "a", &err), 0);
+	assert_int_equal(file_replace(dir, "other", dir, "a", &err), 0);
 	assert_holds("a", "new");
-	assert_int_equal(file_replace(dir, "other", "a", &err), ERR_NOT_FOUND);
+	assert_int_equal(file_replace(dir, "other", dir, "a", &err), ERR_NOT_FOUND);
 	assert_int_equal(file_write(dir, "other", slice_str("newer"), 0600, FILE_CREATE, &err), 0);
-	assert_int_equal(file_replace(dir, "other", "a", &err), 0);
+	assert_int_equal(file_replace(dir, "other", dir, "a", &err), 0);
 	assert_holds("a", "newer");
 	assert_int_equal(mkdirat(dir, "other", 0700), 0);
-	assert_int_equal(file_replace(dir, "a", "other", &err), ERR_CONFLICT);
+	assert_int_equal(file_replace(dir, "a", dir, "other", &err), ERR_CONFLICT);
 	assert_holds("a", "newer");
-	assert_int_equal(file_replace(dir, "a", "b/c", &err), ERR_INVALID);
-	assert_int_equal(file_replace(dir, "..", "c", &err), ERR_INVALID);
+	assert_int_equal(file_replace(dir, "a", dir, "b/c", &err), ERR_INVALID);
+	assert_int_equal(file_replace(dir, "..", dir, "c", &err), ERR_INVALID);
 }
 
 int main(void)

@@ -322,7 +322,8 @@ int cache_part_take(struct cache_part *part, struct slice sig, struct err *err)
 	if (r == 0)
 		r = write_sig(part, sig, err);
 	if (r == 0)
-		r = file_replace(part->folder, part->names.part, part->names.big, err);
+		r = file_replace(part->folder, part->names.part, part->folder, part->names.big,
+				 err);
 	/* One that stays behind is of no part, and is passed over. */
 	if (r == 0)
 		(void)!file_remove(part->folder, part->names.state, &ignored);

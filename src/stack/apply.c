@@ -46,8 +46,10 @@ static void apply_init(struct apply *apply, const struct stack_tree *tree,
 
 	*apply = (struct apply){.tree = tree, .wish = wish, .root = -1, .state = -1, .lock = -1};
 	for (i = 0; i < STACK_PARTS; i++)
-		apply->pieces[i] = (struct piece){
-			.part = (enum stack_part)i, .dir = -1, .seen = PLACE_SEEN_INIT};
+		apply->pieces[i] = (struct piece){.part = (enum stack_part)i,
+						  .dir = -1,
+						  .beside = -1,
+						  .seen = PLACE_SEEN_INIT};
 }
 
 /* Of a file that only root may open: anybody could hold the folder, which all may read. */

@@ -24,7 +24,7 @@
 
 /*
  * What was there before is .NAME and one of these, with .1, .2 .. where there is another one
- * already. The dot hides it: p11-kit reads every other name of its folder as a module.
+ * already, in the folder of stack_backup_path().
  */
 #define STACK_ORIG	  ".holdfast-orig"   /* of a package */
 #define STACK_BACKUP	  ".holdfast-backup" /* somebody else's */

@@ -35,7 +35,8 @@ static enum fact_file judge_wanted(const struct piece *piece, const struct ledge
 static enum fact_file look_at_file(int root, uid_t owner, enum stack_part part,
 				   const struct stack_tree *tree, const struct ledger_row *row)
 {
-	CLEANUP(piece_fini) struct piece piece = {.part = part, .dir = -1, .seen = PLACE_SEEN_INIT};
+	CLEANUP(piece_fini)
+	struct piece piece = {.part = part, .dir = -1, .beside = -1, .seen = PLACE_SEEN_INIT};
 	struct err ignored;
 	int r = piece_look(&piece, root, tree, row, &ignored);
 

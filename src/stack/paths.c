@@ -35,6 +35,11 @@ const char *stack_path(enum stack_part part)
 	return PATHS[part];
 }
 
+const char *stack_backup_path(enum stack_part part)
+{
+	return part == STACK_PKCS11_MODULE ? "/etc/pkcs11/tpm2_pkcs11.module" : PATHS[part];
+}
+
 const char *stack_word(enum stack_part part)
 {
 	return WORDS[part];

@@ -43,6 +43,15 @@ static bool has_right_owner(const struct piece *piece)
 	       (piece->seen.mode == PLACE_FILE_MODE && piece->seen.owner == geteuid());
 }
 
+/* Of a part whose folder is there. */
+static int open_beside(struct piece *piece, int root, struct err *err)
+{
+	if (stack_backup_path(piece->part) != stack_path(piece->part))
+		return place_open(root, stack_backup_path(piece->part), false, &piece->beside, err);
+	piece->beside = piece->dir;
+	return 0;
+}
+
 static int look_into_folder(struct piece *piece, int root, const struct ledger_row *row,
 			    struct err *err)
 {
@@ -72,6 +81,8 @@ int piece_look(struct piece *piece, int root, const struct stack_tree *tree,
 		return 0;
 	r = place_open(root, stack_path(piece->part), false, &piece->dir, err);
 	if (r == 0)
+		r = open_beside(piece, root, err);
+	if (r == 0)
 		r = look_into_folder(piece, root, row, err);
 	if (r < 0 && r != ERR_NOT_FOUND)
 		return r;
@@ -84,8 +95,10 @@ int piece_look(struct piece *piece, int root, const struct stack_tree *tree,
 void piece_fini(struct piece *piece)
 {
 	place_seen_fini(&piece->seen);
+	if (piece->beside != piece->dir)
+		fd_close_cleanup(&piece->beside);
 	fd_close_cleanup(&piece->dir);
-	piece->dir = -1;
+	piece->dir = piece->beside = -1;
 }
 
 /* --- judging --- */
@@ -127,7 +140,7 @@ static bool same_seen(const struct place_seen *a, const struct place_seen *b)
 static int try_backup(const struct piece *piece, const char *name, bool *ret_fits, struct err *err)
 {
 	CLEANUP(place_seen_fini) struct place_seen there = PLACE_SEEN_INIT;
-	int r = place_look(piece->dir, name, &there, err);
+	int r = place_look(piece->beside, name, &there, err);
 
 	if (r < 0)
 		return r;
@@ -160,7 +173,7 @@ static bool has_backup(const struct piece *piece, const struct ledger_row *row)
 {
 	struct stat st;
 
-	return fstatat(piece->dir, row->backup, &st, AT_SYMLINK_NOFOLLOW) == 0;
+	return fstatat(piece->beside, row->backup, &st, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
 int piece_plan(struct piece *piece, const struct ledger_row *row, bool force, struct err *err)
@@ -254,10 +267,10 @@ static int put_back(struct piece *piece, struct err *err)
 	int r = ERR_NOT_FOUND;
 
 	if (piece->step.backup[0] != '\0')
-		r = file_replace(piece->dir, piece->step.backup, name, err);
+		r = file_replace(piece->beside, piece->step.backup, piece->dir, name, err);
 	/* Of two names of one file renaming takes none away. */
 	if (r == 0)
-		r = remove_if_there(piece->dir, piece->step.backup, err);
+		r = remove_if_there(piece->beside, piece->step.backup, err);
 	if (r != ERR_NOT_FOUND)
 		return r;
 	/* There is none, or somebody has taken it away. */
@@ -273,7 +286,8 @@ int piece_do(struct piece *piece, int root, struct err *err)
 	if (!piece_changes(piece))
 		return 0;
 	if (piece->want && piece->step.backup[0] != '\0')
-		r = place_keep(piece->dir, place_name(path), piece->step.backup, err);
+		r = place_keep(piece->dir, place_name(path), piece->beside, piece->step.backup,
+			       err);
 	if (r == 0)
 		r = piece->want ? put_new(piece, root, err) : put_back(piece, err);
 	return r < 0 ? err_wrap(err, "%s", path) : 0;

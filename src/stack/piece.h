@@ -14,6 +14,7 @@ struct piece {
 	enum stack_part part;
 	const struct stack_entry *want; /* borrowed; NULL = it shall not be */
 	int dir;			/* -1 = there is no folder */
+	int beside;			/* the folder of its backups; the same where it is */
 	struct place_seen seen;
 	uint8_t now[PLACE_DIGEST_SIZE];	 /* of what is there */
 	uint8_t next[PLACE_DIGEST_SIZE]; /* of what is wanted */

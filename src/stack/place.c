@@ -219,12 +219,12 @@ int place_put_file(int dir, const char *name, struct slice bytes, mode_t mode, s
 	return file_write(dir, name, bytes, mode, FILE_REPLACE, err);
 }
 
-int place_keep(int dir, const char *name, const char *also, struct err *err)
+int place_keep(int dir, const char *name, int beside, const char *also, struct err *err)
 {
 	/* One that is there is of a change that was cut short: who chose the name has looked. */
-	int r = file_link(dir, name, also, err);
+	int r = file_link(dir, name, beside, also, err);
 
-	return r == ERR_CONFLICT ? file_sync(dir, NULL, err) : r;
+	return r == ERR_CONFLICT ? file_sync(beside, NULL, err) : r;
 }
 
 static void put_passing(const char *name, char ret_passing[NAME_MAX + 1])
@@ -265,7 +265,7 @@ int place_put_link(int dir, const char *name, const char *target, struct err *er
 		return err_set_errno(err, ERR_INTERNAL, errno, "cannot remove %s", passing);
 	if (symlinkat(target, dir, passing) < 0)
 		return err_set_errno(err, ERR_INTERNAL, errno, "cannot make link %s", name);
-	return file_replace(dir, passing, name, err);
+	return file_replace(dir, passing, dir, name, err);
 }
 
 int place_put(int dir, const char *name, const struct stack_entry *entry, struct err *err)

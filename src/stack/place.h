@@ -65,8 +65,8 @@ int place_digest(bool is_link, struct slice content, uint8_t ret_digest[PLACE_DI
 int place_put_file(int dir, const char *name, struct slice bytes, mode_t mode, struct err *err)
 	MUST_CHECK;
 int place_put_link(int dir, const char *name, const char *target, struct err *err) MUST_CHECK;
-/* What has the name gets @also as a second one, durably; nothing of it is lost. */
-int place_keep(int dir, const char *name, const char *also, struct err *err) MUST_CHECK;
+/* What has the name gets @also in @beside as a second one, durably; nothing of it is lost. */
+int place_keep(int dir, const char *name, int beside, const char *also, struct err *err) MUST_CHECK;
 
 /* Is it what a killed writer of @name leaves? Takes that away, but of none that lives. */
 bool place_is_leftover(const char *left, const char *name);

@@ -40,6 +40,11 @@ enum stack_part {
 
 /* Where it is, absolute, below whatever root. */
 const char *stack_path(enum stack_part part);
+/*
+ * The same of what backups of it are named by: they lie beside it, but for a folder in which
+ * p11-kit takes every file, hidden ones too, for a module.
+ */
+const char *stack_backup_path(enum stack_part part);
 /* What the ledger and JSON call it: a-z, 0-9 and -, never another meaning in a later release. */
 const char *stack_word(enum stack_part part);
 

@@ -463,6 +463,7 @@ lists_modules() {
 }
 
 @test "p11-kit reads no backup of a module as a module" {
+	local backup=$T/root/etc/pkcs11/.${PKCS11_MODULE##*/}.holdfast-backup
 	need_program p11-kit
 	root
 	conf 'pkcs11 { enable = true }'
@@ -471,11 +472,17 @@ lists_modules() {
 	refute lists_modules
 	apply 0 --force
 	is "$PKCS11_MODULE" forced
-	grep -q foo-admin "$(hidden "$T/root$PKCS11_MODULE").holdfast-backup"
+	grep -q foo-admin "$backup"
 	lists_modules
-	# By a name of its own it would be one.
-	cp "$(hidden "$T/root$PKCS11_MODULE").holdfast-backup" "$T/root$PKCS11_MODULE.holdfast-backup"
+	# In the folder of the modules it would be one.
+	cp "$backup" "$T/root${PKCS11_MODULE%/*}/${backup##*/}"
 	refute lists_modules
+	rm "$T/root${PKCS11_MODULE%/*}/${backup##*/}"
+	# It comes back.
+	conf ''
+	apply 0
+	grep -q foo-admin "$T/root$PKCS11_MODULE"
+	[[ ! -e $backup ]]
 }
 
 @test "a ledger that was tampered with lets nothing of others be overwritten or removed" {

@@ -96,6 +96,13 @@ static void told_reload(void *arg, const char *line, bool well)
 							   cli_text_json(line), "well", (int)well));
 }
 
+static void put_backup(struct buf *out, enum stack_part part, const struct stack_step *step)
+{
+	const char *path = stack_backup_path(part);
+
+	buf_printf(out, "%.*s/%s", (int)(strrchr(path, '/') - path), path, step->backup);
+}
+
 static void put_step(struct buf *out, enum stack_part part, const struct stack_step *step)
 {
 	const struct deed_words *words = &DEEDS[step->deed];
@@ -104,7 +111,9 @@ static void put_step(struct buf *out, enum stack_part part, const struct stack_s
 
 	buf_printf(out, "%-*s%s", DEED_COLUMN, words->word, stack_path(part));
 	if (about[0] != '\0')
-		buf_printf(out, ": %s%s", about, kept ? step->backup : "");
+		buf_printf(out, ": %s", about);
+	if (about[0] != '\0' && kept)
+		put_backup(out, part, step);
 	buf_put_u8(out, '\n');
 }
 
