@@ -208,7 +208,10 @@ bool look_parse_bus(const char *text, bool *ret_owned)
 	return false;
 }
 
-/* p11-kit list-modules: of a module "NAME: FILE" in the first column, more of it below that. */
+/*
+ * p11-kit list-modules: of a module "NAME: FILE" in the first column, or from 0.25 on
+ * "module: NAME", and more of it below that.
+ */
 bool look_parse_modules(const char *text, const char *module)
 {
 	size_t len = strlen(module);

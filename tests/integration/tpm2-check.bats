@@ -102,13 +102,14 @@ with_node() {
 	SCENE+=(--dev-bind "$T/$1" "/dev/$1")
 }
 
-# in_place_of TOOL TEXT: a script of that name.
+# in_place_of TOOL TEXT: a script of that name. Where many tools are one program with many links to it,
+# the others fail.
 in_place_of() {
-	local path
+	local path only=
 	path=$(readlink -f "$(command -v "$1")")
-	printf '#!/bin/sh\n%s\n' "$2" >"$T/tool.$1"
+	[[ ${path##*/} == "$1" ]] || only="[ \"\${0##*/}\" = $1 ] || exit 1"
+	printf '#!/bin/sh\n%s\n%s\n' "$only" "$2" >"$T/tool.$1"
 	chmod 755 "$T/tool.$1"
-	[[ $1 != tpm2_* || ${path##*/} != tpm2 ]] || path=$(command -v "$1")
 	SCENE+=(--ro-bind "$T/tool.$1" "$path")
 }
 

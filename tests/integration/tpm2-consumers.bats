@@ -232,8 +232,10 @@ by_sh() {
 		rm "$T/tree$PKCS11_MODULE"
 		overlaid --tmpfs /usr/share/p11-kit/modules p11-kit list-modules >"$T/without" 2>&1
 	)
-	grep -q '^tpm2_pkcs11: libtpm2_pkcs11.so' "$T/modules"
-	sed -n '/^tpm2_pkcs11:/,/^[^ ]/p' "$T/modules" | grep -q 'library-manufacturer: tpm2-software'
+	# p11-kit 0.24: "NAME: FILE"; later: "module: NAME", and below it "path: FOLDER/FILE".
+	grep -Eq '^tpm2_pkcs11: libtpm2_pkcs11.so|^module: tpm2_pkcs11$' "$T/modules"
+	grep -q 'libtpm2_pkcs11\.so' "$T/modules"
+	sed -En '/^tpm2_pkcs11:|^module: tpm2_pkcs11$/,/^[^ ]/p' "$T/modules" | grep -q 'library-manufacturer: tpm2-software'
 	refute grep tpm2_pkcs11 "$T/without"
 }
 
