@@ -42,7 +42,9 @@ suite_arm64() {
 		return 0
 	fi
 	part "build"
-	arm64_cross_file "$sysroot" >"$results/cross.ini"
+	arm64_cc "$sysroot" >"$results/cc"
+	chmod 755 "$results/cc"
+	arm64_cross_file "$sysroot" "$results/cc" >"$results/cross.ini"
 	tally_build "build" "$folder" --cross-file "$results/cross.ini" || return 0
 	arm64_wrappers "$folder"
 	part "unit and contract tests"
@@ -64,11 +66,23 @@ arm64_sysroot() { # folder
 	rm -rf "$1/usr/bin" "$1/usr/sbin"
 }
 
-arm64_cross_file() { # sysroot
+# The compiler. A static program must not name libraries: that of glibc 2.36 would end at its start.
+arm64_cc() { # sysroot
 	local lib=$1/usr/lib/$ARM64
 	cat <<TEXT
+#!/bin/sh
+case " \$* " in
+*" -static-pie "*) exec $ARM64-gcc "--sysroot=$1" "\$@" ;;
+esac
+exec $ARM64-gcc "--sysroot=$1" "\$@" -Wl,--disable-new-dtags "-Wl,-rpath,$1/lib/$ARM64:$lib" \\
+	"-Wl,--dynamic-linker=$1/lib/ld-linux-aarch64.so.1"
+TEXT
+}
+
+arm64_cross_file() { # sysroot, compiler
+	cat <<TEXT
 [binaries]
-c = '$ARM64-gcc'
+c = '$2'
 ar = '$ARM64-ar'
 strip = '$ARM64-strip'
 pkgconfig = 'pkg-config'
@@ -76,12 +90,7 @@ exe_wrapper = 'qemu-aarch64-static'
 
 [properties]
 sys_root = '$1'
-pkg_config_libdir = ['$lib/pkgconfig', '$1/usr/share/pkgconfig']
-
-[built-in options]
-c_args = ['--sysroot=$1']
-c_link_args = ['--sysroot=$1', '-Wl,--disable-new-dtags', '-Wl,-rpath,$1/lib/$ARM64:$lib',
-	'-Wl,--dynamic-linker=$1/lib/ld-linux-aarch64.so.1']
+pkg_config_libdir = ['$1/usr/lib/$ARM64/pkgconfig', '$1/usr/share/pkgconfig']
 
 [host_machine]
 system = 'linux'

@@ -50,11 +50,14 @@ struct tool {
 	int told; /* signalfd: we are to end */
 };
 
-/* Before it is reaped its number, which is also that of its group, belongs to nobody else. */
+/*
+ * Before it is reaped its number, which is also that of its group, belongs to nobody else. Where
+ * posix_spawn() returns before the program runs, as under an emulator, there is no such group yet.
+ */
 static void tool_kill(const struct tool *tool)
 {
-	if (tool->pid > 0)
-		(void)kill(-tool->pid, SIGKILL);
+	if (tool->pid > 0 && kill(-tool->pid, SIGKILL) < 0)
+		(void)kill(tool->pid, SIGKILL);
 }
 
 static int tool_reap(struct tool *tool)

@@ -225,15 +225,21 @@ start_daemon() {
 	fi
 }
 
+# copy_program FROM TO: and what an emulator runs in its place (tests/support/emulated.c).
+copy_program() {
+	cp "$1" "$2"
+	[[ ! -e $1.arm64 ]] || cp "$1.arm64" "$2.arm64"
+}
+
 # with_helper [LINE..]: a copy of the daemon, with a stand-in for FAPI's helper beside it that does what
 # the lines say (tests/fapi/fapi_stand_in.c), or with none. Its mark is $T/state/fapi/begun.
 with_helper() {
 	mkdir -p "$T/bin"
-	[[ -e $T/bin/holdfastd ]] || cp "$HOLDFASTD" "$T/bin/holdfastd"
+	[[ -e $T/bin/holdfastd ]] || copy_program "$HOLDFASTD" "$T/bin/holdfastd"
 	HOLDFASTD=$T/bin/holdfastd
 	rm -f "$T/bin/holdfast-fapi"
 	if [[ $# -gt 0 ]]; then
-		cp "$BUILD/tests/fapi/fapi_stand_in" "$T/bin/holdfast-fapi"
+		copy_program "$BUILD/tests/fapi/fapi_stand_in" "$T/bin/holdfast-fapi"
 		printf '%s\n' "$@" >"$T/bin/holdfast-fapi.does"
 	fi
 }
