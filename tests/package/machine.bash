@@ -38,12 +38,16 @@ machine_new() {
 	export M
 }
 
-leader_of() {
-	pgrep -P "$1" | head -n 1
-}
-
+# Finds the machine's first process, which is process 1 of namespaces of its own. A child that only
+# prepares them, and ends, comes before it.
 machine_has_leader() {
-	[[ -n $(leader_of "$(cat "$M/nspawn")") ]]
+	local pid
+	for pid in $(pgrep -P "$(cat "$M/nspawn")"); do
+		awk '$1 == "NSpid:" { exit !(NF > 2 && $NF == 1) }' "/proc/$pid/status" 2>/dev/null || continue
+		echo "$pid" >"$M/leader"
+		return
+	done
+	return 1
 }
 
 machine_is_up() {
@@ -59,7 +63,6 @@ machine_boot() {
 		cat "$M/console"
 		return 1
 	}
-	leader_of "$(cat "$M/nspawn")" >"$M/leader"
 	wait_until "$BOOT_S" machine_is_up || {
 		tail -n 40 "$M/console"
 		return 1
