@@ -23,6 +23,8 @@
 #define P11_MODULE   "tpm2_pkcs11"
 #define FOLDERS_OPEN 8
 
+static const char BUS_NAME_ARG[] = "string:" RENDER_BUS_NAME;
+
 /* Variables for a tool. */
 struct lines {
 	char text[LINES_MAX][LINE_SIZE];
@@ -165,7 +167,7 @@ static void ask_bus(uint64_t until, struct fact_manager *manager)
 					   "--dest=org.freedesktop.DBus",
 					   "/org/freedesktop/DBus",
 					   "org.freedesktop.DBus.NameHasOwner",
-					   "string:" RENDER_BUS_NAME,
+					   BUS_NAME_ARG,
 					   NULL};
 	static const char *const BUSCTL[] = {"busctl",
 					     "--system",

@@ -456,8 +456,12 @@ static void check_case(size_t i)
 	judge(CASES[i].conf, CASES[i].change, &findings);
 	assert_ids(&findings, seen);
 	finding = find(&findings, CASES[i].id);
-	if (!finding || finding->state != CASES[i].state || !strstr(finding->found, CASES[i].found))
-		fail_msg("case %zu, %s: %s", i, CASES[i].id, finding ? finding->found : "none");
+	if (!finding) {
+		fail_msg("case %zu, %s: none", i, CASES[i].id);
+		return;
+	}
+	if (finding->state != CASES[i].state || !strstr(finding->found, CASES[i].found))
+		fail_msg("case %zu, %s: %s", i, CASES[i].id, finding->found);
 	if (CASES[i].remedy ? !strstr(finding->remedy, CASES[i].remedy) : finding->remedy[0])
 		fail_msg("case %zu, %s: %s", i, CASES[i].id, finding->remedy);
 	if (!CASES[i].more && not_ok(&findings) != (CASES[i].state == FINDING_OK ? 0 : 1))

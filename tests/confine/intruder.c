@@ -394,8 +394,8 @@ PUBLIC uint32_t Fapi_Initialize(void **context, const char *uri)
 }
 
 /* Of this library's own calls, none has more than five arguments. */
-PUBLIC long syscall(long number, ...);
-PUBLIC long syscall(long number, ...)
+PUBLIC long tried_syscall(long number, ...) __asm__("syscall");
+PUBLIC long tried_syscall(long number, ...)
 {
 	static long (*real)(long number, ...);
 	const char *old = getenv("INTRUDER_OLD");

@@ -130,18 +130,22 @@ restarted() {
 }
 
 @test "sandbox: it is in force: no capability, no network, system calls filtered, nothing writable" {
-	local pid status
+	local pid status view
 	pid=$(main_pid)
 	status=$(inside cat "/proc/$pid/status")
 	grep -qE '^CapBnd:\s+0+$' <<<"$status"
 	grep -qE '^NoNewPrivs:\s+1$' <<<"$status"
 	grep -qE '^Seccomp:\s+2$' <<<"$status"
 	[[ $(inside readlink "/proc/$pid/ns/net") != $(inside readlink /proc/1/ns/net) ]]
-	# As the service's user, in its view of the files.
-	refute inside nsenter --target "$pid" --mount -- runuser -u holdfast -- touch /etc/holdfast/x
-	refute inside nsenter --target "$pid" --mount -- touch /usr/x
-	inside nsenter --target "$pid" --mount -- runuser -u holdfast -- touch /var/lib/holdfast/.probe
+	# In its view of the files, where even root is held. Nothing can be started in it but its own.
+	view=/proc/$pid/root
+	refute inside touch "$view/etc/holdfast/x"
+	refute inside touch "$view/usr/x"
+	inside touch "$view/var/lib/holdfast/.probe"
 	inside rm /var/lib/holdfast/.probe
+	refute inside "$view/usr/bin/touch" --version
+	refute inside "$view/usr/bin/env" true
+	inside "$view$(inside readlink "/proc/$pid/exe")" --version
 	[[ $(inside awk '/^Max locked memory/ {print ($5 >= 65536)}' "/proc/$pid/limits") == 1 ]]
 }
 

@@ -288,7 +288,7 @@ static enum loader_form form_of(const char *word)
 		[LOADER_V1] = "v1", [LOADER_NEWEST] = "newest", [LOADER_V2] = "v2"};
 	enum loader_form form = LOADER_V1;
 
-	while (strcmp(FORMS[form], word) != 0)
+	while (form + 1u < ARRAY_LEN(FORMS) && strcmp(FORMS[form], word) != 0)
 		form++;
 	return form;
 }

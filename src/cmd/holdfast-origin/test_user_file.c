@@ -59,7 +59,8 @@ static void test_bad(void **state)
 
 	(void)state;
 	memset(long_one, 'q', sizeof(long_one) - 1);
-	memcpy(long_one, "a:", 2);
+	long_one[0] = 'a';
+	long_one[1] = ':';
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct user_file users = {.count = 77};
 		struct err err;

@@ -230,8 +230,8 @@ int evidence_judge(const struct evidence *evidence, const struct evidence_expect
 			       expect->name ? "it is a quote, and names no key"
 					    : "it is a certification and no quote; say with --name "
 					      "of which key it must be");
-	r = verdict.statement.kind == ATTEST_QUOTE ? judge_quote(evidence, &verdict, err)
-						   : judge_certify(evidence, expect, &verdict, err);
+	r = expect->name ? judge_certify(evidence, expect, &verdict, err)
+			 : judge_quote(evidence, &verdict, err);
 	if (r < 0)
 		return r;
 	*ret_verdict = verdict;

@@ -31,7 +31,7 @@ struct evidence {
 void evidence_fini(struct evidence *evidence);
 
 /* Members that it does not know are ignored. ERR_INVALID with a JSON pointer. */
-int evidence_read(struct slice json, struct evidence *ret_evidence, struct err *err) MUST_CHECK;
+int evidence_read(struct slice text, struct evidence *ret_evidence, struct err *err) MUST_CHECK;
 
 /* What the verifier knows beforehand. */
 struct evidence_expect {

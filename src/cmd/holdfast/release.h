@@ -68,7 +68,7 @@ void release_fini(struct release *release);
 
 #define RELEASE_OPT_ANCHORS(what, file)                                                            \
 	{                                                                                          \
-		.kind = OPT_TEXT, .name = "anchors", .value = "FILE", .help = what,                \
+		.kind = OPT_TEXT, .name = "anchors", .value = "FILE", .help = (what),              \
 		.text = &(file)                                                                    \
 	}
 

@@ -205,7 +205,7 @@ static int verify(const struct cli *cli, const struct verify_options *options,
 		  struct expected *expected)
 {
 	CLEANUP(evidence_fini) struct evidence evidence = EVIDENCE_INIT;
-	struct evidence_verdict verdict;
+	struct evidence_verdict verdict = {0};
 	struct err err;
 	int r = read_key(options, expected, &err);
 

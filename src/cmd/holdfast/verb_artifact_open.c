@@ -111,7 +111,7 @@ static int read_manifest(struct opening *opening, struct err *err)
 static int ask_storage_key(struct opening *opening, struct err *err)
 {
 	CLEANUP(json_cleanup) struct json_t *object = NULL;
-	const char *name = NULL, *protection = NULL;
+	const char *name = "", *protection = "";
 	char *json = NULL;
 	int r;
 
@@ -323,8 +323,8 @@ static int tell(const struct cli *cli, const struct opening *opening)
 
 #define OPT_FILE(word, what, target)                                                               \
 	{                                                                                          \
-		.kind = OPT_TEXT, .name = word, .value = "FILE", .help = what, .required = true,   \
-		.text = (target)                                                                   \
+		.kind = OPT_TEXT, .name = (word), .value = "FILE", .help = (what),                 \
+		.required = true, .text = (target)                                                 \
 	}
 
 int verb_artifact_open(struct cli *cli, struct opt_words words)

@@ -120,8 +120,8 @@ static int tell(const struct cli *cli, const struct wrap *wrap)
 			json_pack("{s:s, s:s, s:I, s:I, s:I, s:I}", "folder", manifest->folder,
 				  "name", manifest->name, "serial", (json_int_t)manifest->serial,
 				  "added", (json_int_t)wrap->merge.added, "devices",
-				  (json_int_t)(wrap->merge.kept + wrap->merge.added), "left_out",
-				  (json_int_t)wrap->fleet.left_out));
+				  (json_int_t)wrap->merge.kept + (json_int_t)wrap->merge.added,
+				  "left_out", (json_int_t)wrap->fleet.left_out));
 	buf_printf(&out, "%s/%s: serial %" PRIu64 ", device keys: %zu, of them new: %zu",
 		   manifest->folder, manifest->name, manifest->serial,
 		   wrap->merge.kept + wrap->merge.added, wrap->merge.added);

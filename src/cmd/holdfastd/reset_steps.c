@@ -10,14 +10,15 @@
 #include "base/json.h"
 #include "identity/identity.h"
 
-#define JOURNAL "identity.journal" /* its name in the state folder, and with ".copy" */
+#define JOURNAL "identity.journal" /* its name in the state folder */
+static const char JOURNAL_COPY[] = JOURNAL ".copy";
 
 /* --- the plan --- */
 
 static int hsk_of_record(struct slice record, struct identity_journal *journal, struct err *err)
 {
 	CLEANUP(json_cleanup) struct json_t *json = NULL;
-	const char *text = NULL;
+	const char *text = "";
 	size_t len;
 	int r = json_parse(record, &json, err);
 
@@ -168,7 +169,7 @@ static void part_below(const char *state, const char *path, char ret_part[static
 static int erase_rest(const struct reset_place *place, struct err *err)
 {
 	char config[STORE_NAME_MAX], persist[STORE_NAME_MAX];
-	const char *const KEPT[] = {JOURNAL, JOURNAL ".copy", config, persist, NULL};
+	const char *const KEPT[] = {JOURNAL, JOURNAL_COPY, config, persist, NULL};
 
 	part_below(place->state, identity_files_config(place->files), config);
 	part_below(place->state, identity_files_persist(place->files), persist);

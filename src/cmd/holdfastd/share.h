@@ -14,11 +14,11 @@ void share_refresh(struct tenants *tenants);
 
 /*
  * The same for who waits: share_work() on any thread, then share_end(), which also tells what went
- * wrong. NULL: there is nothing to do, or it follows what is at work.
+ * wrong; @arg is what this gave. NULL: there is nothing to do, or it follows what is at work.
  */
 void *share_begin(struct tenants *tenants);
-void share_work(void *share);
-void share_end(void *share);
+void share_work(void *arg);
+void share_end(void *arg);
 
 /* Removes those of one. */
 void share_forget(struct tenants *tenants, const char *name);

@@ -118,11 +118,12 @@ int tenants_forget_folder(struct tenants *tenants, const char *name, struct err 
 /* One served by that name has ended. */
 void change_left(struct tenants *tenants, const char *name);
 
-int change_add(void *tenants, const char *name, const struct json_t *policy,
+/* @arg: struct tenants, as the service has it. */
+int change_add(void *arg, const char *name, const struct json_t *policy,
 	       service_tenants_fn done, void *op, struct err *err);
-int change_remove(void *tenants, const char *name, service_tenants_fn done, void *op,
+int change_remove(void *arg, const char *name, service_tenants_fn done, void *op,
 		  struct err *err);
-int change_reload(void *tenants, service_reload_fn done, void *op, struct err *err);
+int change_reload(void *arg, service_reload_fn done, void *op, struct err *err);
 int change_open(struct tenants *tenants, struct err *err) MUST_CHECK;
 void change_stop(struct tenants *tenants);
 void change_init(struct tenants *tenants);
