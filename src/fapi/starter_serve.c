@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <malloc.h>
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
@@ -369,6 +370,8 @@ _Noreturn void starter_serve(const struct starter_plan *plan, int socket, pid_t 
 	if (send(serve.socket, &report, sizeof(report), MSG_NOSIGNAL) != (ssize_t)sizeof(report) ||
 	    report.code < 0)
 		_exit(1);
+	/* From here on next to nothing is allocated; what the confinement took goes back. */
+	(void)malloc_trim(0);
 	while (turn(&serve))
 		continue;
 	end_all(&serve);

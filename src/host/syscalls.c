@@ -148,8 +148,8 @@ static const struct {
 /* --- calls that are refused by name: what an intruder would try next --- */
 
 /*
- * An anonymous file (memfd) can be executed whatever Landlock says, since it lies in no folder.
- * This is so with one that another process hands over a socket, too: nothing here prevents that.
+ * An anonymous file (memfd) can be mapped as code whatever Landlock and mounts say, since it lies
+ * in no folder. So can one that another process hands over a socket: nothing here prevents that.
  */
 static const char *const REFUSED[] = {
 	"acct",
