@@ -13,13 +13,13 @@
 #include <malloc.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "fapi/impl.h"
 
@@ -48,62 +48,71 @@ struct serve {
 
 /* --- a child --- */
 
-/* The descriptors: three pipes and nothing else. A number of errno, or 0. */
-static int prepare_files(posix_spawn_file_actions_t *files, const int fds[static STARTER_FDS])
+/*
+ * A session of its own, three pipes and no other descriptor, since all of ours close on exec. No
+ * signal is blocked or ignored, as they are here. It dies with us, whenever that is.
+ */
+static bool prepare_kid(const int fds[static STARTER_FDS], pid_t starter)
 {
-	int e = posix_spawn_file_actions_adddup2(files, fds[STARTER_INPUT], STDIN_FILENO);
-
-	if (e == 0)
-		e = posix_spawn_file_actions_adddup2(files, fds[STARTER_OUT], STDOUT_FILENO);
-	if (e == 0)
-		e = posix_spawn_file_actions_adddup2(files, fds[STARTER_COMPLAINT], STDERR_FILENO);
-	if (e == 0)
-		e = posix_spawn_file_actions_addclosefrom_np(files, STDERR_FILENO + 1);
-	return e;
-}
-
-/* A session of its own, no signal blocked or ignored, as they are here. */
-static int prepare_attributes(posix_spawnattr_t *attributes)
-{
-	sigset_t all, none;
-	int e;
+	sigset_t none;
+	int i;
 
 	sigemptyset(&none);
-	sigfillset(&all);
-	sigdelset(&all, SIGKILL);
-	sigdelset(&all, SIGSTOP);
-	e = posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK |
-							 POSIX_SPAWN_SETSIGDEF);
-	if (e == 0)
-		e = posix_spawnattr_setsigmask(attributes, &none);
-	if (e == 0)
-		e = posix_spawnattr_setsigdefault(attributes, &all);
-	return e;
+	for (i = 1; i <= SIGRTMAX; i++)
+		(void)signal(i, SIG_DFL);
+	return setsid() >= 0 && prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) == 0 &&
+	       getppid() == starter && dup2(fds[STARTER_INPUT], STDIN_FILENO) >= 0 &&
+	       dup2(fds[STARTER_OUT], STDOUT_FILENO) >= 0 &&
+	       dup2(fds[STARTER_COMPLAINT], STDERR_FILENO) >= 0 &&
+	       sigprocmask(SIG_SETMASK, &none, NULL) == 0;
 }
 
+static _Noreturn void be_kid(struct serve *serve, struct starter_request *request,
+			     const int fds[static STARTER_FDS], pid_t starter, int tells)
+{
+	char path[] = "PATH=/usr/local/bin:/usr/bin:/bin", lang[] = "LANG=C";
+	char log[] = "TSS2_LOG=all+NONE", verb[16], program[PATH_MAX];
+	char *const environment[] = {serve->conf, path, lang, log, NULL};
+	char *const arguments[] = {program, verb, request->path[0] ? request->path : NULL, NULL};
+	int e = ENAMETOOLONG;
+
+	(void)snprintf(verb, sizeof(verb), "%s", VERBS[request->verb]);
+	if ((size_t)snprintf(program, sizeof(program), "%s", serve->program) < sizeof(program)) {
+		if (prepare_kid(fds, starter))
+			(void)execve(program, arguments, environment);
+		e = errno;
+	}
+	(void)!write(tells, &e, sizeof(e));
+	_exit(127);
+}
+
+/*
+ * fork() rather than posix_spawn(): there are no threads, and only so can the child be tied to us
+ * before it is another program. A number of errno, or 0 when it is.
+ */
 static int spawn(struct serve *serve, struct starter_request *request,
 		 const int fds[static STARTER_FDS], pid_t *ret_pid)
 {
-	char path[] = "PATH=/usr/local/bin:/usr/bin:/bin";
-	char lang[] = "LANG=C", log[] = "TSS2_LOG=all+NONE", verb[16], program[PATH_MAX];
-	char *const environment[] = {serve->conf, path, lang, log, NULL};
-	char *const arguments[] = {program, verb, request->path[0] ? request->path : NULL, NULL};
-	posix_spawn_file_actions_t files;
-	posix_spawnattr_t attributes;
-	int e;
+	pid_t starter = getpid(), pid;
+	int failed[2], e = 0;
+	ssize_t n;
 
-	if ((size_t)snprintf(program, sizeof(program), "%s", serve->program) >= sizeof(program))
-		return ENAMETOOLONG;
-	(void)snprintf(verb, sizeof(verb), "%s", VERBS[request->verb]);
-	posix_spawn_file_actions_init(&files);
-	posix_spawnattr_init(&attributes);
-	e = prepare_files(&files, fds);
-	if (e == 0)
-		e = prepare_attributes(&attributes);
-	if (e == 0)
-		e = posix_spawn(ret_pid, program, &files, &attributes, arguments, environment);
-	posix_spawnattr_destroy(&attributes);
-	posix_spawn_file_actions_destroy(&files);
+	if (pipe2(failed, O_CLOEXEC) < 0)
+		return errno;
+	pid = fork();
+	if (pid == 0)
+		be_kid(serve, request, fds, starter, failed[1]);
+	if (pid < 0)
+		e = errno;
+	close(failed[1]);
+	/* Ends when the other end is closed by execve(). */
+	do {
+		n = pid < 0 ? 0 : read(failed[0], &e, sizeof(e));
+	} while (n < 0 && errno == EINTR);
+	close(failed[0]);
+	if (n != 0)
+		(void)waitpid(pid, NULL, 0);
+	*ret_pid = e == 0 ? pid : 0;
 	return e;
 }
 
@@ -190,10 +199,8 @@ static int start(struct serve *serve, struct starter_request *request, int fds[s
 	if (!kid)
 		return EAGAIN;
 	e = spawn(serve, request, fds, &kid->pid);
-	if (e != 0) {
-		kid->pid = 0;
+	if (e != 0)
 		return e;
-	}
 	kid->ended = pidfd_open(kid->pid, 0);
 	if (kid->ended < 0) {
 		e = errno;

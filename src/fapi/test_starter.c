@@ -340,7 +340,7 @@ static void test_starter_killed(void **state)
 	fixture_fini(&fixture);
 }
 
-/* In the middle of a run that a service waits for; the fake helper dies with its parent. */
+/* In the middle of a run that a service waits for. */
 static void test_killed_while_it_runs(void **state)
 {
 	struct fapi_request request = {.verb = FAPI_DELETE,
@@ -349,10 +349,12 @@ static void test_killed_while_it_runs(void **state)
 	struct child child = CHILD_NONE;
 	struct child_end end;
 	struct fixture fixture;
+	int status, ended;
 	struct err err;
 
 	(void)state;
 	fixture_init(&fixture);
+	assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
 	assert_int_equal(child_start(&fixture.place, &request, &child, &err), 0);
 	assert_false(child_has_ended(&child));
 	assert_int_equal(kill(fixture.starter->pid, SIGKILL), 0);
@@ -362,6 +364,11 @@ static void test_killed_while_it_runs(void **state)
 	assert_int_equal(child_reap(&child, &end, &err), ERR_INTERNAL);
 	assert_string_equal(err_remedy(&err), "Restart holdfastd.");
 	child_fini(&child);
+	/* The starter, and the helper that this process inherits: it dies with the starter. */
+	for (ended = 0; waitpid(-1, &status, 0) > 0; ended++)
+		assert_true(WIFSIGNALED(status));
+	assert_int_equal(ended, 2);
+	assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 0), 0);
 	fixture_fini(&fixture);
 }
 
