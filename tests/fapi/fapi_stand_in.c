@@ -6,11 +6,13 @@
  *
  *   begin      makes the file `begun` in FAPI's folder
  *   wait PATH  until there is something
+ *   shut PATH  fails when that can be opened for reading
  *   say TEXT   on standard output
  *   hang       for ever
  *   kill       itself
  *   exit N
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -45,6 +47,12 @@ static void do_wait(const char *rest)
 		usleep(LOOK_US);
 }
 
+static void do_shut(const char *rest)
+{
+	if (open(rest, O_RDONLY | O_CLOEXEC) >= 0 || errno != EACCES)
+		_exit(FAILED);
+}
+
 static void do_say(const char *rest)
 {
 	(void)puts(rest);
@@ -73,7 +81,7 @@ static const struct {
 	const char *word;
 	void (*run)(const char *rest);
 } DEEDS[] = {
-	{"begin", do_begin}, {"wait ", do_wait}, {"say ", do_say},
+	{"begin", do_begin}, {"wait ", do_wait}, {"shut ", do_shut}, {"say ", do_say},
 	{"hang", do_hang},   {"kill", do_kill},	 {"exit ", do_exit},
 };
 

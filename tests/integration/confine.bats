@@ -181,10 +181,27 @@ changes_no_mode() {
 	trigger "$DAEMON_PID"
 	tried make_process 0
 	for try in link_{system,outside,inside} execute_{self,helper,linker,own,shell}; do
-		tried $try $EACCES
+		tried "$try" $EACCES
 	done
 	admin POST /v1/admin/fapi/probe -H 'Content-Type: application/json' -d '{}'
 	expect 200
+}
+
+@test "the starter: what it starts reads neither the configuration nor what else the daemon may" {
+	start_swtpm
+	mkdir -p "$T/persist" "$T/run"
+	with_helper "shut $T/conf" "shut $T/persist" "shut $T/run" 'shut /etc/shells' \
+		begin 'say {"ok":true}'
+	write_config "device { persist_dir = \"$T/persist\" config_dir = \"$T/persist\" }"
+	start_daemon
+	needs_kernel "$T/log"
+	[[ $(jq -r .fapi.probe "$T/status") == succeeded ]]
+	[[ -e $T/state/fapi/begun ]]
+	stop_daemon
+	# The same words fail where a file is open to it.
+	with_helper "shut $T/state/fapi/begun" 'say {"ok":true}'
+	start_daemon
+	[[ $(jq -r .fapi.probe "$T/status") == failed ]]
 }
 
 @test "holdfastd on a file system that is noexec, as its unit has it: what it wrote is no code" {
