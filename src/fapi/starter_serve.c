@@ -110,8 +110,10 @@ static int spawn(struct serve *serve, struct starter_request *request,
 		n = pid < 0 ? 0 : read(failed[0], &e, sizeof(e));
 	} while (n < 0 && errno == EINTR);
 	close(failed[0]);
-	if (n != 0)
+	if (n != 0) {
 		(void)waitpid(pid, NULL, 0);
+		e = e != 0 ? e : ECHILD;
+	}
 	*ret_pid = e == 0 ? pid : 0;
 	return e;
 }
