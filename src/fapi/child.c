@@ -1,26 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * posix_spawn() rather than fork(): the daemon has threads. What the helper is to read is so short
- * that the pipe takes it before the helper exists, so nothing waits for a helper that does not
- * read. It leads a session of its own; whatever it starts ends with it.
+ * The service's side of a helper that runs: its pipes and its leash. The starter starts it, which
+ * also kills and reaps it. What the helper is to read is so short that the pipe takes it before the
+ * helper exists, so nothing waits for a helper that does not read, and the starter never sees it.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
-#include <signal.h>
-#include <spawn.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "fapi/impl.h"
 
-static const char *const VERBS[] = {
-	[FAPI_PROBE] = "probe", [FAPI_PROVISION] = "provision", [FAPI_SEAL] = "seal",
-	[FAPI_LIST] = "list",	[FAPI_DELETE] = "delete",
-};
+#define REAP_US 5000000u /* from the kill to the word of it */
 
 #define PROGRAM_REMEDY                                                                             \
 	"Install the package holdfast-fapi, or write probe = false into the section fapi of the "  \
@@ -49,13 +43,12 @@ static void pipes_fini(struct pipes *pipes)
 
 static int check_request(const struct fapi_request *request, struct err *err)
 {
-	bool with_path = request->verb == FAPI_SEAL || request->verb == FAPI_DELETE;
 	bool with_data = request->verb == FAPI_SEAL;
 
-	if ((size_t)request->verb >= ARRAY_LEN(VERBS))
-		return err_set(err, ERR_INTERNAL, "FAPI has no such verb");
-	if (with_path &&
-	    (!request->path || request->path[0] != '/' || strlen(request->path) >= FAPI_PATH_MAX))
+	/* As the starter judges it. */
+	if (starter_verb_has_path(request->verb) &&
+	    (!request->path || !fapi_path_ok(request->path) ||
+	     strlen(request->path) >= FAPI_PATH_MAX))
 		return err_set(err, ERR_INVALID, "not a path of a FAPI object");
 	if (with_data && (request->data.len < 1 || request->data.len > FAPI_DATA_MAX))
 		return err_set(err, ERR_INVALID, "FAPI seals 1 to %u bytes", FAPI_DATA_MAX);
@@ -102,70 +95,6 @@ static int put_input(struct pipes *pipes, const struct fapi_request *request, st
 	return 0;
 }
 
-/* The descriptors: three pipes and nothing else. A number of errno, or 0. */
-static int prepare_files(posix_spawn_file_actions_t *files, const struct pipes *pipes)
-{
-	int e = posix_spawn_file_actions_adddup2(files, pipes->input_read, STDIN_FILENO);
-
-	if (e == 0)
-		e = posix_spawn_file_actions_adddup2(files, pipes->out_write, STDOUT_FILENO);
-	if (e == 0)
-		e = posix_spawn_file_actions_adddup2(files, pipes->complaint_write, STDERR_FILENO);
-	if (e == 0)
-		e = posix_spawn_file_actions_addclosefrom_np(files, STDERR_FILENO + 1);
-	return e;
-}
-
-/* A session of its own, no signal blocked or ignored, as this thread may have them. */
-static int prepare_attributes(posix_spawnattr_t *attributes)
-{
-	sigset_t all, none;
-	int e;
-
-	sigemptyset(&none);
-	sigfillset(&all);
-	sigdelset(&all, SIGKILL);
-	sigdelset(&all, SIGSTOP);
-	e = posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK |
-							 POSIX_SPAWN_SETSIGDEF);
-	if (e == 0)
-		e = posix_spawnattr_setsigmask(attributes, &none);
-	if (e == 0)
-		e = posix_spawnattr_setsigdefault(attributes, &all);
-	return e;
-}
-
-static int spawn(const struct fapi_place *place, const struct fapi_request *request,
-		 const struct pipes *pipes, pid_t *ret_pid)
-{
-	char conf[PATH_MAX + 32], path[] = "PATH=/usr/local/bin:/usr/bin:/bin";
-	char lang[] = "LANG=C", log[] = "TSS2_LOG=all+NONE", verb[16];
-	char program[PATH_MAX], object[FAPI_PATH_MAX];
-	char *const environment[] = {conf, path, lang, log, NULL};
-	bool with_path = request->verb == FAPI_SEAL || request->verb == FAPI_DELETE;
-	char *const arguments[] = {program, verb, with_path ? object : NULL, NULL};
-	posix_spawn_file_actions_t files;
-	posix_spawnattr_t attributes;
-	int e = ENAMETOOLONG;
-
-	if ((size_t)snprintf(conf, sizeof(conf), "TSS2_FAPICONF=%s/" FAPI_CONFIG, place->folder) >=
-		    sizeof(conf) ||
-	    (size_t)snprintf(program, sizeof(program), "%s", place->program) >= sizeof(program))
-		return e;
-	(void)snprintf(verb, sizeof(verb), "%s", VERBS[request->verb]);
-	(void)snprintf(object, sizeof(object), "%s", with_path ? request->path : "");
-	posix_spawn_file_actions_init(&files);
-	posix_spawnattr_init(&attributes);
-	e = prepare_files(&files, pipes);
-	if (e == 0)
-		e = prepare_attributes(&attributes);
-	if (e == 0)
-		e = posix_spawn(ret_pid, program, &files, &attributes, arguments, environment);
-	posix_spawnattr_destroy(&attributes);
-	posix_spawn_file_actions_destroy(&files);
-	return e;
-}
-
 static int not_started(int errnum, struct err *err)
 {
 	if (errnum != ENOENT && errnum != ENOTDIR && errnum != EACCES && errnum != ENOEXEC)
@@ -176,6 +105,72 @@ static int not_started(int errnum, struct err *err)
 	return err_add_remedy(err, errnum == EACCES ? ACCESS_REMEDY : PROGRAM_REMEDY);
 }
 
+/* --- what the starter says --- */
+
+enum heard { HEARD, LATE, GONE };
+
+/* The next word on the leash that is of this @kind; a leash that ends never says any. */
+static enum heard hear(int leash, uint32_t kind, uint64_t until_us, struct starter_word *ret_word)
+{
+	struct pollfd word = {.fd = leash, .events = POLLIN};
+	uint64_t now = clock_monotonic_us(), left;
+	ssize_t n;
+	int r;
+
+	for (;; now = clock_monotonic_us()) {
+		left = until_us > now ? (until_us - now) / 1000u + 1 : 0;
+		r = poll(&word, 1, left < INT_MAX ? (int)left : INT_MAX);
+		if (r < 0 && errno == EINTR)
+			continue;
+		if (r <= 0)
+			return r < 0 ? GONE : LATE;
+		n = recv(leash, ret_word, sizeof(*ret_word), MSG_DONTWAIT);
+		if (n < 0 && (errno == EINTR || errno == EAGAIN))
+			continue;
+		if (n != (ssize_t)sizeof(*ret_word))
+			return GONE;
+		if (ret_word->kind == kind)
+			return HEARD;
+	}
+}
+
+static int ask(const struct fapi_place *place, const struct fapi_request *request,
+	       const struct pipes *pipes, struct child *child, struct err *err)
+{
+	CLEANUP(fd_close_cleanup) int theirs = -1;
+	int fds[STARTER_FDS] = {
+		[STARTER_INPUT] = pipes->input_read,
+		[STARTER_OUT] = pipes->out_write,
+		[STARTER_COMPLAINT] = pipes->complaint_write,
+	};
+	int leash[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, leash) < 0)
+		return err_set_errno(err, ERR_INTERNAL, errno, "cannot make a pair of sockets");
+	child->leash = leash[0];
+	fds[STARTER_LEASH] = theirs = leash[1];
+	return starter_ask(place->starter, request->verb,
+			   starter_verb_has_path(request->verb) ? request->path : NULL, fds, err);
+}
+
+/* Whether it runs. One that was asked for and not heard of is killed by child_fini(). */
+static int hear_start(struct child *child, uint64_t deadline_us, struct err *err)
+{
+	struct starter_word word;
+
+	switch (hear(child->leash, STARTER_STARTED, deadline_us, &word)) {
+	case LATE:
+		return err_set(err, ERR_TIMEOUT, "holdfast-fapi did not start in time");
+	case GONE:
+		child->running = false;
+		return starter_gone(EPIPE, err);
+	case HEARD:
+		break;
+	}
+	child->running = word.error == 0;
+	return word.error == 0 ? 0 : not_started(word.error, err);
+}
+
 int child_start(const struct fapi_place *place, const struct fapi_request *request,
 		struct child *ret_child, struct err *err)
 {
@@ -183,21 +178,22 @@ int child_start(const struct fapi_place *place, const struct fapi_request *reque
 	CLEANUP(child_fini) struct child child = CHILD_NONE;
 	int r = check_request(request, err);
 
-	if (r == 0)
-		r = open_pipes(&pipes, &child, err);
-	if (r == 0)
-		r = put_input(&pipes, request, err);
 	if (r < 0)
 		return r;
-	r = spawn(place, request, &pipes, &child.pid);
-	if (r != 0) {
-		child.pid = 0;
-		return not_started(r, err);
-	}
-	/* By number: its wrapper came with glibc 2.36. It closes on exec in any case. */
-	child.ended = (int)syscall(SYS_pidfd_open, child.pid, 0);
-	if (child.ended < 0)
-		return err_set_errno(err, ERR_INTERNAL, errno, "cannot watch holdfast-fapi");
+	/* One that came later is not executed, as one that was replaced is not. */
+	if (!place->starter)
+		return not_started(access(place->program, F_OK) == 0 ? EACCES : ENOENT, err);
+	r = open_pipes(&pipes, &child, err);
+	if (r == 0)
+		r = put_input(&pipes, request, err);
+	if (r == 0)
+		r = ask(place, request, &pipes, &child, err);
+	if (r < 0)
+		return r;
+	child.running = true;
+	r = hear_start(&child, request->deadline_us, err);
+	if (r < 0)
+		return r;
 	*ret_child = child;
 	child = (struct child)CHILD_NONE;
 	return 0;
@@ -205,35 +201,29 @@ int child_start(const struct fapi_place *place, const struct fapi_request *reque
 
 bool child_has_ended(const struct child *child)
 {
-	struct pollfd ended = {.fd = child->ended, .events = POLLIN};
+	struct pollfd ended = {.fd = child->leash, .events = POLLIN};
 
-	return poll(&ended, 1, 0) == 1 && ended.revents & POLLIN;
+	return poll(&ended, 1, 0) == 1;
 }
 
-/* Before it is reaped its number, which is also that of its group, belongs to nobody else. */
+/* The starter kills it, and has killed what is left of one that has ended. */
 void child_kill(const struct child *child)
 {
-	if (child->pid > 0)
-		(void)kill(-child->pid, SIGKILL);
+	if (child->running)
+		(void)shutdown(child->leash, SHUT_WR);
 }
 
 int child_reap(struct child *child, struct child_end *ret_end, struct err *err)
 {
-	int status, errnum;
-	pid_t pid;
+	struct starter_word word;
+	enum heard heard = hear(child->leash, STARTER_ENDED, clock_monotonic_us() + REAP_US, &word);
 
-	do {
-		pid = waitpid(child->pid, &status, 0);
-	} while (pid < 0 && errno == EINTR);
-	errnum = errno;
-	child->pid = 0;
-	if (pid < 0)
-		return err_set_errno(err, ERR_INTERNAL, errnum,
-				     "nobody knows how holdfast-fapi ended");
-	*ret_end = (struct child_end){
-		.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : -1,
-		.signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0,
-	};
+	child->running = false;
+	if (heard == GONE)
+		return starter_gone(EPIPE, err);
+	if (heard == LATE)
+		return err_set(err, ERR_INTERNAL, "nobody knows how holdfast-fapi ended");
+	*ret_end = word.end;
 	return 0;
 }
 
@@ -243,9 +233,9 @@ void child_fini(struct child *child)
 	struct err err;
 
 	child_kill(child);
-	if (child->pid > 0 && child_reap(child, &end, &err) < 0)
-		child->pid = 0;
-	fd_close_cleanup(&child->ended);
+	if (child->running)
+		(void)!child_reap(child, &end, &err);
+	fd_close_cleanup(&child->leash);
 	fd_close_cleanup(&child->out);
 	fd_close_cleanup(&child->complaint);
 	*child = (struct child)CHILD_NONE;

@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -208,8 +207,6 @@ int main(int argc, char **argv)
 	const char *name = argc > 2 ? strrchr(argv[2], '/') : NULL;
 	int exit_code;
 
-	/* Whatever becomes of the test, nothing is left. */
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	find_place();
 	exit_code =
 		name && strcmp(name, "/echo") != 0 ? find_behaviour(name + 1) : do_echo(argc, argv);

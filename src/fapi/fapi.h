@@ -19,11 +19,16 @@
 #include "base/secret.h"
 #include "base/slice.h"
 
+struct starter;
+
 /* Where it works. All absolute, borrowed. */
 struct fapi_place {
 	const char *program; /* holdfast-fapi */
-	const char *folder;  /* <state>/fapi: fapi-config.json, profiles, system, user, log */
-	const char *run;     /* <run>/fapi, 0700: tpm.sock and tpm.sock.ctrl while one works */
+	/* Who starts it, begun with the same program and folder (starter.h); NULL = it was not
+	 * there when that was to be begun. */
+	const struct starter *starter;
+	const char *folder; /* <state>/fapi: fapi-config.json, profiles, system, user, log */
+	const char *run;    /* <run>/fapi, 0700: tpm.sock and tpm.sock.ctrl while one works */
 };
 
 /* --- folder.c: the FAPI store of this service --- */

@@ -10,22 +10,29 @@
 
 #include "base/loop.h"
 #include "fapi/fapi.h"
+#include "fapi/starter.h"
 
-/* --- child.c: the process of the helper --- */
+/* --- starter.c, starter_serve.c: who starts the helper --- */
 
-#define FAPI_DATA_MAX 128u /* bytes on its standard input */
+#define STARTER_CHILDREN 2u /* at once; the service wants one at a time */
 
-struct child {
-	pid_t pid; /* also its session and process group; 0 = none */
-	int ended; /* pidfd: readable when it has ended */
-	int out;   /* its standard output and error, not blocking */
-	int complaint;
+struct starter {
+	int socket; /* requests go out; readable when it is gone */
+	pid_t pid;
 };
 
-#define CHILD_NONE                                                                                 \
-	{                                                                                          \
-		.ended = -1, .out = -1, .complaint = -1                                            \
-	}
+/* What the service sends, with these descriptors. */
+enum { STARTER_INPUT, STARTER_OUT, STARTER_COMPLAINT, STARTER_LEASH, STARTER_FDS };
+
+struct starter_request {
+	uint32_t verb;		  /* enum fapi_verb */
+	char path[FAPI_PATH_MAX]; /* "" where the verb has none */
+};
+
+static inline bool starter_verb_has_path(uint32_t verb)
+{
+	return verb == FAPI_SEAL || verb == FAPI_DELETE;
+}
 
 /* How it ended: one of the two. */
 struct child_end {
@@ -33,7 +40,54 @@ struct child_end {
 	int signal;
 };
 
-/* ERR_NOT_SUPPORTED when the program is not there. */
+/* What comes on the leash of a child: that it was started, or why not; later its end. */
+enum { STARTER_STARTED = 1, STARTER_ENDED };
+
+struct starter_word {
+	uint32_t kind;
+	int error; /* STARTED: a number of errno; then nothing else comes */
+	struct child_end end;
+};
+
+/* What it says of itself, once. */
+struct starter_report {
+	int code;
+	char text[sizeof(((struct err *)NULL)->text)];
+};
+
+/*
+ * The whole life of the process that starter_begin() forked; its socket is @socket, and @parent who
+ * may ask.
+ */
+_Noreturn void starter_serve(const struct starter_plan *plan, int socket, pid_t parent);
+
+/* Asks for a child with these descriptors, which stay the caller's. Does not wait. */
+int starter_ask(const struct starter *starter, enum fapi_verb verb, const char *path,
+		const int fds[static STARTER_FDS], struct err *err) MUST_CHECK;
+
+/* ERR_INTERNAL, and what is to be done; @errnum is why. */
+int starter_gone(int errnum, struct err *err);
+
+/* --- child.c: the process of the helper --- */
+
+#define FAPI_DATA_MAX 128u /* bytes on its standard input */
+
+struct child {
+	bool running; /* it was not reaped yet */
+	int leash;    /* readable when it has ended, or when nobody will say so any more */
+	int out;      /* its standard output and error, not blocking */
+	int complaint;
+};
+
+#define CHILD_NONE                                                                                 \
+	{                                                                                          \
+		.leash = -1, .out = -1, .complaint = -1                                            \
+	}
+
+/*
+ * Has it started, and waits until it was, or until the deadline. ERR_NOT_SUPPORTED when the program
+ * is not there, ERR_TIMEOUT, ERR_INTERNAL when there is nobody to start it any more.
+ */
 int child_start(const struct fapi_place *place, const struct fapi_request *request,
 		struct child *ret_child, struct err *err) MUST_CHECK;
 
@@ -42,7 +96,10 @@ bool child_has_ended(const struct child *child);
 /* Kills what is left of its process group. What it wrote can still be read. */
 void child_kill(const struct child *child);
 
-/* Waits for the end of a child that was killed or has ended, so not for long. */
+/*
+ * Waits for the end of a child that was killed or has ended, so not for long. ERR_INTERNAL: the
+ * starter is gone, or does not say.
+ */
 int child_reap(struct child *child, struct child_end *ret_end, struct err *err) MUST_CHECK;
 
 /* Kills and reaps what still runs, closes the rest. */

@@ -96,7 +96,7 @@ static void deadline_passed(void *arg)
 static int watch_child(struct session *session, struct err *err)
 {
 	struct loop_fd *watch;
-	int r = loop_watch(session->loop, session->child.ended, EPOLLIN, child_ended, session,
+	int r = loop_watch(session->loop, session->child.leash, EPOLLIN, child_ended, session,
 			   &watch, err);
 
 	if (r == 0)

@@ -14,6 +14,7 @@
 
 #include "base/json.h"
 #include "base/loop.h"
+#include "fapi/impl.h"
 #include "tests/support/folder.h"
 
 void fixture_init(struct fixture *fixture)
@@ -27,15 +28,27 @@ void fixture_init(struct fixture *fixture)
 	assert_non_null(mkdtemp(fixture->dir));
 	snprintf(fixture->folder, sizeof(fixture->folder), "%s/fapi", fixture->dir);
 	snprintf(fixture->run, sizeof(fixture->run), "%s/run", fixture->dir);
+	fixture_begin_starter(fixture, FAKE_HELPER);
+}
+
+void fixture_begin_starter(struct fixture *fixture, const char *program)
+{
+	const struct starter_plan plan = {.program = program, .folder = fixture->folder};
+
+	starter_free(TAKE(fixture->starter));
+	assert_int_equal(starter_begin(&plan, &fixture->starter, &fixture->err), 0);
+	fixture->place.program = program;
+	fixture->place.starter = fixture->starter;
 }
 
 void fixture_fini(struct fixture *fixture)
 {
+	starter_free(TAKE(fixture->starter));
 	assert_int_equal(folder_remove_all(fixture->dir), 0);
 	buf_fini(&fixture->json);
 }
 
-static size_t entries(const char *path)
+size_t fixture_entries(const char *path)
 {
 	DIR *dir = opendir(path);
 	size_t count = 0;
@@ -48,9 +61,43 @@ static size_t entries(const char *path)
 	return count - 2;
 }
 
+/* The process that started @pid; 0 = it is gone. */
+static int parent_of(const char *pid)
+{
+	char path[300], text[256] = {0};
+	const char *end;
+	int parent = 0;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%s/stat", pid);
+	file = fopen(path, "re");
+	if (!file)
+		return 0;
+	(void)!fread(text, 1, sizeof(text) - 1, file);
+	fclose(file);
+	/* "PID (NAME) STATE PARENT ..": the name may hold anything. */
+	end = strrchr(text, ')');
+	return end && sscanf(end + 1, " %*c %d", &parent) == 1 ? parent : 0;
+}
+
+size_t fixture_children_of(pid_t pid)
+{
+	DIR *dir = opendir("/proc");
+	const struct dirent *entry;
+	size_t count = 0;
+
+	assert_non_null(dir);
+	while ((entry = readdir(dir)))
+		if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9' &&
+		    parent_of(entry->d_name) == pid)
+			count++;
+	closedir(dir);
+	return count;
+}
+
 int fixture_request(struct fixture *fixture, const struct fapi_request *request)
 {
-	size_t files = entries("/proc/self/fd");
+	size_t files = fixture_entries("/proc/self/fd");
 	int r;
 
 	buf_reset(&fixture->json);
@@ -58,8 +105,10 @@ int fixture_request(struct fixture *fixture, const struct fapi_request *request)
 	r = fapi_run(&fixture->place, request, &fixture->json, &fixture->err);
 	if (r < 0)
 		assert_int_equal(fixture->json.len, 0);
-	assert_int_equal(entries("/proc/self/fd"), files);
+	assert_int_equal(fixture_entries("/proc/self/fd"), files);
 	assert_true(waitpid(-1, NULL, WNOHANG) <= 0);
+	if (fixture->starter)
+		assert_int_equal(fixture_children_of(fixture->starter->pid), 0);
 	return r;
 }
 

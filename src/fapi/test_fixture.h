@@ -3,11 +3,12 @@
 #define FAPI_TEST_FIXTURE_H
 
 /*
- * A place in a folder of its own. After each run it is looked whether a descriptor or a process is
- * left.
+ * A place in a folder of its own, and a starter. After each run it is looked whether a descriptor
+ * or a process is left.
  */
 
 #include "fapi/fapi.h"
+#include "fapi/starter.h"
 
 #define PATIENCE_US 60000000u
 
@@ -16,12 +17,22 @@ struct fixture {
 	char folder[80];
 	char run[80];
 	struct fapi_place place;
+	struct starter *starter;
 	struct buf json;
 	struct err err;
 };
 
 void fixture_init(struct fixture *fixture);
 void fixture_fini(struct fixture *fixture);
+
+/* Ends the starter, and begins another one for @program. */
+void fixture_begin_starter(struct fixture *fixture, const char *program);
+
+/* How many names are in a folder. */
+size_t fixture_entries(const char *path);
+
+/* How many processes @pid has started that were not reaped. */
+size_t fixture_children_of(pid_t pid);
 
 /* Runs the helper that behaves so; json and err are what came of it. */
 int fixture_run(struct fixture *fixture, const char *behaviour, uint64_t patience_us);

@@ -68,10 +68,12 @@ static void test_what_the_helper_gets(void **state)
 	int fd = open("/dev/null", O_RDONLY); /* one that is not closed on exec */
 
 	(void)state;
-	fixture_init(&fixture);
+	/* Before the starter begins, so that it has to undo it. */
 	sigfillset(&blocked);
 	pthread_sigmask(SIG_BLOCK, &blocked, &before);
 	signal(SIGUSR1, SIG_IGN);
+	signal(SIGCHLD, SIG_IGN);
+	fixture_init(&fixture);
 	check_echo(&fixture, &request, "probe", "");
 	request.verb = FAPI_PROVISION;
 	check_echo(&fixture, &request, "provision", "");
@@ -84,6 +86,7 @@ static void test_what_the_helper_gets(void **state)
 	request.verb = FAPI_DELETE;
 	check_echo(&fixture, &request, "delete /HS/SRK/echo", "");
 	signal(SIGUSR1, SIG_DFL);
+	signal(SIGCHLD, SIG_DFL);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	close(fd);
 	fixture_fini(&fixture);
@@ -99,13 +102,15 @@ static void test_bad_requests(void **state)
 		{.verb = FAPI_SEAL, .data = slice_of(bytes, 1)},
 		{.verb = FAPI_DELETE},
 		{.verb = FAPI_DELETE, .path = "--help"},
+		{.verb = FAPI_DELETE, .path = "/HS/SRK/../x"},
 		{.verb = FAPI_DELETE, .path = longest},
 	};
 	struct fixture fixture;
 	size_t i;
 
 	(void)state;
-	memset(longest, '/', sizeof(longest));
+	memset(longest, 'x', sizeof(longest));
+	memcpy(longest, "/HS/SRK/", 8);
 	longest[FAPI_PATH_MAX] = '\0';
 	fixture_init(&fixture);
 	for (i = 0; i < ARRAY_LEN(requests); i++) {
@@ -276,9 +281,9 @@ static void test_children_of_the_helper(void **state)
 		patience_us *= 2;
 		/* On a busy machine the helper may need more time. */
 	} while (!await_child(&fixture));
+	fixture_fini(&fixture);
 	while (waitpid(-1, NULL, 0) > 0)
 		continue;
-	fixture_fini(&fixture);
 	assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 0), 0);
 }
 
@@ -288,12 +293,30 @@ static void test_no_program(void **state)
 
 	(void)state;
 	fixture_init(&fixture);
-	fixture.place.program = "/nonexistent/holdfast-fapi";
+	fixture_begin_starter(&fixture, "/nonexistent/holdfast-fapi");
 	assert_int_equal(fixture_run(&fixture, "ok", PATIENCE_US), ERR_NOT_SUPPORTED);
 	assert_non_null(strstr(err_remedy(&fixture.err), "holdfast-fapi"));
 	assert_non_null(strstr(err_remedy(&fixture.err), "probe = false"));
-	fixture.place.program = "/dev/null";
+	fixture_begin_starter(&fixture, "/dev/null");
 	assert_int_equal(fixture_run(&fixture, "ok", PATIENCE_US), ERR_NOT_SUPPORTED);
+	assert_non_null(strstr(err_remedy(&fixture.err), "Restart holdfastd"));
+	fixture_fini(&fixture);
+}
+
+/* The program was not there when the service began; now it is, or it is not. */
+static void test_no_starter(void **state)
+{
+	struct fixture fixture;
+
+	(void)state;
+	fixture_init(&fixture);
+	starter_free(TAKE(fixture.starter));
+	fixture.place.starter = NULL;
+	assert_int_equal(fixture_run(&fixture, "ok", PATIENCE_US), ERR_NOT_SUPPORTED);
+	assert_non_null(strstr(err_remedy(&fixture.err), "Restart holdfastd"));
+	fixture.place.program = "/nonexistent/holdfast-fapi";
+	assert_int_equal(fixture_run(&fixture, "ok", PATIENCE_US), ERR_NOT_SUPPORTED);
+	assert_non_null(strstr(err_remedy(&fixture.err), "probe = false"));
 	fixture_fini(&fixture);
 }
 
@@ -308,6 +331,7 @@ int main(void)
 		cmocka_unit_test(test_stop),
 		cmocka_unit_test(test_children_of_the_helper),
 		cmocka_unit_test(test_no_program),
+		cmocka_unit_test(test_no_starter),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

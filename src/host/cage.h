@@ -54,8 +54,7 @@ void cage_add_nearest(struct cage *cage, const char *path, unsigned rights);
 void cage_add_system(struct cage *cage);
 /*
  * @program with what the kernel needs to start it: may be executed. That is the dynamic linker,
- * which maps whatever program may be read; what is written is kept from that by a noexec mount
- * only.
+ * which maps whatever program may be read: so it is for a process that does nothing else.
  */
 void cage_add_program(struct cage *cage, const char *program);
 

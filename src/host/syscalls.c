@@ -32,9 +32,12 @@
 #endif
 
 #define OF(program) (1u << (program))
-#define ALL	    (OF(SYSCALLS_DAEMON) | OF(SYSCALLS_HELPER) | OF(SYSCALLS_LOADER) | OF(SYSCALLS_ORIGIN))
-#define STARTS	    OF(SYSCALLS_DAEMON)
-#define CONFINES    (OF(SYSCALLS_DAEMON) | OF(SYSCALLS_HELPER))
+#define ALL                                                                                        \
+	(OF(SYSCALLS_DAEMON) | OF(SYSCALLS_STARTER) | OF(SYSCALLS_HELPER) | OF(SYSCALLS_LOADER) |  \
+	 OF(SYSCALLS_ORIGIN))
+#define SERVES	OF(SYSCALLS_DAEMON)
+#define STARTS	OF(SYSCALLS_STARTER)
+#define WATCHES (SERVES | STARTS)
 
 /* --- calls that are allowed whatever their arguments are --- */
 
@@ -112,15 +115,18 @@ static const char *const FACTS[] = {
 	"sysinfo",	"time",		 "times",     "uname",	 NULL,
 };
 
-/* What starting a program takes, here and in that program's first steps. */
+/* What starting a program takes, here and in that program's first steps .. */
 static const char *const CHILDREN[] = {
-	"arch_prctl", "close_range", "execve", "kill",	 "pidfd_open", "pidfd_send_signal",
-	"setsid",     "tgkill",	     "wait4",  "waitid", NULL,
+	"arch_prctl", "close_range", "execve", "kill", "setsid", "tgkill", "wait4", "waitid", NULL,
 };
+
+/* Another process, until it ends: a child, or one that connected. */
+static const char *const OTHERS[] = {"pidfd_open", NULL};
 
 /* Its sockets get mode and group when they have a name, which no call does by a descriptor. */
 static const char *const SOCKETS[] = {"fchmodat", "fchownat", NULL};
 
+/* .. by which it gives up what it has from here. */
 static const char *const CONFINEMENT[] = {
 	"landlock_add_rule",
 	"landlock_create_ruleset",
@@ -134,19 +140,16 @@ static const struct {
 	unsigned programs;
 	const char *const *names;
 } GROUPS[] = {
-	{ALL, READ},	    {ALL, WRITE},
-	{ALL, WAIT},	    {ALL, TALK},
-	{ALL, MEMORY},	    {ALL, THREADS},
-	{ALL, SIGNALS},	    {ALL, FACTS},
-	{STARTS, CHILDREN}, {CONFINES, CONFINEMENT},
-	{STARTS, SOCKETS},
+	{ALL, READ},	    {ALL, WRITE},	   {ALL, WAIT},	      {ALL, TALK},
+	{ALL, MEMORY},	    {ALL, THREADS},	   {ALL, SIGNALS},    {ALL, FACTS},
+	{STARTS, CHILDREN}, {STARTS, CONFINEMENT}, {SERVES, SOCKETS}, {WATCHES, OTHERS},
 };
 
 /* --- calls that are refused by name: what an intruder would try next --- */
 
 /*
- * An anonymous file (memfd) can be executed whatever Landlock says, since it lies in no folder.
- * This is so with one that another process hands over a socket, too: nothing here prevents that.
+ * An anonymous file (memfd) can be mapped as code whatever Landlock and mounts say, since it lies
+ * in no folder. So can one that another process hands over a socket: nothing here prevents that.
  */
 static const char *const REFUSED[] = {
 	"acct",
@@ -237,9 +240,18 @@ static const char *const REFUSED[] = {
 };
 
 /* .. and by all that start nothing. */
-static const char *const REFUSED_BUT_TO_DAEMON[] = {
-	"execve",	   "fchmodat",		"fchownat", "fork",  "kill", "pidfd_send_signal",
-	"rt_sigqueueinfo", "rt_tgsigqueueinfo", "tkill",    "vfork", NULL,
+static const char *const REFUSED_BUT_TO_STARTER[] = {
+	"execve", "fork",  "kill", "pidfd_send_signal", "rt_sigqueueinfo", "rt_tgsigqueueinfo",
+	"tkill",  "vfork", NULL,
+};
+
+static const struct {
+	unsigned programs;
+	const char *const *names;
+} REFUSALS[] = {
+	{ALL, REFUSED},
+	{ALL & ~STARTS, REFUSED_BUT_TO_STARTER},
+	{ALL & ~SERVES, SOCKETS},
 };
 
 /* --- calls that are allowed for some arguments --- */
@@ -291,8 +303,8 @@ static const struct {
 	{ALL, "prctl", 0, 0, PR_GET_NO_NEW_PRIVS},
 	{ALL, "prctl", 0, 0, PR_SET_NO_NEW_PRIVS},
 	{ALL, "prctl", 0, 0, SET_VMA},
-	{CONFINES, "prctl", 0, 0, PR_SET_PDEATHSIG},
-	{CONFINES, "prctl", 0, 0, PR_SET_SECCOMP},
+	{STARTS, "prctl", 0, 0, PR_SET_PDEATHSIG},
+	{STARTS, "prctl", 0, 0, PR_SET_SECCOMP},
 	{ALL, "ioctl", 1, 0, FIONREAD},
 	{ALL, "ioctl", 1, 0, FIONBIO},
 	{ALL, "ioctl", 1, 0, TCGETS},
@@ -411,9 +423,9 @@ static int fill(struct filter *filter, bool inet, struct err *err)
 	for (i = 0; i < ARRAY_LEN(GROUPS); i++)
 		if (GROUPS[i].programs & OF(filter->program))
 			add_all(filter, SCMP_ACT_ALLOW, GROUPS[i].names);
-	add_all(filter, SCMP_ACT_ERRNO(EPERM), REFUSED);
-	if (filter->program != SYSCALLS_DAEMON)
-		add_all(filter, SCMP_ACT_ERRNO(EPERM), REFUSED_BUT_TO_DAEMON);
+	for (i = 0; i < ARRAY_LEN(REFUSALS); i++)
+		if (REFUSALS[i].programs & OF(filter->program))
+			add_all(filter, SCMP_ACT_ERRNO(EPERM), REFUSALS[i].names);
 	add_some(filter);
 	add_own_signals(filter);
 	add_families(filter, inet);

@@ -15,8 +15,9 @@
 #include "base/mem.h"
 
 enum syscalls_program {
-	SYSCALLS_DAEMON, /* holdfastd: alone may start a program and signal others */
-	SYSCALLS_HELPER, /* holdfast-fapi */
+	SYSCALLS_DAEMON,  /* holdfastd: alone may change the mode of a file that has a name */
+	SYSCALLS_STARTER, /* its starter: alone may start a program and signal others */
+	SYSCALLS_HELPER,  /* holdfast-fapi, within what the starter has */
 	SYSCALLS_LOADER,
 	SYSCALLS_ORIGIN,
 };

@@ -224,7 +224,7 @@ static int in_child(int (*look)(void))
 
 static int close_around(struct cage_report *ret_report)
 {
-	CLEANUP(cage_fini) struct cage cage = {.program = SYSCALLS_DAEMON};
+	CLEANUP(cage_fini) struct cage cage = {.program = SYSCALLS_STARTER};
 	struct err err = {0};
 
 	cage_add(&cage, folder, CONFINE_WRITE);

@@ -24,7 +24,7 @@
 #include "host/confine.h"
 #include "host/syscalls.h"
 
-#define PROGRAMS 4
+#define PROGRAMS 5
 #define NO_CALL	 9999
 
 /* What the kernel is to answer to the first question; 0 = let it speak for itself. */
@@ -162,6 +162,28 @@ static long try_fork(void)
 	return pid < 0 ? errno : result(waitpid(pid, NULL, 0));
 }
 
+static long try_wait(void)
+{
+	return result(waitpid(-1, NULL, WNOHANG));
+}
+
+static long try_session(void)
+{
+	return result(setsid());
+}
+
+static long try_look(void)
+{
+	int fd = (int)__real_syscall(SYS_pidfd_open, (long)getppid(), 0L, 0L, 0L, 0L);
+
+	return result(fd < 0 ? fd : close(fd));
+}
+
+static long try_signal_process(void)
+{
+	return result(__real_syscall(SYS_pidfd_send_signal, -1L, 0L, 0L, 0L, 0L));
+}
+
 static long try_clone3(void)
 {
 	return result(__real_syscall(SYS_clone3, 0L, 0L, 0L, 0L, 0L));
@@ -289,41 +311,47 @@ static long try_landlock(void)
 static const struct {
 	const char *name;
 	long (*run)(void);
-	long answers[PROGRAMS]; /* daemon, helper, loader, origin */
+	long answers[PROGRAMS]; /* daemon, starter, helper, loader, origin */
 } CASES[] = {
-	{"open", try_open, {0, 0, 0, 0}},
-	{"eventfd", try_event, {0, 0, 0, 0}},
-	{"thread", try_thread, {0, 0, 0, 0}},
-	{"exec", try_exec, {ENOENT, EPERM, EPERM, EPERM}},
-	{"kill", try_kill, {0, EPERM, EPERM, EPERM}},
-	{"tgkill", try_thread_kill, {0, 0, 0, 0}},
-	{"tgkill of another", try_thread_kill_other, {0, ENOSYS, ENOSYS, ENOSYS}},
-	{"F_SETOWN", try_set_owner, {ENOSYS, ENOSYS, ENOSYS, ENOSYS}},
-	{"F_SETSIG", try_set_signal, {ENOSYS, ENOSYS, ENOSYS, ENOSYS}},
-	{"F_SETFL", try_flags, {0, 0, 0, 0}},
-	{"chmod", try_chmod, {ENOENT, EPERM, EPERM, EPERM}},
-	{"chown", try_chown, {ENOENT, EPERM, EPERM, EPERM}},
-	{"truncate", try_truncate, {EPERM, EPERM, EPERM, EPERM}},
-	{"utimensat", try_times, {ENOSYS, ENOSYS, ENOSYS, ENOSYS}},
-	{"symlink", try_symlink, {ENOSYS, ENOSYS, ENOSYS, ENOSYS}},
-	{"fork", try_fork, {0, ENOSYS, ENOSYS, ENOSYS}},
-	{"clone3", try_clone3, {ENOSYS, ENOSYS, ENOSYS, ENOSYS}},
-	{"namespace", try_namespace, {EPERM, EPERM, EPERM, EPERM}},
-	{"ptrace", try_trace, {EPERM, EPERM, EPERM, EPERM}},
-	{"unix", try_unix, {0, 0, 0, 0}},
-	{"pair", try_pair, {0, 0, 0, 0}},
-	{"inet", try_inet, {EAFNOSUPPORT, EAFNOSUPPORT, 0, 0}},
-	{"inet6", try_inet6, {EAFNOSUPPORT, EAFNOSUPPORT, 0, 0}},
-	{"netlink", try_netlink, {EAFNOSUPPORT, EAFNOSUPPORT, 0, EAFNOSUPPORT}},
-	{"packet", try_packet, {EAFNOSUPPORT, EAFNOSUPPORT, EAFNOSUPPORT, EAFNOSUPPORT}},
-	{"data", try_data, {0, 0, 0, 0}},
-	{"code", try_code, {0, 0, 0, 0}},
-	{"both", try_both, {EPERM, EPERM, EPERM, EPERM}},
-	{"limit", try_limit, {0, 0, 0, 0}},
-	{"limit of another", try_limit_of_other, {ENOSYS, ENOSYS, ENOSYS, ENOSYS}},
-	{"TIOCSTI", try_type_for_user, {ENOSYS, ENOSYS, ENOSYS, ENOSYS}},
-	{"unknown", try_unknown, {ENOSYS, ENOSYS, ENOSYS, ENOSYS}},
-	{"landlock", try_landlock, {0, 0, ENOSYS, ENOSYS}},
+	{"open", try_open, {0, 0, 0, 0, 0}},
+	{"eventfd", try_event, {0, 0, 0, 0, 0}},
+	{"thread", try_thread, {0, 0, 0, 0, 0}},
+	{"exec", try_exec, {EPERM, ENOENT, EPERM, EPERM, EPERM}},
+	{"kill", try_kill, {EPERM, 0, EPERM, EPERM, EPERM}},
+	{"tgkill", try_thread_kill, {0, 0, 0, 0, 0}},
+	{"tgkill of another", try_thread_kill_other, {ENOSYS, 0, ENOSYS, ENOSYS, ENOSYS}},
+	{"F_SETOWN", try_set_owner, {ENOSYS, ENOSYS, ENOSYS, ENOSYS, ENOSYS}},
+	{"F_SETSIG", try_set_signal, {ENOSYS, ENOSYS, ENOSYS, ENOSYS, ENOSYS}},
+	{"F_SETFL", try_flags, {0, 0, 0, 0, 0}},
+	{"chmod", try_chmod, {ENOENT, EPERM, EPERM, EPERM, EPERM}},
+	{"chown", try_chown, {ENOENT, EPERM, EPERM, EPERM, EPERM}},
+	{"truncate", try_truncate, {EPERM, EPERM, EPERM, EPERM, EPERM}},
+	{"utimensat", try_times, {ENOSYS, ENOSYS, ENOSYS, ENOSYS, ENOSYS}},
+	{"symlink", try_symlink, {ENOSYS, ENOSYS, ENOSYS, ENOSYS, ENOSYS}},
+	{"fork", try_fork, {ENOSYS, 0, ENOSYS, ENOSYS, ENOSYS}},
+	{"wait", try_wait, {ENOSYS, ECHILD, ENOSYS, ENOSYS, ENOSYS}},
+	{"session", try_session, {ENOSYS, 0, ENOSYS, ENOSYS, ENOSYS}},
+	{"look at a process", try_look, {0, 0, ENOSYS, ENOSYS, ENOSYS}},
+	{"signal a process", try_signal_process, {EPERM, ENOSYS, EPERM, EPERM, EPERM}},
+	{"clone3", try_clone3, {ENOSYS, ENOSYS, ENOSYS, ENOSYS, ENOSYS}},
+	{"namespace", try_namespace, {EPERM, EPERM, EPERM, EPERM, EPERM}},
+	{"ptrace", try_trace, {EPERM, EPERM, EPERM, EPERM, EPERM}},
+	{"unix", try_unix, {0, 0, 0, 0, 0}},
+	{"pair", try_pair, {0, 0, 0, 0, 0}},
+	{"inet", try_inet, {EAFNOSUPPORT, EAFNOSUPPORT, EAFNOSUPPORT, 0, 0}},
+	{"inet6", try_inet6, {EAFNOSUPPORT, EAFNOSUPPORT, EAFNOSUPPORT, 0, 0}},
+	{"netlink", try_netlink, {EAFNOSUPPORT, EAFNOSUPPORT, EAFNOSUPPORT, 0, EAFNOSUPPORT}},
+	{"packet",
+	 try_packet,
+	 {EAFNOSUPPORT, EAFNOSUPPORT, EAFNOSUPPORT, EAFNOSUPPORT, EAFNOSUPPORT}},
+	{"data", try_data, {0, 0, 0, 0, 0}},
+	{"code", try_code, {0, 0, 0, 0, 0}},
+	{"both", try_both, {EPERM, EPERM, EPERM, EPERM, EPERM}},
+	{"limit", try_limit, {0, 0, 0, 0, 0}},
+	{"limit of another", try_limit_of_other, {ENOSYS, ENOSYS, ENOSYS, ENOSYS, ENOSYS}},
+	{"TIOCSTI", try_type_for_user, {ENOSYS, ENOSYS, ENOSYS, ENOSYS, ENOSYS}},
+	{"unknown", try_unknown, {ENOSYS, ENOSYS, ENOSYS, ENOSYS, ENOSYS}},
+	{"landlock", try_landlock, {ENOSYS, 0, ENOSYS, ENOSYS, ENOSYS}},
 };
 
 /* The exit status of a child, which is the only one to be confined. */

@@ -5,9 +5,9 @@
  * able to do. Each try is a line "name errno", 0 where it went well, in the file INTRUDER_REPORT.
  * The last tries are to become another program: no line is written when that goes well.
  *
- * INTRUDER_FREE=yes: nothing confines him, so he does not begin to trace or be traced, which would
- * stop somebody. INTRUDER_OLD=yes: he tries nothing, but the kernel has neither Landlock nor
- * seccomp; =abi1: it has the first Landlock.
+ * INTRUDER_FREE=yes: nothing keeps him from tracing or being traced, so he does not begin to, which
+ * would stop somebody. INTRUDER_OLD=yes: the kernel has neither Landlock nor seccomp; =calls: it
+ * has no seccomp; =abi1: it has the first Landlock.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -37,7 +37,7 @@
 #define NO_CALL 9999 /* no kernel has one of that number */
 
 /* Of the environment, which a signal handler cannot ask. */
-static const char *report, *outside, *inside, *program, *is_free, *outside_program;
+static const char *report, *outside, *inside, *program, *is_free, *outside_program, *helper;
 static char linker[256];
 
 static long errno_of(long result)
@@ -142,6 +142,21 @@ static long signal_parent(void)
 static long signal_parent_thread(void)
 {
 	return errno_of(syscall(SYS_tgkill, getppid(), getppid(), 0));
+}
+
+/* All that there are, the starter among them. */
+static long signal_all(void)
+{
+	return errno_of(kill(-1, 0));
+}
+
+static long make_process(void)
+{
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(0);
+	return pid < 0 ? errno : errno_of(waitpid(pid, NULL, 0));
 }
 
 static long new_namespace(void)
@@ -257,7 +272,23 @@ static long execute_own(void)
 	return execute(program);
 }
 
-/* The dynamic linker may be executed where the helper is. It ends with 127 when it cannot read. */
+static long execute_self(void)
+{
+	return execute("/proc/self/exe");
+}
+
+static long execute_helper(void)
+{
+	return execute(helper);
+}
+
+static long execute_linker(void)
+{
+	return execute(linker);
+}
+
+/* Where the dynamic linker may be executed, so may all it reads. It ends with 127 when it cannot.
+ */
 static long run_by_linker(const char *path)
 {
 	char *const argv[] = {linker, (char *)(uintptr_t)path, NULL}, *const none[] = {NULL};
@@ -306,6 +337,8 @@ static const struct {
 	{"read_parent", read_parent},
 	{"signal_parent", signal_parent},
 	{"signal_parent_thread", signal_parent_thread},
+	{"signal_all", signal_all},
+	{"make_process", make_process},
 	{"new_namespace", new_namespace},
 	{"clone_namespace", clone_namespace},
 	{"gain_privileges", gain_privileges},
@@ -323,6 +356,9 @@ static const struct {
 	{"link_system", link_system},
 	{"link_outside", link_outside},
 	{"link_inside", link_inside},
+	{"execute_self", execute_self},
+	{"execute_helper", execute_helper},
+	{"execute_linker", execute_linker},
 	{"execute_own", execute_own},
 	{"execute_shell", execute_shell},
 };
@@ -374,8 +410,9 @@ __attribute__((constructor)) static void lie_still(void)
 	program = getenv("INTRUDER_PROGRAM");
 	is_free = getenv("INTRUDER_FREE");
 	outside_program = getenv("INTRUDER_OUTSIDE_PROGRAM");
+	helper = getenv("INTRUDER_HELPER");
 	(void)dl_iterate_phdr(find_linker, NULL);
-	if (report && outside && inside && program && outside_program)
+	if (report && outside && inside && program && outside_program && helper)
 		(void)sigaction(SIGUSR2, &action, NULL);
 }
 
@@ -415,6 +452,11 @@ PUBLIC long tried_syscall(long number, ...)
 	if (old && strcmp(old, "abi1") == 0) {
 		if (number == SYS_landlock_create_ruleset && a[0] == 0)
 			return 1;
+	} else if (old && strcmp(old, "calls") == 0) {
+		if (number == SYS_seccomp) {
+			errno = ENOSYS;
+			return -1;
+		}
 	} else if (old && (number == SYS_landlock_create_ruleset || number == SYS_seccomp)) {
 		errno = ENOSYS;
 		return -1;

@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * In the place of holdfast-fapi, for tests of the daemon: does what the lines of the file
- * PROGRAM.does beside it say. No script could, since the daemon may execute this one file and no
- * shell.
+ * In the place of holdfast-fapi, for tests of the daemon: does what the lines say that were
+ * appended to this very program, behind one that is MARK. No script could, since the daemon's
+ * starter may execute this one file and no shell; nor could a file beside it be read.
  *
  *   begin      makes the file `begun` in FAPI's folder
  *   wait PATH  until there is something
+ *   shut PATH  fails when that can be opened for reading
  *   say TEXT   on standard output
  *   hang       for ever
  *   kill       itself
  *   exit N
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -20,6 +22,7 @@
 
 #define LOOK_US 20000u
 #define FAILED	9
+#define MARK	"--- does ---"
 
 static void do_begin(const char *rest)
 {
@@ -42,6 +45,12 @@ static void do_wait(const char *rest)
 {
 	while (access(rest, F_OK) < 0)
 		usleep(LOOK_US);
+}
+
+static void do_shut(const char *rest)
+{
+	if (open(rest, O_RDONLY | O_CLOEXEC) >= 0 || errno != EACCES)
+		_exit(FAILED);
 }
 
 static void do_say(const char *rest)
@@ -72,7 +81,7 @@ static const struct {
 	const char *word;
 	void (*run)(const char *rest);
 } DEEDS[] = {
-	{"begin", do_begin}, {"wait ", do_wait}, {"say ", do_say},
+	{"begin", do_begin}, {"wait ", do_wait}, {"shut ", do_shut}, {"say ", do_say},
 	{"hang", do_hang},   {"kill", do_kill},	 {"exit ", do_exit},
 };
 
@@ -92,18 +101,21 @@ static void run_line(const char *line)
 
 int main(int argc, char **argv)
 {
-	char path[4096], line[4096];
+	char line[4096];
+	int begun = 0;
 	FILE *file;
 
 	(void)argc;
-	(void)snprintf(path, sizeof(path), "%s.does", argv[0]);
-	file = fopen(path, "re");
+	file = fopen(argv[0], "re");
 	if (!file)
 		return FAILED;
 	while (fgets(line, sizeof(line), file)) {
 		line[strcspn(line, "\n")] = '\0';
-		run_line(line);
+		if (begun)
+			run_line(line);
+		else
+			begun = strcmp(line, MARK) == 0;
 	}
 	(void)fclose(file);
-	return 0;
+	return begun ? 0 : FAILED;
 }

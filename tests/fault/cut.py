@@ -282,9 +282,11 @@ class Tracer:
                 pass
         while True:
             try:
-                os.waitpid(-1, WALL)
+                tid, status = os.waitpid(-1, WALL)
             except ChildProcessError:
                 break
+            if os.WIFSTOPPED(status):  # of another process, as the daemon's starter is one
+                os.kill(tid, signal.SIGKILL)
         self.unsynced.lose()
         return CUT
 

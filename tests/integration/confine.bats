@@ -25,7 +25,7 @@ intrude() {
 	INTRUDE=(
 		env "LD_PRELOAD=$INTRUDER" "INTRUDER_REPORT=$REPORT" "INTRUDER_OUTSIDE=$T/outside/file"
 		"INTRUDER_INSIDE=$1/intruder.inside" "INTRUDER_PROGRAM=$1/intruder.program"
-		"INTRUDER_OUTSIDE_PROGRAM=$T/outside/program"
+		"INTRUDER_OUTSIDE_PROGRAM=$T/outside/program" "INTRUDER_HELPER=$(program holdfast-fapi)"
 	)
 }
 
@@ -84,16 +84,24 @@ is_confined() {
 	tried data_to_code $EPERM
 	tried unknown_call $ENOSYS
 	tried raw_socket $EAFNOSUPPORT
-}
-
-# What holds for all but holdfastd.
-starts_nothing() {
-	tried change_outside $EPERM
-	tried give_away_outside $EPERM
+	tried signal_parent $EPERM
 	tried signal_parent_thread $ENOSYS
+	tried signal_all $EPERM
+	tried make_process $ENOSYS
 	tried link_system $ENOSYS
 	tried link_outside $ENOSYS
 	tried link_inside $ENOSYS
+	tried execute_self $EPERM
+	tried execute_helper $EPERM
+	tried execute_linker $EPERM
+	tried execute_own $EPERM
+	tried execute_shell $EPERM
+}
+
+# What holds for all but holdfastd.
+changes_no_mode() {
+	tried change_outside $EPERM
+	tried give_away_outside $EPERM
 }
 
 @test "a program that is not confined can do it all: the tries are good ones" {
@@ -128,12 +136,14 @@ starts_nothing() {
 	tried link_system 0
 	tried link_outside 0
 	tried link_inside 0
+	tried signal_all 0
+	tried make_process 0
 	tried code_to_write 0
 	tried data_to_code 0
 	refute grep -q execute_ "$REPORT"
 }
 
-@test "holdfastd: its folders, the helper, and nothing else" {
+@test "holdfastd: its folders, no program at all, and still FAPI is asked" {
 	start_swtpm
 	intrude "$T/state"
 	mkdir -p "$T/etc"
@@ -146,14 +156,8 @@ starts_nothing() {
 	needs_kernel "$T/log"
 	trigger "$DAEMON_PID"
 	is_confined
-	tried signal_parent $EPERM
 	tried ip_socket $EAFNOSUPPORT
-	# The dynamic linker runs no program that cannot be read (127 is its own answer).
-	tried link_system 127
-	tried link_outside 127
-	tried execute_own $EACCES
-	tried execute_shell $EACCES
-	# It serves on, and the helper can still be started.
+	# It serves on, and has the helper started.
 	api GET /v1/status
 	[[ $(field .reason) == 'the TPM opens and FAPI connects' ]]
 	admin POST /v1/admin/fapi/probe -H 'Content-Type: application/json' -d '{}'
@@ -162,6 +166,42 @@ starts_nothing() {
 	expect 201
 	stop_daemon TERM
 	[[ $DAEMON_STATUS == 0 ]]
+}
+
+@test "holdfastd without a filter of system calls: its files alone let it execute nothing" {
+	start_swtpm
+	intrude "$T/state"
+	write_config
+	"${INTRUDE[@]}" INTRUDER_OLD=calls INTRUDER_FREE=yes "$HOLDFASTD" --config "$T/conf" \
+		2>>"$T/log" 3>&- &
+	DAEMON_PID=$!
+	wait_until 20 decided
+	missing=$("$BUILD/tests/confine/kernel") || skip "$missing"
+	grep -q 'confined: Landlock ABI [1-9][0-9]*, all system calls' "$T/log"
+	trigger "$DAEMON_PID"
+	tried make_process 0
+	for try in link_{system,outside,inside} execute_{self,helper,linker,own,shell}; do
+		tried "$try" $EACCES
+	done
+	admin POST /v1/admin/fapi/probe -H 'Content-Type: application/json' -d '{}'
+	expect 200
+}
+
+@test "the starter: what it starts reads neither the configuration nor what else the daemon may" {
+	start_swtpm
+	mkdir -p "$T/persist" "$T/run"
+	with_helper "shut $T/conf" "shut $T/persist" "shut $T/run" 'shut /etc/shells' \
+		begin 'say {"ok":true}'
+	write_config "device { persist_dir = \"$T/persist\" config_dir = \"$T/persist\" }"
+	start_daemon
+	needs_kernel "$T/log"
+	[[ $(jq -r .fapi.probe "$T/status") == succeeded ]]
+	[[ -e $T/state/fapi/begun ]]
+	stop_daemon
+	# The same words fail where a file is open to it.
+	with_helper "shut $T/state/fapi/begun" 'say {"ok":true}'
+	start_daemon
+	[[ $(jq -r .fapi.probe "$T/status") == failed ]]
 }
 
 @test "holdfastd on a file system that is noexec, as its unit has it: what it wrote is no code" {
@@ -178,7 +218,6 @@ starts_nothing() {
 	needs_kernel "$T/log"
 	trigger "$DAEMON_PID"
 	tried map_inside $EPERM
-	tried link_inside 127
 }
 
 @test "the units leave nothing executable but their program and the libraries" {
@@ -218,11 +257,8 @@ starts_nothing() {
 		>"$T/answer"
 	cat "$T/answer" "$REPORT"
 	is_confined
-	tried signal_parent $EPERM
 	tried ip_socket $EAFNOSUPPORT
-	starts_nothing
-	tried execute_own $EPERM
-	tried execute_shell $EPERM
+	changes_no_mode
 	[[ $(jq -r .ok "$T/answer") == true && $(jq -r .confined "$T/answer") == true ]]
 }
 
@@ -247,12 +283,9 @@ starts_nothing() {
 	needs_kernel "$T/loader.log"
 	trigger "${HELPERS[0]}"
 	is_confined
-	tried signal_parent $EPERM
 	tried ip_socket 0
 	tried connect_out $ECONNREFUSED
-	starts_nothing
-	tried execute_own $EPERM
-	tried execute_shell $EPERM
+	changes_no_mode
 	[[ $(curl -s -o /dev/null -w '%{http_code}' --unix-socket "$T/sock/loader.sock" http://localhost/) != 000 ]]
 }
 
@@ -272,12 +305,11 @@ starts_nothing() {
 	needs_kernel "$T/origin.log"
 	trigger "${HELPERS[0]}"
 	is_confined
-	tried signal_parent $EPERM
 	tried ip_socket 0
 	if (($(sed -n 's/.*Landlock ABI \([0-9]*\).*/\1/p' "$T/origin.log") >= 4)); then
 		tried connect_out $EACCES
 	fi
-	starts_nothing
+	changes_no_mode
 	tried execute_own $EPERM
 	tried execute_shell $EPERM
 }

@@ -143,7 +143,8 @@ fell_back() { # text of the reason
 	[[ $(field .provider) == deciding ]]
 	wait_until 40 decided
 	fell_back 'in time'
-	refute pgrep -P "$DAEMON_PID"
+	[[ $(pgrep -P "$DAEMON_PID") == "$(starter_of "$DAEMON_PID")" ]]
+	refute pgrep -P "$(starter_of "$DAEMON_PID")"
 }
 
 @test "a stop does not wait for the helper" {
@@ -157,6 +158,54 @@ fell_back() { # text of the reason
 	# It would be ended after ten.
 	((SECONDS - before <= 8))
 	refute pgrep -f "$T/bin/holdfast-fapi"
+	refute pgrep -f "$T/bin/holdfastd"
+}
+
+@test "a daemon that is killed takes the starter and the helper with it" {
+	start_swtpm
+	with_helper begin hang
+	launch_daemon
+	wait_until 30 test -e "$T/state/fapi/begun"
+	starter=$(starter_of "$DAEMON_PID")
+	helper=$(pgrep -P "$starter")
+	stop_daemon KILL
+	wait_until 20 is_gone "$starter"
+	wait_until 20 is_gone "$helper"
+}
+
+@test "a starter that is killed: an error that says what to do, at once, and a restart helps" {
+	start_swtpm
+	start_daemon
+	[[ $(jq -r .fapi.probe "$T/status") == succeeded ]]
+	kill -KILL "$(starter_of "$DAEMON_PID")"
+	wait_until 20 refute pgrep -P "$DAEMON_PID" -r S,R,D
+	admin POST /v1/admin/fapi/probe -H 'Content-Type: application/json' -d '{}'
+	[[ $(field .detail) == *'the process that starts holdfast-fapi is gone'* ]]
+	[[ $(field .remedy) == 'Restart holdfastd.' ]]
+	put a x
+	expect 201
+	stop_daemon
+	[[ $DAEMON_STATUS == 0 ]]
+	start_daemon
+	[[ $(jq -r .fapi.probe "$T/status") == succeeded ]]
+}
+
+@test "signals for all of a terminal or a unit leave the starter until the daemon has ended" {
+	start_swtpm
+	start_daemon
+	starter=$(starter_of "$DAEMON_PID")
+	kill -TERM "$starter"
+	kill -INT "$starter"
+	kill -HUP "$starter"
+	kill -USR2 "$starter"
+	admin POST /v1/admin/fapi/probe -H 'Content-Type: application/json' -d '{}'
+	expect 200
+	[[ $(starter_of "$DAEMON_PID") == "$starter" ]]
+	# Nothing of the daemon but a socket: its own, /dev/null, the log, and the daemon's end.
+	[[ $(ls "/proc/$starter/fd" | wc -l) == 5 ]]
+	stop_daemon
+	[[ $DAEMON_STATUS == 0 ]]
+	wait_until 20 is_gone "$starter"
 }
 
 @test "AC-4: legacy by wish starts no helper" {

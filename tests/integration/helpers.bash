@@ -240,8 +240,13 @@ with_helper() {
 	rm -f "$T/bin/holdfast-fapi"
 	if [[ $# -gt 0 ]]; then
 		copy_program "$BUILD/tests/fapi/fapi_stand_in" "$T/bin/holdfast-fapi"
-		printf '%s\n' "$@" >"$T/bin/holdfast-fapi.does"
+		printf '%s\n' '' '--- does ---' "$@" >>"$T/bin/holdfast-fapi"
 	fi
+}
+
+# starter_of PID: the process beside that daemon.
+starter_of() {
+	pgrep -P "$1" -x holdfast-start
 }
 
 # stop_daemon [SIGNAL]: its exit status is left in $DAEMON_STATUS.

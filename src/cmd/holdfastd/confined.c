@@ -134,26 +134,70 @@ static void make_folders(const struct conf *conf)
 	(void)!folder_open_run(conf->run_dir, &run, &ignored);
 }
 
-int confined_begin(const struct daemon *daemon, struct cage *plan, struct err *err)
+/* --- the starter --- */
+
+/* What the helper needs until it confines itself further; all else of the daemon's is not for it.
+ */
+static int confine_starter(void *arg, struct err *err)
+{
+	CLEANUP(cage_fini) struct cage cage = {.program = SYSCALLS_STARTER};
+	CLEANUP(mem_free_cleanup) char *helper = fapi_setup_program();
+	const struct conf *conf = arg;
+	struct cage_report report; /* as the daemon's own, which is logged */
+
+	cage_add_system(&cage);
+	/* Its folder may still be to come, or to be made anew, in this one. */
+	cage_add(&cage, conf->state_dir, CONFINE_WRITE);
+	cage_add(&cage, "/etc/tpm2-tss", CONFINE_READ);
+	cage_add(&cage, conf->tpm2.fapi.profile_dir, CONFINE_READ);
+	if (helper)
+		cage_add_program(&cage, helper);
+	return cage_close(&cage, &report, err);
+}
+
+static int begin_starter(const struct daemon *daemon, struct starter **ret_starter, struct err *err)
 {
 	CLEANUP(mem_free_cleanup) char *helper = fapi_setup_program();
+	CLEANUP(mem_free_cleanup) char *folder = fapi_setup_folder(daemon->conf);
+	const struct starter_plan plan = {
+		.program = helper,
+		.folder = folder,
+		.confine = confine_starter,
+		.arg = daemon->conf,
+	};
+
+	if (!helper || !folder)
+		return err_set(err, ERR_INTERNAL, "memory is short");
+	if (access(helper, F_OK) < 0) {
+		*ret_starter = NULL;
+		return 0;
+	}
+	return starter_begin(&plan, ret_starter, err);
+}
+
+int confined_begin(const struct daemon *daemon, struct cage *plan, struct starter **ret_starter,
+		   struct err *err)
+{
+	CLEANUP(starter_cleanup) struct starter *starter = NULL;
 	struct cage_report report;
 	char text[CAGE_TEXT_MAX];
 	size_t count = plan->count;
 	int r;
 
 	make_folders(daemon->conf);
+	r = begin_starter(daemon, &starter, err);
+	if (r < 0)
+		return r;
 	cage_add_system(plan);
 	cage_add(plan, "/sys/class/tpm", CONFINE_READ);
 	cage_add(plan, "/sys/fs/cgroup", CONFINE_READ);
 	add_nodes(daemon, plan);
-	if (helper)
-		cage_add_program(plan, helper);
 	r = cage_close(plan, &report, err);
 	cage_cut(plan, count);
 	if (r < 0)
 		return r;
 	log_at(cage_print(&report, text), "%s", text);
+	*ret_starter = TAKE(starter);
 	return 0;
 }
 

@@ -3,11 +3,12 @@
 #define CMD_HOLDFASTD_CONFINED_H
 
 /*
- * Confined: what the daemon keeps of its machine. The helper is held by the same bounds, so what it
- * needs is among it.
+ * Confined: what the daemon keeps of its machine, and what the starter beside it does, by whose
+ * bounds FAPI's helper is held.
  */
 
 #include "cmd/holdfastd/daemon.h"
+#include "fapi/starter.h"
 #include "host/cage.h"
 
 /* What options and configuration ask for. */
@@ -15,9 +16,11 @@ int confined_plan(const struct daemon *daemon, struct cage *ret_cage, struct err
 
 /*
  * Gives up all but @plan and what the machine has, for good, and logs it. Makes the state folder
- * and the run folder where they are absent. Before threads start.
+ * and the run folder where they are absent. Before that it begins the starter, the last process
+ * that this one can make; NULL where FAPI's helper is not there. Before threads start.
  */
-int confined_begin(const struct daemon *daemon, struct cage *plan, struct err *err) MUST_CHECK;
+int confined_begin(const struct daemon *daemon, struct cage *plan, struct starter **ret_starter,
+		   struct err *err) MUST_CHECK;
 
 /* A daemon that begins anew in this process has the bounds of @first: ERR_CONFLICT when it needs
  * others. */

@@ -485,7 +485,7 @@ static int build(struct daemon *daemon, struct err *err)
 	if (r < 0)
 		return r;
 	init_admin(daemon);
-	r = fapi_setup_init(&daemon->fapi, daemon->conf, err);
+	r = fapi_setup_init(&daemon->fapi, daemon->conf, daemon->starter, err);
 	if (r < 0)
 		return r;
 	init_helper(daemon);

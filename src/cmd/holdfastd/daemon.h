@@ -33,6 +33,7 @@ struct daemon {
 	enum select_wish wish;
 	bool wish_from_env;
 	const char *version;
+	const struct starter *starter; /* who starts FAPI's helper; NULL = there is none */
 
 	struct loop *loop;
 	struct jobs *jobs;

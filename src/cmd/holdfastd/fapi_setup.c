@@ -61,13 +61,19 @@ char *fapi_setup_program(void)
 	return strdup(HOLDFAST_LIBEXECDIR "/" HELPER);
 }
 
+char *fapi_setup_folder(const struct conf *conf)
+{
+	return join(conf->state_dir, "/fapi");
+}
+
 static void reserve(struct fapi_setup *setup, uint32_t handle)
 {
 	if (handle != 0)
 		setup->reserved[setup->reserved_count++] = handle;
 }
 
-int fapi_setup_init(struct fapi_setup *setup, const struct conf *conf, struct err *err)
+int fapi_setup_init(struct fapi_setup *setup, const struct conf *conf,
+		    const struct starter *starter, struct err *err)
 {
 	struct service_fapi *fapi = &setup->fapi;
 
@@ -75,12 +81,14 @@ int fapi_setup_init(struct fapi_setup *setup, const struct conf *conf, struct er
 	if (fapi->stop_fd < 0)
 		return err_set(err, ERR_INTERNAL, "cannot make an eventfd");
 	setup->program = fapi_setup_program();
-	setup->folder = join(conf->state_dir, "/fapi");
+	setup->folder = fapi_setup_folder(conf);
 	setup->run = join(conf->run_dir, "/fapi");
 	if (!setup->program || !setup->folder || !setup->run)
 		return err_set(err, ERR_INTERNAL, "memory is short");
-	fapi->place = (struct fapi_place){
-		.program = setup->program, .folder = setup->folder, .run = setup->run};
+	fapi->place = (struct fapi_place){.program = setup->program,
+					  .starter = starter,
+					  .folder = setup->folder,
+					  .run = setup->run};
 	/* The profile of the SRK that we make: so FAPI shares it. */
 	fapi->wish = (struct fapi_wish){
 		.profile_name = access_srk_type(conf) == PKEY_RSA_2048 ? "P_RSA2048SHA256"

@@ -20,12 +20,16 @@ struct fapi_setup {
 	size_t reserved_count;
 };
 
-/* Of zero bytes; @conf is borrowed. The environment has no say. */
-int fapi_setup_init(struct fapi_setup *setup, const struct conf *conf, struct err *err) MUST_CHECK;
+/* Of zero bytes; @conf and @starter are borrowed. The environment has no say. */
+int fapi_setup_init(struct fapi_setup *setup, const struct conf *conf,
+		    const struct starter *starter, struct err *err) MUST_CHECK;
 void fapi_setup_fini(struct fapi_setup *setup);
 
 /* The helper that was built together with this very program; NULL when memory is short. */
 char *fapi_setup_program(void);
+
+/* Where FAPI works; NULL when memory is short. */
+char *fapi_setup_folder(const struct conf *conf);
 
 /* Every run ends early from now on. */
 void fapi_setup_stop(struct fapi_setup *setup);

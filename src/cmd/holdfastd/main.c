@@ -152,9 +152,10 @@ static int set_up(struct options *options, struct conf **conf, struct daemon *da
 	return 0;
 }
 
-/* All but what the one before has left to be told. */
+/* All but what the one before has left to be told, and the starter, which stays. */
 static int set_up_again(struct options *options, struct conf **conf, struct daemon *daemon)
 {
+	const struct starter *starter = daemon->starter;
 	char erased[sizeof(daemon->erased)];
 	int r;
 
@@ -162,6 +163,7 @@ static int set_up_again(struct options *options, struct conf **conf, struct daem
 	conf_free(TAKE(*conf));
 	r = set_up(options, conf, daemon);
 	memcpy(daemon->erased, erased, sizeof(erased));
+	daemon->starter = starter;
 	return r;
 }
 
@@ -184,14 +186,17 @@ static int run_again(struct options *options, struct conf **conf, struct daemon 
 
 static int run(struct options *options, struct conf **conf, struct daemon *daemon)
 {
+	CLEANUP(starter_cleanup) struct starter *starter = NULL;
 	CLEANUP(cage_fini) struct cage cage = {.count = 0};
 	struct err err;
 	int status;
 
 	if (limits_apply(&err) < 0)
 		return fail(&err);
-	if (confined_plan(daemon, &cage, &err) < 0 || confined_begin(daemon, &cage, &err) < 0)
+	if (confined_plan(daemon, &cage, &err) < 0 ||
+	    confined_begin(daemon, &cage, &starter, &err) < 0)
 		return fail(&err);
+	daemon->starter = starter;
 	status = daemon_run(daemon);
 	while (status == 0 && daemon->again)
 		status = run_again(options, conf, daemon, &cage);
