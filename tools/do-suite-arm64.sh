@@ -34,6 +34,7 @@ suite_arm64_deps() {
 }
 
 suite_arm64() {
+	local -x HOLDFAST_EMULATED=yes
 	local sysroot=$results/sysroot folder=$results/build names name
 	root_begin
 	part "libraries of arm64"
@@ -107,9 +108,11 @@ arm64_wrappers() { # build folder
 	gcc -Wall -Werror -O2 -DSUFFIX='".arm64"' "-DEMULATOR=\"$(command -v qemu-aarch64-static)\"" \
 		-o "$results/emulated" tests/support/emulated.c || die "cannot build what runs emulated programs"
 	while IFS= read -r -d '' program; do
+		# ELF, of the machine 183 (AArch64).
 		[ "$(od -An -tx1 -N 4 "$program")" = ' 7f 45 4c 46' ] || continue
+		[ "$(od -An -tu1 -j 18 -N 2 "$program")" = ' 183   0' ] || continue
 		mv "$program" "$program.arm64"
 		cp "$results/emulated" "$program"
 	done < <(find "$1/src" "$1/tests" -type f -perm -u+x \
-		! -name '*.so*' ! -name 'test_*' ! -name fault -print0)
+		! -name '*.so*' ! -name 'test_*' ! -name '*.arm64' ! -name fault -print0)
 }

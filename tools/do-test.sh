@@ -24,6 +24,9 @@ UNSANITIZED=(
 	tls-nginx
 )
 
+# Files of integration tests: each waits for about half of its time.
+AT_ONCE=$((2 * $(nproc)))
+
 twice=false
 
 results= # a folder for outputs; the totals are in its file "totals"
@@ -165,7 +168,7 @@ integration_tests() { # build folder [names; else all]
 	[ $# -gt 0 ] || mapfile -t files < <(integration_names)
 	[ $# -eq 0 ] || files=("$@")
 	files=("${files[@]/#/tests/integration/}")
-	bats_files "$folder" 2 "${files[@]/%/.bats}"
+	bats_files "$folder" "$AT_ONCE" "${files[@]/%/.bats}"
 }
 
 # So many files at a time: each test has its own folder, its own emulator and its own daemon.

@@ -64,6 +64,11 @@ static bool is_clean(void)
 	return getsid(0) == getpid() && open_files() == 3;
 }
 
+static int compare(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
 static int do_echo(int argc, char **argv)
 {
 	char data[256] = {0}, byte;
@@ -75,6 +80,10 @@ static int do_echo(int argc, char **argv)
 	       is_clean() ? "true" : "false", more ? "true" : "false", data);
 	for (i = 1; i < argc; i++)
 		printf("%s ", argv[i]);
+	/* In whatever order: an emulator has its own. */
+	for (i = 0; environ[i]; i++)
+		continue;
+	qsort(environ, (size_t)i, sizeof(*environ), compare);
 	for (i = 0; environ[i]; i++)
 		printf("%.*s ", (int)strcspn(environ[i], "="), environ[i]);
 	printf("%s %s\"}\n", getenv("LANG"), getenv("TSS2_LOG"));

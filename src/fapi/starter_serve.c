@@ -15,12 +15,12 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/pidfd.h"
 #include "fapi/impl.h"
 
 #define NAME	   "holdfast-start" /* what ps shows; the kernel keeps 15 bytes */
@@ -203,7 +203,7 @@ static int start(struct serve *serve, struct starter_request *request, int fds[s
 	e = spawn(serve, request, fds, &kid->pid);
 	if (e != 0)
 		return e;
-	kid->ended = pidfd_open(kid->pid, 0);
+	kid->ended = pidfd_of(kid->pid);
 	if (kid->ended < 0) {
 		e = errno;
 		kill_kid(kid);
@@ -361,7 +361,7 @@ static int prepare(struct serve *serve, const struct starter_plan *plan, int soc
 	if (keep_socket(socket) < 0)
 		return err_set_errno(err, ERR_INTERNAL, errno, "cannot prepare its descriptors");
 	serve->socket = OWN_SOCKET;
-	serve->parent = pidfd_open(parent, 0);
+	serve->parent = pidfd_of(parent);
 	if (serve->parent < 0 || getppid() != parent)
 		return err_set_errno(err, ERR_INTERNAL, errno, "cannot watch who began it");
 	return plan->confine ? plan->confine(plan->arg, err) : 0;

@@ -41,6 +41,12 @@ void fixture_begin_starter(struct fixture *fixture, const char *program)
 	fixture->place.starter = fixture->starter;
 }
 
+void fixture_needs_kernel(void)
+{
+	if (getenv("HOLDFAST_EMULATED"))
+		skip();
+}
+
 void fixture_fini(struct fixture *fixture)
 {
 	starter_free(TAKE(fixture->starter));

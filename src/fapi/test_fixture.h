@@ -22,6 +22,13 @@ struct fixture {
 	struct err err;
 };
 
+/*
+ * Skips a test of what qemu's emulation of a kernel lacks: it adopts no orphans, and keeps
+ * descriptors that came with a message too large for them. HOLDFAST_EMULATED is set by who runs it
+ * so.
+ */
+void fixture_needs_kernel(void);
+
 void fixture_init(struct fixture *fixture);
 void fixture_fini(struct fixture *fixture);
 

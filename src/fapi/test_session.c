@@ -48,7 +48,7 @@ static void check_echo(struct fixture *fixture, const struct fapi_request *reque
 {
 	char expected[256];
 
-	snprintf(expected, sizeof(expected), "%s TSS2_FAPICONF PATH LANG TSS2_LOG C all+NONE",
+	snprintf(expected, sizeof(expected), "%s LANG PATH TSS2_FAPICONF TSS2_LOG C all+NONE",
 		 arguments);
 	assert_int_equal(fixture_request(fixture, request), 0);
 	assert_said(fixture, "text", expected);
@@ -270,6 +270,7 @@ static void test_children_of_the_helper(void **state)
 	struct fixture fixture;
 
 	(void)state;
+	fixture_needs_kernel();
 	assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
 	fixture_init(&fixture);
 	assert_int_equal(run_with_child(&fixture, "/HS/SRK/child", PATIENCE_US), 0);

@@ -247,6 +247,7 @@ static void test_wrong_requests(void **state)
 	size_t i, files;
 
 	(void)state;
+	fixture_needs_kernel();
 	fixture_init(&fixture);
 	files = files_of(fixture.starter->pid);
 	for (i = 0; i < ARRAY_LEN(WRONG); i++) {
@@ -353,6 +354,7 @@ static void test_killed_while_it_runs(void **state)
 	struct err err;
 
 	(void)state;
+	fixture_needs_kernel();
 	fixture_init(&fixture);
 	assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
 	assert_int_equal(child_start(&fixture.place, &request, &child, &err), 0);
@@ -439,12 +441,14 @@ static void check_service_killed(bool keeps_open)
 static void test_service_killed(void **state)
 {
 	(void)state;
+	fixture_needs_kernel();
 	check_service_killed(false);
 }
 
 static void test_service_killed_with_its_socket_kept(void **state)
 {
 	(void)state;
+	fixture_needs_kernel();
 	check_service_killed(true);
 }
 
@@ -487,6 +491,7 @@ static void test_confinement(void **state)
 	pid_t pid;
 
 	(void)state;
+	fixture_needs_kernel();
 	assert_int_equal(starter_begin(&plan, &starter, &err), ERR_INTERNAL);
 	assert_non_null(strstr(err.text, "no such cage"));
 	assert_null(starter);

@@ -5,12 +5,12 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
-#include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <time.h>
 
 #include "base/buf.h"
 #include "base/file.h"
+#include "base/pidfd.h"
 #include "host/meter.h"
 
 #ifndef SO_PEERPIDFD /* Linux 6.5; the headers of Debian 12 are older */
@@ -85,7 +85,7 @@ static bool is_older(pid_t pid, uint64_t since_us)
  */
 static int open_by_id(pid_t pid, uint64_t since_us, struct process *ret_process, struct err *err)
 {
-	struct process process = {.pid = pid, .fd = pidfd_open(pid, 0)};
+	struct process process = {.pid = pid, .fd = pidfd_of(pid)};
 
 	if (process.fd < 0)
 		return gone(err);

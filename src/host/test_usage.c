@@ -10,10 +10,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/pidfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/pidfd.h"
 #include "host/usage.h"
 
 #define A64  "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
@@ -45,7 +45,7 @@ static int setup(void **state)
 {
 	(void)state;
 	(void)snprintf(root, sizeof(root), "/tmp/hd-usage-XXXXXX");
-	self = (struct process){.pid = getpid(), .fd = pidfd_open(getpid(), 0)};
+	self = (struct process){.pid = getpid(), .fd = pidfd_of(getpid())};
 	return mkdtemp(root) && self.fd >= 0 ? 0 : -1;
 }
 

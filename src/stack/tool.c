@@ -13,10 +13,10 @@
 #include <string.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 
+#include "base/pidfd.h"
 #include "stack/place.h"
 #include "stack/tool.h"
 
@@ -213,8 +213,7 @@ static int start(const char *path, const struct tool_run *run, struct tool *tool
 		tool->pid = 0;
 		return e;
 	}
-	/* By number: its wrapper came with glibc 2.36. It closes on exec in any case. */
-	tool->ended = (int)syscall(SYS_pidfd_open, tool->pid, 0);
+	tool->ended = pidfd_of(tool->pid);
 	if (tool->ended < 0)
 		return err_set_errno(err, ERR_INTERNAL, errno, "cannot watch %s", run->argv[0]);
 	return 0;

@@ -58,6 +58,14 @@ static bool is_remote(const char *tcti)
 	return is_tcti(tcti, "mssim") || (is_tcti(tcti, "swtpm") && !strstr(tcti, "path="));
 }
 
+/* NULL where none is named. */
+static const char *node_of(const char *tcti)
+{
+	const char *colon = is_tcti(tcti, "device") ? strchr(tcti, ':') : NULL;
+
+	return colon && colon[1] != '\0' ? colon + 1 : NULL;
+}
+
 static void plan_tpm(const struct conf *conf, struct cage *cage)
 {
 	const char *tcti = conf->tpm.tcti;
@@ -65,11 +73,22 @@ static void plan_tpm(const struct conf *conf, struct cage *cage)
 	cage->inet = cage->tcp_connect = is_remote(tcti);
 	cage->abstract = is_tcti(tcti, "tabrmd");
 	warn_of_others(tcti);
-	if (is_tcti(tcti, "device") && strchr(tcti, ':'))
-		cage_add(cage, strchr(tcti, ':') + 1, CONFINE_CHANGE);
+	cage_add(cage, node_of(tcti), CONFINE_CHANGE);
 	cage_add_folder_of(cage, conf->tpm.owner_auth_file, CONFINE_READ);
 	cage_add_folder_of(cage, conf->tpm.endorsement_auth_file, CONFINE_READ);
 	cage_add_folder_of(cage, conf->tpm.lockout_auth_file, CONFINE_READ);
+}
+
+static bool add_usual_nodes(struct cage *cage)
+{
+	bool any = false;
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(NODES); i++) {
+		any = any || access(NODES[i], F_OK) == 0;
+		cage_add(cage, NODES[i], CONFINE_CHANGE);
+	}
+	return any;
 }
 
 /*
@@ -79,17 +98,14 @@ static void plan_tpm(const struct conf *conf, struct cage *cage)
 static void add_nodes(const struct daemon *daemon, struct cage *cage)
 {
 	const char *tcti = daemon->conf->tpm.tcti;
-	bool any = false;
-	size_t i;
+	const char *named = node_of(tcti);
+	bool any;
 
 	if (tcti[0] != '\0' && !is_tcti(tcti, "device"))
 		return;
-	for (i = 0; i < ARRAY_LEN(NODES); i++) {
-		any = any || access(NODES[i], F_OK) == 0;
-		cage_add(cage, NODES[i], CONFINE_CHANGE);
-	}
+	any = named ? access(named, F_OK) == 0 : add_usual_nodes(cage);
 	if (!any && (daemon->wish == SELECT_TPM || machine_announces_tpm()))
-		cage_add(cage, "/dev", CONFINE_CHANGE);
+		cage_add_folder_of(cage, named ? named : NODES[0], CONFINE_CHANGE);
 }
 
 /* --- all of it --- */

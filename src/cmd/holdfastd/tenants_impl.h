@@ -119,10 +119,9 @@ int tenants_forget_folder(struct tenants *tenants, const char *name, struct err 
 void change_left(struct tenants *tenants, const char *name);
 
 /* @arg: struct tenants, as the service has it. */
-int change_add(void *arg, const char *name, const struct json_t *policy,
-	       service_tenants_fn done, void *op, struct err *err);
-int change_remove(void *arg, const char *name, service_tenants_fn done, void *op,
-		  struct err *err);
+int change_add(void *arg, const char *name, const struct json_t *policy, service_tenants_fn done,
+	       void *op, struct err *err);
+int change_remove(void *arg, const char *name, service_tenants_fn done, void *op, struct err *err);
 int change_reload(void *arg, service_reload_fn done, void *op, struct err *err);
 int change_open(struct tenants *tenants, struct err *err) MUST_CHECK;
 void change_stop(struct tenants *tenants);
