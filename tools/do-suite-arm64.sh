@@ -105,7 +105,7 @@ TEXT
 # another, need to know nothing of it. What meson runs itself, it runs by qemu.
 arm64_wrappers() { # build folder
 	local program
-	gcc -Wall -Werror -O2 -DSUFFIX='".arm64"' "-DEMULATOR=\"$(command -v qemu-aarch64-static)\"" \
+	gcc -Wall -Werror -O2 "-DEMULATOR=\"$(command -v qemu-aarch64-static)\"" \
 		-o "$results/emulated" tests/support/emulated.c || die "cannot build what runs emulated programs"
 	while IFS= read -r -d '' program; do
 		# ELF, of the machine 183 (AArch64).

@@ -15,25 +15,23 @@
 
 #include "base/file.h"
 #include "base/mem.h"
+#include "tests/support/folder.h"
 
-static char root[] = "/tmp/test-due.XXXXXX";
+static char root[FOLDER_ROOM];
 static int dir = -1;
 
 static int begin(void **state)
 {
 	(void)state;
-	if (!mkdtemp(root))
-		return -1;
-	dir = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	dir = folder_open_new(root, "due");
 	return dir < 0;
 }
 
 static int end(void **state)
 {
 	(void)state;
-	(void)unlinkat(dir, "due", 0);
 	close(dir);
-	return rmdir(root);
+	return folder_remove_all(root);
 }
 
 static void test_kept_until_settled(void **state)

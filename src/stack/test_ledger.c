@@ -17,28 +17,26 @@
 
 #include "base/file.h"
 #include "base/mem.h"
+#include "tests/support/folder.h"
 
 #define D  "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
 #define D2 "10112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
 
-static char root[] = "/tmp/test-ledger.XXXXXX";
+static char root[FOLDER_ROOM];
 static int dir = -1;
 
 static int begin(void **state)
 {
 	(void)state;
-	if (!mkdtemp(root))
-		return -1;
-	dir = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	dir = folder_open_new(root, "ledger");
 	return dir < 0;
 }
 
 static int end(void **state)
 {
 	(void)state;
-	(void)unlinkat(dir, "applied", 0);
 	close(dir);
-	return rmdir(root);
+	return folder_remove_all(root);
 }
 
 static int read_text(const char *text, struct ledger *ledger, struct err *err)

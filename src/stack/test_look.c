@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What other programs print, read strictly; and folders that stand for a machine. */
 #include <fcntl.h>
-#include <ftw.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -18,6 +17,7 @@
 #include "conf/conf.h"
 #include "stack/check.h"
 #include "stack/look.h"
+#include "tests/support/folder.h"
 
 #define LOCKOUT(locked, counter, max)                                                              \
 	"TPM2_PT_PERMANENT:\n  ownerAuthSet:              0\n  inLockout:                 " locked \
@@ -180,25 +180,15 @@ static void test_words(void **state)
 
 /* --- a machine in a folder --- */
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *at)
-{
-	(void)st;
-	(void)type;
-	(void)at;
-	return remove(path);
-}
-
 static int make_root(void **state)
 {
-	char *root = strdup("/tmp/holdfast-look-XXXXXX");
-
-	*state = root ? mkdtemp(root) : NULL;
+	*state = folder_path_new("look");
 	return *state ? 0 : -1;
 }
 
 static int remove_root(void **state)
 {
-	int r = nftw(*state, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	int r = folder_remove_all(*state);
 
 	free(*state);
 	return r;

@@ -2,7 +2,6 @@
 /* The files of a machine that was applied to, and then changed: by its owner, or by a new text. */
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -17,6 +16,7 @@
 #include "conf/conf.h"
 #include "stack/apply.h"
 #include "stack/look.h"
+#include "tests/support/folder.h"
 
 #define FULL                                                                                       \
 	"tpm2 { enable = true\nabrmd { enable = true }\npkcs11 { enable = true }\n"                \
@@ -25,25 +25,15 @@
 	"tpm2 { enable = true\nabrmd { enable = true }\npkcs11 { enable = true }\n"                \
 	"tctiEnvironment { enable = true interface = \"holdfast\" } }\n"
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *at)
-{
-	(void)st;
-	(void)type;
-	(void)at;
-	return remove(path);
-}
-
 static int make_root(void **state)
 {
-	char *root = strdup("/tmp/holdfast-look-XXXXXX");
-
-	*state = root ? mkdtemp(root) : NULL;
+	*state = folder_path_new("look");
 	return *state ? 0 : -1;
 }
 
 static int remove_root(void **state)
 {
-	int r = nftw(*state, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	int r = folder_remove_all(*state);
 
 	free(*state);
 	return r;

@@ -11,7 +11,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#define SUFFIX	".arm64"
 #define NOT_RUN 127 /* as a shell says it */
+
+#ifndef EMULATOR
+#define EMULATOR "/usr/bin/qemu-aarch64-static"
+#endif
 
 int main(int argc, char **argv)
 {

@@ -6,6 +6,7 @@
 
 #include <fcntl.h>
 #include <ftw.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,14 +15,29 @@
 #define FOLDER_DEPTH 16
 #define FOLDER_ROOM  64
 
-/* A new one in TMPDIR, where that is short, else in /tmp: its path, and open; -1 where it fails. */
-static inline int folder_open_new(char ret_path[FOLDER_ROOM], const char *name)
+/* A new one in TMPDIR, where that is short, else in /tmp; false where it fails. */
+static inline bool folder_make_new(char ret_path[FOLDER_ROOM], const char *name)
 {
 	const char *temp = getenv("TMPDIR");
 
 	(void)snprintf(ret_path, FOLDER_ROOM, "%s/hf-%s-XXXXXX",
 		       temp && strlen(temp) < 40 ? temp : "/tmp", name);
-	return mkdtemp(ret_path) ? open(ret_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+	return mkdtemp(ret_path) != NULL;
+}
+
+/* .. and open; -1 where it fails. */
+static inline int folder_open_new(char ret_path[FOLDER_ROOM], const char *name)
+{
+	return folder_make_new(ret_path, name) ? open(ret_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+					       : -1;
+}
+
+/* .. and its path alone, which is to be freed; NULL where it fails. */
+static inline char *folder_path_new(const char *name)
+{
+	char path[FOLDER_ROOM];
+
+	return folder_make_new(path, name) ? strdup(path) : NULL;
 }
 
 static inline int folder_remove_one(const char *path, const struct stat *st, int type,
