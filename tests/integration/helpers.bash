@@ -203,6 +203,10 @@ decided() {
 		[[ $(jq -r .provider "$T/status") != deciding ]]
 }
 
+identity_settled() {
+	curl -s -m 5 --unix-socket "$SOCK" http://h/v1/status | jq -e '.device.mode != null' >/dev/null
+}
+
 # A tenant answers `starting` until its id was read, a moment after the provider is decided.
 tenants_opened() {
 	is_gone "$DAEMON_PID" && return 0
@@ -356,7 +360,9 @@ seal_text() {
 	cp "$T/body" "$2"
 }
 
+# The device's identity is made and proven beside the first requests; its commands are none of theirs.
 commands_sent() {
+	wait_until 20 identity_settled
 	curl -s --unix-socket "$SOCK" http://h/v1/status | jq -r '.tpm.commands'
 }
 

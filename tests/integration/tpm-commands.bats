@@ -5,10 +5,8 @@
 bats_require_minimum_version 1.5.0
 load helpers
 
-# The probe's commands and what it costs afterwards are counted in a test of their own. A device's
-# identity is made and proven beside the first requests, which would be counted with them.
-NO_IDENTITY='device { provision = manual }'
-FILE_CONFIG=('fapi { probe = false }' "$NO_IDENTITY")
+# The probe's commands and what it costs afterwards are counted in a test of their own.
+FILE_CONFIG=('fapi { probe = false }')
 
 # cost COMMAND..: how many TPM commands it took.
 cost() {
@@ -163,7 +161,7 @@ sign() {
 }
 
 @test "after the probe of FAPI the first one pays for a new session, the others do not" {
-	CONFIG=("$NO_IDENTITY")
+	CONFIG=()
 	on tpm
 	[[ $(jq -r .fapi.probe "$T/status") == succeeded ]]
 	printf secret >"$T/plain"
