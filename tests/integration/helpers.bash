@@ -231,8 +231,10 @@ start_daemon() {
 
 # copy_program FROM TO: and what an emulator runs in its place (tests/support/emulated.c).
 copy_program() {
-	cp "$1" "$2"
-	[[ ! -e $1.arm64 ]] || cp "$1.arm64" "$2.arm64"
+	local from
+	from=$(readlink -f "$1")
+	cp "$from" "$2"
+	[[ ! -e $from.arm64 ]] || cp "$from.arm64" "$2.arm64"
 }
 
 # with_helper [LINE..]: a copy of the daemon, with a stand-in for FAPI's helper beside it that does what
