@@ -14,7 +14,7 @@
 
 #include "fapi/impl.h"
 
-#define REAP_US 5000000u /* from the kill to the word of it */
+#define REAP_US 2000000u /* from the kill to the word of it; who waits has a little more */
 
 #define PROGRAM_REMEDY                                                                             \
 	"Install the package holdfast-fapi, or write probe = false into the section fapi of the "  \
@@ -107,23 +107,30 @@ static int not_started(int errnum, struct err *err)
 
 /* --- what the starter says --- */
 
-enum heard { HEARD, LATE, GONE };
+enum heard { HEARD, LATE, STOPPED, GONE };
 
-/* The next word on the leash that is of this @kind; a leash that ends never says any. */
-static enum heard hear(int leash, uint32_t kind, uint64_t until_us, struct starter_word *ret_word)
+/*
+ * The next word on the leash that is of this @kind; a leash that ends never says any. @stop_fd: 0 =
+ * none, else its being readable ends the wait.
+ */
+static enum heard hear(int leash, uint32_t kind, uint64_t until_us, int stop_fd,
+		       struct starter_word *ret_word)
 {
-	struct pollfd word = {.fd = leash, .events = POLLIN};
+	struct pollfd fds[] = {{.fd = leash, .events = POLLIN},
+			       {.fd = stop_fd > 0 ? stop_fd : -1, .events = POLLIN}};
 	uint64_t now = clock_monotonic_us(), left;
 	ssize_t n;
 	int r;
 
 	for (;; now = clock_monotonic_us()) {
 		left = until_us > now ? (until_us - now) / 1000u + 1 : 0;
-		r = poll(&word, 1, left < INT_MAX ? (int)left : INT_MAX);
+		r = poll(fds, ARRAY_LEN(fds), left < INT_MAX ? (int)left : INT_MAX);
 		if (r < 0 && errno == EINTR)
 			continue;
 		if (r <= 0)
 			return r < 0 ? GONE : LATE;
+		if (fds[0].revents == 0)
+			return STOPPED;
 		n = recv(leash, ret_word, sizeof(*ret_word), MSG_DONTWAIT);
 		if (n < 0 && (errno == EINTR || errno == EAGAIN))
 			continue;
@@ -154,11 +161,14 @@ static int ask(const struct fapi_place *place, const struct fapi_request *reques
 }
 
 /* Whether it runs. One that was asked for and not heard of is killed by child_fini(). */
-static int hear_start(struct child *child, uint64_t deadline_us, struct err *err)
+static int hear_start(struct child *child, const struct fapi_request *request, struct err *err)
 {
 	struct starter_word word;
 
-	switch (hear(child->leash, STARTER_STARTED, deadline_us, &word)) {
+	switch (hear(child->leash, STARTER_STARTED, request->deadline_us, request->stop_fd,
+		     &word)) {
+	case STOPPED:
+		return err_set(err, ERR_TIMEOUT, "cancelled");
 	case LATE:
 		return err_set(err, ERR_TIMEOUT, "holdfast-fapi did not start in time");
 	case GONE:
@@ -191,7 +201,7 @@ int child_start(const struct fapi_place *place, const struct fapi_request *reque
 	if (r < 0)
 		return r;
 	child.running = true;
-	r = hear_start(&child, request->deadline_us, err);
+	r = hear_start(&child, request, err);
 	if (r < 0)
 		return r;
 	*ret_child = child;
@@ -216,12 +226,13 @@ void child_kill(const struct child *child)
 int child_reap(struct child *child, struct child_end *ret_end, struct err *err)
 {
 	struct starter_word word;
-	enum heard heard = hear(child->leash, STARTER_ENDED, clock_monotonic_us() + REAP_US, &word);
+	enum heard heard =
+		hear(child->leash, STARTER_ENDED, clock_monotonic_us() + REAP_US, 0, &word);
 
 	child->running = false;
 	if (heard == GONE)
 		return starter_gone(EPIPE, err);
-	if (heard == LATE)
+	if (heard != HEARD)
 		return err_set(err, ERR_INTERNAL, "nobody knows how holdfast-fapi ended");
 	*ret_end = word.end;
 	return 0;

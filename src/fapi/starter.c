@@ -83,6 +83,13 @@ int starter_begin(const struct starter_plan *plan, struct starter **ret_starter,
 	return 0;
 }
 
+bool starter_lives(const struct starter *starter)
+{
+	struct pollfd gone = {.fd = starter->socket, .events = POLLIN};
+
+	return poll(&gone, 1, 0) == 0;
+}
+
 void starter_free(struct starter *starter)
 {
 	struct pollfd gone;
@@ -121,5 +128,7 @@ int starter_ask(const struct starter *starter, enum fapi_verb verb, const char *
 	do {
 		n = sendmsg(starter->socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
 	} while (n < 0 && errno == EINTR);
+	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+		return err_set(err, ERR_TIMEOUT, "the starter of holdfast-fapi does not listen");
 	return n == (ssize_t)sizeof(request) ? 0 : starter_gone(n < 0 ? errno : EMSGSIZE, err);
 }

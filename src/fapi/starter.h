@@ -10,6 +10,8 @@
  * file but its sockets, and ends with the process that began it, and kills what it started.
  */
 
+#include <stdbool.h>
+
 #include "base/err.h"
 #include "base/mem.h"
 
@@ -28,6 +30,9 @@ struct starter_plan {
 /* Before threads start. Waits until it is confined; its error is ours. */
 int starter_begin(const struct starter_plan *plan, struct starter **ret_starter, struct err *err)
 	MUST_CHECK;
+
+/* Is it still there? One that is gone cannot be begun again by a service that is confined. */
+bool starter_lives(const struct starter *starter);
 
 /* Waits until it has ended, with what it started; not for long. NULL is allowed. */
 void starter_free(struct starter *starter);

@@ -163,7 +163,7 @@ static void kid_ended(struct kid *kid)
 	struct starter_word word = {.kind = STARTER_ENDED};
 	int leash = kid->leash;
 
-	/* What it left behind, so that nobody writes any more when its end is told. */
+	/* And what it left behind, which may write a moment longer. */
 	kill_kid(kid);
 	reap_kid(kid, &word.end);
 	(void)tell(leash, &word);
@@ -361,9 +361,13 @@ static int prepare(struct serve *serve, const struct starter_plan *plan, int soc
 	if (keep_socket(socket) < 0)
 		return err_set_errno(err, ERR_INTERNAL, errno, "cannot prepare its descriptors");
 	serve->socket = OWN_SOCKET;
+	/* Where a sandbox refuses the one the other does nearly as well: it kills without a word.
+	 */
 	serve->parent = pidfd_of(parent);
-	if (serve->parent < 0 || getppid() != parent)
+	if (serve->parent < 0 && prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
 		return err_set_errno(err, ERR_INTERNAL, errno, "cannot watch who began it");
+	if (getppid() != parent)
+		return err_set(err, ERR_INTERNAL, "who began it is gone");
 	return plan->confine ? plan->confine(plan->arg, err) : 0;
 }
 

@@ -6,6 +6,7 @@
 #include "host/cage.h"
 
 #include <elf.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <link.h>
 #include <linux/limits.h> /* that of our room hides the other one */
@@ -205,6 +206,9 @@ void cage_add_program(struct cage *cage, const char *program)
 	CLEANUP(fd_close_cleanup) int fd = open(program, O_RDONLY | O_CLOEXEC);
 	char interpreter[PATH_MAX];
 
+	/* One that may be executed and not read: it is of our own build. */
+	if (fd < 0 && errno == EACCES)
+		fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return;
 	read_interpreter(fd, interpreter);

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* holdfastd: options and configuration; everything else is daemon.c. */
+#include <fcntl.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 #include "base/json.h"
 #include "base/log.h"
@@ -181,6 +183,11 @@ static int run_again(struct options *options, struct conf **conf, struct daemon 
 
 	if (status != 0)
 		return status;
+	/* A TPM would not be taken for want of FAPI, and software in its place without a word. */
+	if (daemon->starter && !starter_lives(daemon->starter)) {
+		(void)err_set(&err, ERR_INTERNAL, "the process that starts holdfast-fapi is gone");
+		return fail(&err);
+	}
 	return confined_again(daemon, cage, &err) < 0 ? fail(&err) : daemon_run(daemon);
 }
 
@@ -203,6 +210,18 @@ static int run(struct options *options, struct conf **conf, struct daemon *daemo
 	return status;
 }
 
+/* Else a socket that is made later has the number of standard error, and is sent the log. */
+static void fill_standard_files(void)
+{
+	int fd;
+
+	do {
+		fd = open("/dev/null", O_RDWR);
+	} while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+}
+
 int main(int argc, char **argv)
 {
 	struct options options = {.config = NULL};
@@ -210,6 +229,7 @@ int main(int argc, char **argv)
 	struct daemon daemon;
 	int r;
 
+	fill_standard_files();
 	/* The raw lines of libtss2 would mix with ours, which carry its codes. No thread runs yet.
 	 */
 	(void)setenv("TSS2_LOG", "all+NONE", 0);
