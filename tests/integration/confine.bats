@@ -333,6 +333,31 @@ changes_no_mode() {
 	refute cmp -s "$T/first.pub" "$T/second.pub"
 }
 
+@test "a reset without the starter: it ends, and takes no software in the place of the TPM" {
+	enabled
+	sed -i 's/^provider = .*/provider = "auto"/' "$T/conf"
+	kill -KILL "$(starter_of "$DAEMON_PID")"
+	hf --timeout 2 device reset --factory --yes || true
+	wait_until 20 is_gone "$DAEMON_PID"
+	stop_daemon
+	[[ $DAEMON_STATUS == 1 ]]
+	grep -q 'the process that starts holdfast-fapi is gone' "$T/log"
+	refute grep -q 'security provider legacy' "$T/log"
+	start_daemon
+	[[ $(jq -r .provider "$T/status") == tpm ]]
+}
+
+@test "a daemon without standard files has none of its sockets there" {
+	local starter
+	start_swtpm
+	write_config 'provider = "tpm"'
+	WRAP=(sh -c 'exec "$@" 2>&-' sh)
+	start_daemon
+	starter=$(starter_of "$DAEMON_PID")
+	[[ -n $starter ]]
+	[[ $(readlink "/proc/$DAEMON_PID/fd/2") == /dev/null ]]
+}
+
 @test "a program that was replaced is not started any more, and the remedy tells" {
 	start_swtpm
 	with_helper 'exit 7'

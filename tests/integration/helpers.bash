@@ -203,7 +203,7 @@ decided() {
 		[[ $(jq -r .provider "$T/status") != deciding ]]
 }
 
-identity_settled() {
+identity_decided() {
 	curl -s -m 5 --unix-socket "$SOCK" http://h/v1/status | jq -e '.device.mode != null' >/dev/null
 }
 
@@ -364,7 +364,7 @@ seal_text() {
 
 # The device's identity is made and proven beside the first requests; its commands are none of theirs.
 commands_sent() {
-	wait_until 20 identity_settled
+	wait_until 20 identity_decided
 	curl -s --unix-socket "$SOCK" http://h/v1/status | jq -r '.tpm.commands'
 }
 
