@@ -56,7 +56,7 @@ inspect() { # image, template
 
 @test "all libraries and both ways to a chip are there, and nothing that builds" {
 	local name
-	podman_own run --rm --entrypoint /usr/bin/ldd localhost/holdfast:1 /usr/sbin/holdfastd \
+	podman_own run --rm --user 0:0 --entrypoint /usr/bin/ldd localhost/holdfast:1 /usr/sbin/holdfastd \
 		/usr/bin/holdfast /usr/libexec/holdfast/holdfast-fapi >"$T/out"
 	refute grep 'not found' "$T/out"
 	podman_own run --rm --entrypoint /usr/bin/ldd localhost/holdfast-loader:1 \
