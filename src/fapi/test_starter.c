@@ -255,7 +255,7 @@ static void test_wrong_requests(void **state)
 		bytes.request.verb = WRONG[i].verb;
 		snprintf(bytes.request.path, sizeof(bytes.request.path), "%s", WRONG[i].path);
 		check_wrong(fixture.starter, &bytes,
-			    (size_t)((int)sizeof(bytes.request) + WRONG[i].length), WRONG[i].fds,
+			    sizeof(bytes.request) + (size_t)WRONG[i].length, WRONG[i].fds,
 			    WRONG[i].what);
 	}
 	memset(&bytes, 'x', sizeof(bytes));
