@@ -83,23 +83,26 @@ int starter_begin(const struct starter_plan *plan, struct starter **ret_starter,
 	return 0;
 }
 
-bool starter_lives(const struct starter *starter)
+/* Behind its report it sends nothing: its socket has something to say when it ends. */
+static bool ends_within(const struct starter *starter, int ms)
 {
 	struct pollfd gone = {.fd = starter->socket, .events = POLLIN};
 
-	return poll(&gone, 1, 0) == 0;
+	return poll(&gone, 1, ms) == 1;
+}
+
+int starter_check(const struct starter *starter, struct err *err)
+{
+	return starter && ends_within(starter, 0) ? starter_gone(EPIPE, err) : 0;
 }
 
 void starter_free(struct starter *starter)
 {
-	struct pollfd gone;
-
 	if (!starter)
 		return;
-	gone = (struct pollfd){.fd = starter->socket, .events = POLLIN};
 	(void)shutdown(starter->socket, SHUT_WR);
 	/* Refused to a service that is confined; then who started the service reaps it. */
-	if (poll(&gone, 1, END_MS) == 1)
+	if (ends_within(starter, END_MS))
 		reap(starter->pid);
 	close(starter->socket);
 	free(starter);

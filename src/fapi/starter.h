@@ -10,8 +10,6 @@
  * file but its sockets, and ends with the process that began it, and kills what it started.
  */
 
-#include <stdbool.h>
-
 #include "base/err.h"
 #include "base/mem.h"
 
@@ -31,8 +29,9 @@ struct starter_plan {
 int starter_begin(const struct starter_plan *plan, struct starter **ret_starter, struct err *err)
 	MUST_CHECK;
 
-/* Is it still there? One that is gone cannot be begun again by a service that is confined. */
-bool starter_lives(const struct starter *starter);
+/* ERR_INTERNAL: it is gone, and a service that is confined cannot begin another. NULL is allowed.
+ */
+int starter_check(const struct starter *starter, struct err *err) MUST_CHECK;
 
 /* Waits until it has ended, with what it started; not for long. NULL is allowed. */
 void starter_free(struct starter *starter);

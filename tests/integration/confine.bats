@@ -310,8 +310,6 @@ changes_no_mode() {
 		tried connect_out $EACCES
 	fi
 	changes_no_mode
-	tried execute_own $EPERM
-	tried execute_shell $EPERM
 }
 
 @test "a reset with other folders in the file: it ends, and the next start has them" {

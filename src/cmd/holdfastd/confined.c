@@ -152,13 +152,18 @@ static void make_folders(const struct conf *conf)
 
 /* --- the starter --- */
 
+struct starter_needs {
+	const struct conf *conf;
+	const char *helper;
+};
+
 /* What the helper needs until it confines itself further; all else of the daemon's is not for it.
  */
 static int confine_starter(void *arg, struct err *err)
 {
 	CLEANUP(cage_fini) struct cage cage = {.program = SYSCALLS_STARTER};
-	CLEANUP(mem_free_cleanup) char *helper = fapi_setup_program();
-	const struct conf *conf = arg;
+	const struct starter_needs *needs = arg;
+	const struct conf *conf = needs->conf;
 	struct cage_report report; /* as the daemon's own, which is logged */
 
 	cage_add_system(&cage);
@@ -166,8 +171,7 @@ static int confine_starter(void *arg, struct err *err)
 	cage_add(&cage, conf->state_dir, CONFINE_WRITE);
 	cage_add(&cage, "/etc/tpm2-tss", CONFINE_READ);
 	cage_add(&cage, conf->tpm2.fapi.profile_dir, CONFINE_READ);
-	if (helper)
-		cage_add_program(&cage, helper);
+	cage_add_program(&cage, needs->helper);
 	return cage_close(&cage, &report, err);
 }
 
@@ -175,11 +179,12 @@ static int begin_starter(const struct daemon *daemon, struct starter **ret_start
 {
 	CLEANUP(mem_free_cleanup) char *helper = fapi_setup_program();
 	CLEANUP(mem_free_cleanup) char *folder = fapi_setup_folder(daemon->conf);
+	struct starter_needs needs = {.conf = daemon->conf, .helper = helper};
 	const struct starter_plan plan = {
 		.program = helper,
 		.folder = folder,
 		.confine = confine_starter,
-		.arg = daemon->conf,
+		.arg = &needs,
 	};
 
 	if (!helper || !folder)

@@ -184,11 +184,9 @@ static int run_again(struct options *options, struct conf **conf, struct daemon 
 	if (status != 0)
 		return status;
 	/* A TPM would not be taken for want of FAPI, and software in its place without a word. */
-	if (daemon->starter && !starter_lives(daemon->starter)) {
-		(void)err_set(&err, ERR_INTERNAL, "the process that starts holdfast-fapi is gone");
+	if (starter_check(daemon->starter, &err) < 0 || confined_again(daemon, cage, &err) < 0)
 		return fail(&err);
-	}
-	return confined_again(daemon, cage, &err) < 0 ? fail(&err) : daemon_run(daemon);
+	return daemon_run(daemon);
 }
 
 static int run(struct options *options, struct conf **conf, struct daemon *daemon)
