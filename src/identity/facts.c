@@ -309,6 +309,7 @@ static int look_by_certificate(struct identity *identity, struct provider *p, st
 			       struct err *err)
 {
 	CLEANUP(buf_fini) struct buf spki = BUF_INIT(1024);
+	struct provider_taken taken = {.count = 0};
 	struct err why = {0};
 	int r;
 
@@ -319,8 +320,11 @@ static int look_by_certificate(struct identity *identity, struct provider *p, st
 	r = identity_key_header(p, &found->key.header, err);
 	if (r < 0)
 		return r;
-	for (uint32_t i = 0; identity_key_may_lie(identity->handle, i); i++) {
-		r = try_handle(p, identity->handle + i, buf_slice(&spki), found, &why);
+	r = provider_taken(p, identity->handle, &taken, &why);
+	if (r < 0)
+		found->facts.key = key_of_error(found, &why);
+	for (size_t i = 0; i < taken.count; i++) {
+		r = try_handle(p, taken.handle[i], buf_slice(&spki), found, &why);
 		if (r == 0)
 			found->facts.key = KEY_OURS;
 		else if (r != ERR_NOT_FOUND)
@@ -340,23 +344,32 @@ static bool is_tried_freely(struct slice public)
 	return public.len >= 10 && (public.data[8] & 0x04) != 0;
 }
 
-/* One that opens by our password, whatever the files say, is of an identity that was here. */
+/*
+ * One that opens by our password, whatever the files say, is of an identity that was here. Nothing
+ * is made in a chip that does not tell what lies in it; other people's keys may refuse as they
+ * like.
+ */
 static int look_for_any(struct identity *identity, struct provider *p, struct found *found,
 			struct err *err)
 {
 	CLEANUP(identity_key_cleanup) struct identity_key key = IDENTITY_KEY_INIT;
+	struct provider_taken taken = {.count = 0};
 	struct err why = {0};
 	int r = identity_key_header(p, &key.header, err);
 
 	if (r < 0)
 		return r;
-	for (uint32_t i = 0; !found->facts.was && identity_key_may_lie(identity->handle, i); i++) {
+	if (provider_taken(p, identity->handle, &taken, &why) < 0) {
+		found->facts.tpm = IDENTITY_TPM_FAILED;
+		trouble(found, "the TPM", &why);
+	}
+	for (size_t i = 0; !found->facts.was && i < taken.count; i++) {
 		CLEANUP(key_result_cleanup) struct key_result there = KEY_RESULT_INIT;
 
-		if (provider_resident(p, identity->handle + i, &there, &why) < 0 ||
+		if (provider_resident(p, taken.handle[i], &there, &why) < 0 ||
 		    there.type != PKEY_ECC_P256 || !is_tried_freely(buf_slice(&there.public)))
 			continue;
-		key.handle = identity->handle + i;
+		key.handle = taken.handle[i];
 		r = identity_key_name(&key, buf_slice(&there.name), err);
 		if (r == 0)
 			r = identity_copy(&key.spki, buf_slice(&there.spki), err);

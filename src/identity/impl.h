@@ -76,8 +76,6 @@ int identity_gather(struct identity *identity, const struct identity_world *worl
 /* The header of every identity key of this device: always the same bytes (docs/IDENTITY.md). */
 int identity_key_header(const struct provider *p, struct buf *ret_header, struct err *err)
 	MUST_CHECK;
-/* Is there a try of that number of provider_persist()? They end where the owner's handles do. */
-bool identity_key_may_lie(uint32_t from, uint32_t number);
 /* Where below the tries of provider_persist() does the key with this Name lie? ERR_NOT_FOUND;
  * other errors: nobody knows. */
 int identity_key_find(struct provider *p, uint32_t from, struct slice name, uint32_t *ret_handle,

@@ -5,7 +5,6 @@
 
 #include <string.h>
 
-#include "base/tpm_range.h"
 #include "provider/blob.h"
 
 /*
@@ -49,23 +48,22 @@ int identity_key_header(const struct provider *p, struct buf *ret_header, struct
 	return buf_ok(ret_header) ? 0 : err_set(err, ERR_INTERNAL, "memory is short");
 }
 
-bool identity_key_may_lie(uint32_t from, uint32_t number)
-{
-	return number < PROVIDER_RESIDENT_TRIES && from <= TPM_OWNER_LAST &&
-	       number <= TPM_OWNER_LAST - from;
-}
-
 int identity_key_find(struct provider *p, uint32_t from, struct slice name, uint32_t *ret_handle,
 		      struct err *err)
 {
-	for (uint32_t i = 0; identity_key_may_lie(from, i); i++) {
-		CLEANUP(key_result_cleanup) struct key_result there = KEY_RESULT_INIT;
-		int r = provider_resident(p, from + i, &there, err);
+	struct provider_taken taken;
+	int r = provider_taken(p, from, &taken, err);
 
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < taken.count; i++) {
+		CLEANUP(key_result_cleanup) struct key_result there = KEY_RESULT_INIT;
+
+		r = provider_resident(p, taken.handle[i], &there, err);
 		if (r < 0 && r != ERR_NOT_FOUND)
 			return r;
 		if (r == 0 && slice_equal(buf_slice(&there.name), name)) {
-			*ret_handle = from + i;
+			*ret_handle = taken.handle[i];
 			return 0;
 		}
 	}

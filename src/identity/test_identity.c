@@ -62,6 +62,32 @@ static void first_boot(void **state)
 	assert_int_equal(world_keys(world), 1);
 }
 
+/* That no earlier identity lies in the chip costs a list, not a question for every handle. */
+static void first_boot_is_short(void **state)
+{
+	struct provider_status before, after;
+	struct world *world = *state;
+
+	provider_status(world->p, &before);
+	world_settles(world, IDENTITY_ENABLED);
+	provider_status(world->p, &after);
+	assert_in_range(after.commands - before.commands, 1, 20);
+}
+
+/* A chip that fails while it is looked into: what lies in it nobody knows, and nothing is made. */
+static void untold(void **state)
+{
+	struct world *world = *state;
+
+	chip_power_cut(&world->chip);
+	world_settles(world, IDENTITY_UNPROVISIONED);
+	assert_false(world_has(world, RECORD[0]) || world_has(world, JOURNAL));
+	chip_power_on(&world->chip);
+	world_settles(world, IDENTITY_ENABLED);
+	is_whole(world);
+	assert_int_equal(world_keys(world), 1);
+}
+
 /* A clock that was never set: the certificate begins where no right clock is before. */
 static void clock_of_1970(void **state)
 {
@@ -473,6 +499,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
 		CASE(first_boot),
+		CASE(first_boot_is_short),
+		CASE(untold),
 		CASE(clock_of_1970),
 		CASE(no_tpm),
 		CASE(awaited),

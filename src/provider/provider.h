@@ -241,6 +241,13 @@ struct provider_resident {
 	struct slice name; /* the TPM Name that must lie there */
 };
 
+/* Those of the handles that provider_persist() tries where something lies, rising. */
+#define PROVIDER_RESIDENT_TRIES 64u
+struct provider_taken {
+	uint32_t handle[PROVIDER_RESIDENT_TRIES];
+	size_t count;
+};
+
 /* An object with the header that it is bound to, where a call takes two. */
 struct provider_object {
 	struct slice header;
@@ -314,6 +321,8 @@ struct provider_ops {
 			       struct secret **ret_plain, struct err *err);
 	int (*persist)(struct provider *p, struct slice header, struct slice object,
 		       uint32_t handle, uint32_t *ret_handle, struct err *err);
+	int (*taken)(struct provider *p, uint32_t handle, struct provider_taken *ret_taken,
+		     struct err *err);
 	int (*resident)(struct provider *p, uint32_t handle, struct key_result *ret_key,
 			struct err *err);
 	int (*resident_sign)(struct provider *p, struct slice header,
@@ -501,9 +510,15 @@ MEM_DEFINE_CLEANUP(provider)
  * now. ERR_CONFLICT: no free handle, or the chip has no room. ERR_OWNER_AUTH_REQUIRED. ERR_INVALID:
  * a key that was made for export or was imported.
  */
-#define PROVIDER_RESIDENT_TRIES 64u
 int provider_persist(struct provider *p, struct slice header, struct slice object, uint32_t handle,
 		     uint32_t *ret_handle, struct err *err) MUST_CHECK;
+
+/*
+ * The handles that provider_persist() would try from @handle on and finds taken. Two commands; four
+ * where they go on behind those.
+ */
+int provider_taken(struct provider *p, uint32_t handle, struct provider_taken *ret_taken,
+		   struct err *err) MUST_CHECK;
 
 /*
  * What lies at @handle: its Name, and public half where it is of enum pkey_type (else spki stays

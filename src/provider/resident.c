@@ -36,6 +36,22 @@ int provider_persist(struct provider *p, struct slice header, struct slice objec
 	return r < 0 ? r : p->ops->persist(p, header, object, handle, ret_handle, err);
 }
 
+int provider_taken(struct provider *p, uint32_t handle, struct provider_taken *ret_taken,
+		   struct err *err)
+{
+	struct provider_taken taken = {.count = 0};
+	int r;
+
+	if (!p || !p->ops->taken)
+		return provider_not_there(err);
+	r = check_handle(handle, err);
+	if (r == 0)
+		r = p->ops->taken(p, handle, &taken, err);
+	if (r == 0)
+		*ret_taken = taken;
+	return r;
+}
+
 int provider_resident(struct provider *p, uint32_t handle, struct key_result *ret_key,
 		      struct err *err)
 {

@@ -283,7 +283,10 @@ int engine_sign_persistent(struct engine *engine, const struct engine_persistent
 int engine_evict(struct engine *engine, const struct engine_persistent *key, struct err *err)
 	MUST_CHECK;
 
-/* The next persistent handles from @from on, rising; none when there are no more. */
+/*
+ * The next persistent handles from @from on, rising; none when there are no more. That the chip was
+ * there is vouched for, the list is not: no more than that nothing lies at one handle.
+ */
 #define ENGINE_HANDLES_MAX 64u
 struct engine_handles {
 	uint32_t handle[ENGINE_HANDLES_MAX];

@@ -11,6 +11,7 @@
  *   digest counter value   one bit of an answer without sessions: of its first parameter, of a
  *               PCR_Read's counter, of its last byte
  *   restless    the last one, and not only once
+ *   swap        the first handle of a list is exchanged for the last
  *   cut         the last 20 bytes are missing, the header says so too
  *   refuse      the answer is BAD_AUTH for the first session
  *   stale       the answer is REFERENCE_S0
@@ -71,7 +72,16 @@ static int answers_with_handle(unsigned code)
 static int is_of_no_session(const char *how)
 {
 	return !strcmp(how, "digest") || !strcmp(how, "counter") || !strcmp(how, "value") ||
-	       !strcmp(how, "restless");
+	       !strcmp(how, "restless") || !strcmp(how, "swap");
+}
+
+/* TPMI_YES_NO, TPM_CAP and the count come first (TPM 2.0 Part 3, 30.2). */
+static void swap_ends(uint8_t *answer, size_t size)
+{
+	uint32_t first = get_u32(answer + 19), last = get_u32(answer + size - 4);
+
+	put_u32(answer + 19, last);
+	put_u32(answer + size - 4, first);
 }
 
 static void lie_about_parameters(const char *how, uint8_t *answer, size_t size)
@@ -80,6 +90,8 @@ static void lie_about_parameters(const char *how, uint8_t *answer, size_t size)
 		answer[12] ^= 0x01;
 	else if (!strcmp(how, "counter"))
 		answer[13] ^= 0x01;
+	else if (!strcmp(how, "swap"))
+		swap_ends(answer, size);
 	else
 		answer[size - 1] ^= 0x01;
 }

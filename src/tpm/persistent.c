@@ -250,7 +250,9 @@ static TSS2_RC run_list(struct engine *engine, void *arg)
 {
 	struct op_list *op = arg;
 
-	return chip_handles(engine, op->from, &op->handles);
+	TSS2_RC rc = chip_handles(engine, op->from, &op->handles);
+
+	return rc ? rc : vouch(engine, &engine->srk);
 }
 
 int engine_persistents(struct engine *engine, uint32_t from, struct engine_handles *ret_handles,
@@ -266,9 +268,15 @@ int engine_persistents(struct engine *engine, uint32_t from, struct engine_handl
 	if (r < 0)
 		return r;
 	ret_handles->count = 0;
-	for (size_t i = 0; i < list.handles.count; i++)
-		if (list.handles.handle[i] >= from && tpm_is_owners(list.handles.handle[i]))
-			ret_handles->handle[ret_handles->count++] = list.handles.handle[i];
+	/* A chip that lists them in disorder has our callers ask in circles. */
+	for (size_t i = 0; i < list.handles.count; i++) {
+		uint32_t handle = list.handles.handle[i];
+
+		if (handle < from || !tpm_is_owners(handle))
+			continue;
+		ret_handles->handle[ret_handles->count++] = handle;
+		from = handle + 1;
+	}
 	return 0;
 }
 

@@ -549,6 +549,39 @@ static void test_list(void **state)
 	assert_int_equal(list.count, 0);
 }
 
+/* Who walks through the lists must come to an end, whatever the chip says. */
+static void test_list_in_disorder(void **state)
+{
+	struct bench *bench = *state;
+	struct engine_handles list;
+
+	for (uint32_t i = 0; i < 12; i++) /* the lie wants a long answer */
+		squat(bench, 0x81000400u + i);
+	bench_lie(bench, "swap", TPM2_CC_GetCapability);
+	unsetenv("HOLDFAST_TEST_EVIL_TOLD"); /* of what was asked in opening it */
+	assert_int_equal(engine_persistents(bench->engine, 0x81000400u, &list, &bench->err), 0);
+	assert_non_null(getenv("HOLDFAST_TEST_EVIL_TOLD"));
+	assert_int_equal(list.count, 1);
+	assert_int_equal(list.handle[0], 0x8100040bu);
+}
+
+/* Another's empty list is found to be another's. */
+static void test_list_of_nobody(void **state)
+{
+	struct bench *bench = *state;
+	struct engine_handles list = {.count = 77};
+
+	bench_lie(bench, "hmac", TPM2_CC_ReadPublic);
+	assert_int_equal(engine_persistents(bench->engine, 0x81010017u, &list, &bench->err), 0);
+	assert_non_null(getenv("HOLDFAST_TEST_EVIL_TOLD"));
+	bench_through_refuser(bench);
+	bench_refuse(TPM2_CC_ReadPublic, TPM2_RC_FAILURE, 100);
+	assert_int_equal(engine_persistents(bench->engine, 0x81010017u, &list, &bench->err),
+			 ERR_TPM_FAILED);
+	(void)bench_refused();
+	assert_int_equal(list.count, 0);
+}
+
 /* --- on the bus ---------------------------------------------------------------------------- */
 
 /* What is done once and answered falsely is found to be done. */
@@ -641,6 +674,8 @@ int main(void)
 		CASE(test_all_handles_are_taken),
 		CASE(test_memory_is_full),
 		CASE(test_list),
+		CASE(test_list_in_disorder),
+		CASE(test_list_of_nobody),
 		CASE(test_one_lie),
 		CASE(test_one_lie_about_its_end),
 		CASE(test_refused_once),

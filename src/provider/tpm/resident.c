@@ -2,6 +2,7 @@
 
 /* Keys that the chip keeps, and our storage key. */
 
+#include "base/tpm_range.h"
 #include "provider/tpm/impl.h"
 
 int tpm_persist(struct provider *p, struct slice header, struct slice object, uint32_t handle,
@@ -13,6 +14,26 @@ int tpm_persist(struct provider *p, struct slice header, struct slice object, ui
 	if (r < 0)
 		return r;
 	return tpm_used(p, engine_persist(tpm_engine(p), &opened.object, handle, ret_handle, err));
+}
+
+/* A chip may answer with fewer than there are. */
+int tpm_taken(struct provider *p, uint32_t handle, struct provider_taken *ret_taken,
+	      struct err *err)
+{
+	uint32_t from = handle;
+	struct engine_handles some = {.count = 1};
+	int r = 0;
+
+	while (r == 0 && some.count > 0 && from - handle < PROVIDER_RESIDENT_TRIES &&
+	       tpm_is_owners(from)) {
+		r = tpm_used(p, engine_persistents(tpm_engine(p), from, &some, err));
+		for (size_t i = 0; r == 0 && i < some.count; i++) {
+			from = some.handle[i] + 1;
+			if (some.handle[i] - handle < PROVIDER_RESIDENT_TRIES)
+				ret_taken->handle[ret_taken->count++] = some.handle[i];
+		}
+	}
+	return r;
 }
 
 /* A key of a kind that is not served has a Name all the same. */

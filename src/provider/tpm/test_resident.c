@@ -180,6 +180,40 @@ static void test_what_a_stranger_left(void **state)
 	assert_int_equal(found.name.len, 34);
 }
 
+/* What lies where the tries are, neither before nor behind. */
+static void test_taken(void **state)
+{
+	const struct slice object = buf_slice(&((struct world *)*state)->kept.object);
+	const uint32_t behind = HANDLE + PROVIDER_RESIDENT_TRIES;
+	struct provider_taken taken = {.count = 77};
+	struct world *world = *state;
+	uint32_t last = 0;
+
+	assert_int_equal(provider_persist(world->p, header(), object, behind, &last, &world->err),
+			 0);
+	assert_int_equal(provider_taken(world->p, HANDLE, &taken, &world->err), 0);
+	assert_int_equal(taken.count, 2);
+	assert_int_equal(taken.handle[0], HANDLE);
+	assert_int_equal(taken.handle[1], HSK_HANDLE);
+	assert_int_equal(provider_taken(world->p, HSK_HANDLE + 1, &taken, &world->err), 0);
+	assert_int_equal(taken.count, 1);
+	assert_int_equal(taken.handle[0], behind);
+	assert_int_equal(provider_taken(world->p, behind + 1, &taken, &world->err), 0);
+	assert_int_equal(taken.count, 0);
+	/* There are no tries where the owner's handles end. */
+	assert_int_equal(
+		provider_persist(world->p, header(), object, TPM_OWNER_LAST, &last, &world->err),
+		0);
+	assert_int_equal(provider_taken(world->p, TPM_OWNER_LAST, &taken, &world->err), 0);
+	assert_int_equal(taken.count, 1);
+	assert_int_equal(taken.handle[0], TPM_OWNER_LAST);
+	assert_int_equal(provider_taken(world->p, TPM_OWNER_LAST + 1, &taken, &world->err),
+			 ERR_INVALID);
+	chip_power_cut(&world->chip);
+	assert_int_equal(provider_taken(world->p, HANDLE, &taken, &world->err), ERR_TPM_FAILED);
+	assert_int_equal(taken.count, 1);
+}
+
 static void test_foreign(void **state)
 {
 	const uint32_t ours[] = {HANDLE};
@@ -261,6 +295,7 @@ int main(void)
 		CASE(test_a_signature_is_one_command),
 		CASE(test_faults),
 		CASE(test_what_a_stranger_left),
+		CASE(test_taken),
 		CASE(test_foreign),
 		CASE(test_erase),
 		CASE(test_erase_without_a_device),

@@ -232,6 +232,7 @@ static const struct provider_ops tpm_ops = {
 	.pcr_banks = tpm_pcr_banks,
 	.unseal_loadable = tpm_unseal_loadable,
 	.persist = tpm_persist,
+	.taken = tpm_taken,
 	.resident = tpm_resident,
 	.resident_sign = tpm_resident_sign,
 	.evict = tpm_evict,
