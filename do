@@ -16,8 +16,8 @@ usage() {
 usage: ./do VERB
 
   run [--keep]   show the main job on a TPM emulator and in software; --keep leaves it running
-  test [--twice] install, build and run every test; the last line counts them. --twice: those of
-                 programs on both builds, plain and with sanitizers, not each on one
+  test [--twice] install, build and run every test; the last line counts them. --twice: each on
+                 both builds, plain and with sanitizers, not on one of them
   test --suite NAME
                  one that is not in the whole run: package (the Debian packages, in a Debian that
                  is booted), trixie (all on Debian 13, in a root of its own)
@@ -34,7 +34,7 @@ usage: ./do VERB
                  50 kills of the loader while it loads 4 GiB
   tsan           what threads share, on a build that notices unsynchronised accesses
   fault [N [M]]  repeat seed N of the faults, or M seeds from it on
-  build          install what the build needs and put the programs into build/
+  build          install what the build needs and put the programs into build/, without unit tests
   check          the static checks, clang-tidy among them
   deps           install the Debian packages that building and testing need
 TEXT

@@ -72,13 +72,34 @@ link_programs() { # build folder
 	done
 }
 
+configure() { # build folder, options of meson setup..
+	[ ! -f "$1/build.ninja" ] || return 0
+	rm -rf "$1"
+	quietly "meson setup" meson setup "$@"
+}
+
+# All but the unit tests, which are a good half: their programs and fixtures have the names test_*
+# and replay_*.
+targets_to_use() { # build folder
+	meson introspect "$1" --targets |
+		jq -r --arg folder "$(readlink -f "$1")/" '.[]
+			| select(.type != "run" and (.name | test("^(test|replay)_") | not))
+			| .filename[] | ltrimstr($folder)'
+}
+
+# Unit tests are built when they are run.
+compile_to_use() { # build folder, options of meson setup..
+	local folder=$1 targets
+	configure "$@" || return 1
+	mapfile -t targets < <(targets_to_use "$folder")
+	[ "${#targets[@]}" -gt 0 ] || die "nothing is to be built in $folder"
+	quietly "the build in ${folder##*/}" ninja -C "$folder" "${targets[@]}" || return 1
+	link_programs "$folder"
+}
+
 compile() { # build folder, options of meson setup..
 	local folder=$1
-	shift
-	if [ ! -f "$folder/build.ninja" ]; then
-		rm -rf "$folder"
-		quietly "meson setup" meson setup "$folder" "$@" || return 1
-	fi
+	configure "$@" || return 1
 	quietly "the build in ${folder##*/}" ninja -C "$folder" || return 1
 	link_programs "$folder"
 }
@@ -86,6 +107,6 @@ compile() { # build folder, options of meson setup..
 do_build() {
 	[ $# -eq 0 ] || die "build takes no argument"
 	need_packages "${BUILD_PACKAGES[@]}"
-	compile "$build"
+	compile_to_use "$build"
 	say "Built in build/: holdfastd, holdfast, holdfast-client, holdfast-fapi, holdfast-loader, holdfast-origin"
 }

@@ -46,7 +46,7 @@ suite_arm64() {
 	arm64_cc "$sysroot" >"$results/cc"
 	chmod 755 "$results/cc"
 	arm64_cross_file "$sysroot" "$results/cc" >"$results/cross.ini"
-	tally_build "build" "$folder" --cross-file "$results/cross.ini" || return 0
+	tally_build "build" compile "$folder" --cross-file "$results/cross.ini" || return 0
 	arm64_wrappers "$folder"
 	part "unit and contract tests"
 	# Some ten times slower than on the processor itself.

@@ -42,7 +42,7 @@ suite_trixie() {
 trixie_here() {
 	local names name
 	part "build"
-	tally_build "build" "$build" || return 0
+	tally_build "build" compile "$build" || return 0
 	part "unit and contract tests"
 	unit_tests "$build"
 	part "integration tests"

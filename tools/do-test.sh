@@ -24,7 +24,14 @@ UNSANITIZED=(
 	tls-nginx
 )
 
-# Files of integration tests: each waits for about half of its time.
+# Unit tests run on those, where hostile bytes and our own mistakes show the most; but for these,
+# which start thousands of processes, each of which a sanitizer makes ten times slower.
+UNIT_UNSANITIZED=(identity-cut identity-record stack-apply_faults)
+
+# Sanitizers stand in the way of these: system calls that are shut, memory as it is.
+UNIT_PLAIN=(base-secret host-confine host-syscalls "${UNIT_UNSANITIZED[@]}")
+
+# Files of integration tests, and unit tests: each waits for about half of its time.
 AT_ONCE=$((2 * $(nproc)))
 
 twice=false
@@ -84,11 +91,29 @@ tally_one() { # name, command..
 	"$root/tools/tally" "$results/totals" "$name" --tap "$results/out" "$status"
 }
 
-tally_build() { # title, build folder, options of meson setup..
+# The same for several that do not disturb each other.
+tally_at_once() { # "name: command"..
+	local out=$results/at-once each name
+	rm -rf "$out"
+	mkdir "$out"
+	# shellcheck disable=SC2016
+	printf '%s\0' "$@" |
+		out=$out xargs -0 -r -n 1 -P "$AT_ONCE" bash -c '
+			name=${1%%: *}
+			bash -c "${1#*: }" >"$out/$name.tap" 2>&1
+			echo $? >"$out/$name.status"' at-once
+	for each in "$@"; do
+		name=${each%%: *}
+		tools/tally "$results/totals" "$name" --tap "$out/$name.tap" \
+			"$(cat "$out/$name.status" 2>/dev/null || echo 1)"
+	done
+}
+
+tally_build() { # title, compile or compile_to_use, build folder, options of meson setup..
 	local title=$1
 	shift
 	# In a shell of its own, since a build that fails must not end the count.
-	(compile "$@") >"$results/out" 2>&1 && return 0
+	("$@") >"$results/out" 2>&1 && return 0
 	"$root/tools/tally" "$results/totals" "$title" --tap "$results/out" 1
 	return 1
 }
@@ -96,10 +121,13 @@ tally_build() { # title, build folder, options of meson setup..
 test_plain() {
 	local names
 	part "build"
-	tally_build "build" "$build" || return 0
-	part "unit and contract tests"
-	# Hostile bytes show what they do on the sanitized build.
-	if $twice; then unit_tests "$build"; else unit_tests "$build" --no-suite fuzz; fi
+	if $twice; then
+		tally_build "build" compile "$build" || return 0
+	else
+		tally_build "build" compile_to_use "$build" || return 0
+	fi
+	part "unit and contract tests$($twice || echo " of the plain build alone")"
+	if $twice; then unit_tests "$build"; else unit_tests "$build" "${UNIT_PLAIN[@]}"; fi
 	part "integration tests"
 	mapfile -t names < <($twice && integration_names || integration_names_but "${ON_SANITIZED[@]}")
 	integration_tests "$build" "${names[@]}"
@@ -116,13 +144,14 @@ test_checks() {
 
 # All tests once more, on programs that notice bad memory accesses, leaks and undefined behaviour.
 test_sanitized() {
-	local names
+	local names units=()
 	local -x ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1
 	local -x UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
 	part "build with AddressSanitizer and UndefinedBehaviorSanitizer"
-	tally_build "build, sanitized" "$asan" "${SANITIZED[@]}" || return 0
+	tally_build "build, sanitized" compile "$asan" "${SANITIZED[@]}" || return 0
 	part "unit and contract tests, sanitized"
-	unit_tests "$asan"
+	$twice || mapfile -t units < <(unit_names_but "$asan" "${UNIT_UNSANITIZED[@]}")
+	unit_tests "$asan" "${units[@]}"
 	part "integration tests, sanitized"
 	names=("${ON_SANITIZED[@]}")
 	! $twice || mapfile -t names < <(integration_names_but "${UNSANITIZED[@]}")
@@ -131,21 +160,29 @@ test_sanitized() {
 
 # The short forms of what ./do soak runs; the seeds of faults are among the unit tests.
 test_soak() {
+	local -x HOLDFAST_BUILD=$build
 	part "kill tests, random test, raw commands and power cuts, short"
-	HOLDFAST_BUILD=$build tally_one "kill test" tests/soak/kill.sh 10
-	HOLDFAST_BUILD=$build tally_one "random test" tests/soak/random.sh 10
-	HOLDFAST_BUILD=$build tally_one "raw commands" tests/soak/broker.sh 48
-	HOLDFAST_BUILD=$build tally_one "loader's kill test" tests/soak/loader.sh 5 64
-	HOLDFAST_BUILD=$build tally_one "loader's kill test, version 2" tests/soak/loader.sh 5 64 v2
-	HOLDFAST_BUILD=$build tally_one "power cuts" tests/fault/powercut.py --every "$SHORT_CUTS"
+	tally_at_once "power cuts: tests/fault/powercut.py --every $SHORT_CUTS" \
+		"kill test: tests/soak/kill.sh 10" \
+		"random test: tests/soak/random.sh 10" \
+		"raw commands: tests/soak/broker.sh 48" \
+		"loader's kill test: tests/soak/loader.sh 5 64" \
+		"loader's kill test, version 2: tests/soak/loader.sh 5 64 v2"
 }
 
-unit_tests() { # build folder [options of meson test..]
+unit_names_but() { # build folder, names
+	local folder=$1
+	shift
+	meson test -C "$folder" --no-rebuild --list 2>/dev/null | sed -n 's|.* / ||p' |
+		grep -vxF -f <(printf '%s\n' "$@")
+}
+
+unit_tests() { # build folder [options and names of meson test..; else all]
 	local folder=$1 log=$1/meson-logs/testlog.json
 	shift
 	rm -f "$log"
 	CMOCKA_MESSAGE_OUTPUT=TAP HOLDFAST_BUILD=$folder \
-		meson test -C "$folder" --no-rebuild --timeout-multiplier 4 "$@" \
+		meson test -C "$folder" --num-processes "$AT_ONCE" --timeout-multiplier 4 "$@" \
 		>"$results/out" 2>&1 || true
 	if [ -s "$log" ]; then
 		tools/tally "$results/totals" "unit and contract" --meson "$log"

@@ -45,9 +45,12 @@ teardown() {
 	rm -rf "$T"
 }
 
-# wait_until SECONDS COMMAND..: polls every 20 ms, at least once.
+# wait_until SECONDS COMMAND..: polls every 20 ms, at least once. The seconds are those of a machine
+# with nothing else to do; a slow disk below several tests gets more, since an end only tells what
+# would hang.
+PATIENCE=4
 wait_until() {
-	local end=$((${EPOCHREALTIME/[.,]/} + $1 * 1000000))
+	local end=$((${EPOCHREALTIME/[.,]/} + PATIENCE * $1 * 1000000))
 	shift
 	until "$@"; do
 		if ((${EPOCHREALTIME/[.,]/} >= end)); then
