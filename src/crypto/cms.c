@@ -38,12 +38,26 @@ static int short_of_memory(struct err *err)
 	return ossl_fail(err, ERR_INTERNAL, "memory is short");
 }
 
+/*
+ * Of a BIO that is memory itself CMS_verify() makes another one, and loses that where the message
+ * names a digest that it does not have (OpenSSL 3.0); so the memory lies behind one that passes it
+ * on.
+ */
 static int content_bio(struct slice content, BIO **ret_bio, struct err *err)
 {
+	CLEANUP(bio_cleanup) BIO *filter = NULL;
+	BIO *memory;
+
 	if (content.len > INT_MAX)
 		return err_set(err, ERR_TOO_LARGE, "too much to sign in one piece");
-	*ret_bio = BIO_new_mem_buf(content.len ? (const void *)content.data : "", (int)content.len);
-	return *ret_bio ? 0 : short_of_memory(err);
+	filter = BIO_new(BIO_f_null());
+	memory = BIO_new_mem_buf(content.len ? (const void *)content.data : "", (int)content.len);
+	if (!filter || !memory) {
+		BIO_free(memory);
+		return short_of_memory(err);
+	}
+	*ret_bio = BIO_push(TAKE(filter), memory);
+	return 0;
 }
 
 static bool digest_is_good(CMS_SignerInfo *signer)
@@ -99,21 +113,6 @@ static int signed_parse(struct slice der, bool whole, CMS_ContentInfo **ret_info
 	return 0;
 }
 
-/*
- * Of a BIO that is memory itself libcrypto makes another one, and loses that where the message
- * names a digest that it does not have (OpenSSL 3.0); so the memory lies behind one that passes it
- * on.
- */
-static int behind_filter(BIO **bio, struct err *err)
-{
-	BIO *filter = BIO_new(BIO_f_null());
-
-	if (!filter)
-		return short_of_memory(err);
-	*bio = BIO_push(filter, *bio);
-	return 0;
-}
-
 /* @content is NULL where it is inside. */
 static int check_content(CMS_ContentInfo *info, const struct slice *content, unsigned flags,
 			 struct err *err)
@@ -121,8 +120,6 @@ static int check_content(CMS_ContentInfo *info, const struct slice *content, uns
 	CLEANUP(bio_cleanup) BIO *bio = NULL;
 	int r = content ? content_bio(*content, &bio, err) : 0;
 
-	if (r == 0 && content)
-		r = behind_filter(&bio, err);
 	if (r < 0)
 		return r;
 	flags |= CMS_BINARY | CMS_NO_SIGNER_CERT_VERIFY;
