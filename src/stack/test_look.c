@@ -180,20 +180,6 @@ static void test_words(void **state)
 
 /* --- a machine in a folder --- */
 
-static int make_root(void **state)
-{
-	*state = folder_path_new("look");
-	return *state ? 0 : -1;
-}
-
-static int remove_root(void **state)
-{
-	int r = folder_remove_all(*state);
-
-	free(*state);
-	return r;
-}
-
 /* A path below the root, whose folders are made. */
 static const char *below(const char *root, const char *path)
 {
@@ -339,8 +325,8 @@ int main(void)
 		cmocka_unit_test(test_words),
 		cmocka_unit_test(test_time_for_all),
 		cmocka_unit_test(test_variable),
-		cmocka_unit_test_setup_teardown(test_processes, make_root, remove_root),
-		cmocka_unit_test_setup_teardown(test_node, make_root, remove_root),
+		cmocka_unit_test_setup_teardown(test_processes, folder_setup, folder_teardown),
+		cmocka_unit_test_setup_teardown(test_node, folder_setup, folder_teardown),
 	};
 
 	return cmocka_run_group_tests(TESTS, NULL, NULL);

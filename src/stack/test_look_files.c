@@ -25,20 +25,6 @@
 	"tpm2 { enable = true\nabrmd { enable = true }\npkcs11 { enable = true }\n"                \
 	"tctiEnvironment { enable = true interface = \"holdfast\" } }\n"
 
-static int make_root(void **state)
-{
-	*state = folder_path_new("look");
-	return *state ? 0 : -1;
-}
-
-static int remove_root(void **state)
-{
-	int r = folder_remove_all(*state);
-
-	free(*state);
-	return r;
-}
-
 static void render(const char *text, struct stack_tree *ret_tree)
 {
 	CLEANUP(conf_cleanup) struct conf *conf = NULL;
@@ -244,12 +230,13 @@ static void test_link(void **state)
 int main(void)
 {
 	static const struct CMUnitTest TESTS[] = {
-		cmocka_unit_test_setup_teardown(test_states, make_root, remove_root),
-		cmocka_unit_test_setup_teardown(test_changes, make_root, remove_root),
-		cmocka_unit_test_setup_teardown(test_as_apply_has_it, make_root, remove_root),
-		cmocka_unit_test_setup_teardown(test_unreadable, make_root, remove_root),
-		cmocka_unit_test_setup_teardown(test_foreign, make_root, remove_root),
-		cmocka_unit_test_setup_teardown(test_link, make_root, remove_root),
+		cmocka_unit_test_setup_teardown(test_states, folder_setup, folder_teardown),
+		cmocka_unit_test_setup_teardown(test_changes, folder_setup, folder_teardown),
+		cmocka_unit_test_setup_teardown(test_as_apply_has_it, folder_setup,
+						folder_teardown),
+		cmocka_unit_test_setup_teardown(test_unreadable, folder_setup, folder_teardown),
+		cmocka_unit_test_setup_teardown(test_foreign, folder_setup, folder_teardown),
+		cmocka_unit_test_setup_teardown(test_link, folder_setup, folder_teardown),
 	};
 
 	json_setup();

@@ -55,4 +55,19 @@ static inline int folder_remove_all(const char *path)
 	return nftw(path, folder_remove_one, FOLDER_DEPTH, FTW_DEPTH | FTW_PHYS);
 }
 
+/* For cmocka: the path of such a folder is the test's state. */
+static inline int folder_setup(void **state)
+{
+	*state = folder_path_new("test");
+	return *state ? 0 : -1;
+}
+
+static inline int folder_teardown(void **state)
+{
+	int r = folder_remove_all(*state);
+
+	free(*state);
+	return r;
+}
+
 #endif
