@@ -96,6 +96,11 @@ int starter_check(const struct starter *starter, struct err *err)
 	return starter && ends_within(starter, 0) ? starter_gone(EPIPE, err) : 0;
 }
 
+int starter_end(const struct starter *starter)
+{
+	return starter->socket;
+}
+
 void starter_free(struct starter *starter)
 {
 	if (!starter)

@@ -23,6 +23,7 @@ struct starter_plan {
 	 */
 	int (*confine)(void *arg, struct err *err);
 	void *arg;
+	unsigned longest_s; /* what it started is killed after so long */
 };
 
 /* Before threads start. Waits until it is confined; its error is ours. */
@@ -32,6 +33,9 @@ int starter_begin(const struct starter_plan *plan, struct starter **ret_starter,
 /* ERR_INTERNAL: it is gone, and a service that is confined cannot begin another. NULL is allowed.
  */
 int starter_check(const struct starter *starter, struct err *err) MUST_CHECK;
+
+/* For poll(2): readable when it has ended. Borrowed. */
+int starter_end(const struct starter *starter);
 
 /* Waits until it has ended, with what it started; not for long. NULL is allowed. */
 void starter_free(struct starter *starter);

@@ -20,11 +20,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/loop.h"
 #include "base/pidfd.h"
 #include "fapi/impl.h"
 
 #define NAME	   "holdfast-start" /* what ps shows; the kernel keeps 15 bytes */
 #define OWN_SOCKET (STDERR_FILENO + 1)
+#define SECOND_US  UINT64_C(1000000)
 
 static const char *const VERBS[] = {
 	[FAPI_PROBE] = "probe", [FAPI_PROVISION] = "provision", [FAPI_SEAL] = "seal",
@@ -35,7 +37,8 @@ struct kid {
 	pid_t pid; /* also its session and process group; 0 = none */
 	int ended; /* pidfd */
 	int leash;
-	bool killed; /* .. so what else comes on the leash says nothing new */
+	uint64_t due_us; /* CLOCK_MONOTONIC; when it is killed */
+	bool killed;	 /* .. so what else comes on the leash says nothing new */
 };
 
 struct serve {
@@ -43,6 +46,7 @@ struct serve {
 	char conf[PATH_MAX + 32]; /* of its environment */
 	int socket;
 	int parent; /* pidfd: who was taken over might have kept the other end of the socket open */
+	uint64_t longest_us; /* that a child may take */
 	struct kid kids[STARTER_CHILDREN];
 };
 
@@ -210,6 +214,7 @@ static int start(struct serve *serve, struct starter_request *request, int fds[s
 		reap_kid(kid, &end);
 		return e;
 	}
+	kid->due_us = clock_monotonic_us() + serve->longest_us;
 	kid->leash = fds[STARTER_LEASH];
 	fds[STARTER_LEASH] = -1;
 	if (!tell(kid->leash, &(struct starter_word){.kind = STARTER_STARTED}))
@@ -276,6 +281,37 @@ static bool take_request(struct serve *serve)
 
 /* --- the process --- */
 
+/* Whoever asked has a deadline of his own; who took his place may have forgotten it. */
+static void end_late(struct serve *serve)
+{
+	uint64_t now = clock_monotonic_us();
+	size_t i;
+
+	for (i = 0; i < STARTER_CHILDREN; i++) {
+		struct kid *kid = &serve->kids[i];
+
+		if (kid->pid > 0 && !kid->killed && kid->due_us <= now)
+			kill_kid(kid);
+	}
+}
+
+/* Milliseconds until there is a late one; -1 = nobody can be late. */
+static int patience(const struct serve *serve)
+{
+	uint64_t now = clock_monotonic_us(), due_us = UINT64_MAX;
+	size_t i;
+
+	for (i = 0; i < STARTER_CHILDREN; i++) {
+		const struct kid *kid = &serve->kids[i];
+
+		if (kid->pid > 0 && !kid->killed && kid->due_us < due_us)
+			due_us = kid->due_us;
+	}
+	if (due_us == UINT64_MAX)
+		return -1;
+	return due_us > now ? (int)((due_us - now) / 1000 + 1) : 0;
+}
+
 /* False: it is to end. */
 static bool turn(struct serve *serve)
 {
@@ -292,8 +328,9 @@ static bool turn(struct serve *serve)
 		fds[KIDS + 2 * i + 1] =
 			(struct pollfd){.fd = kid->killed ? -1 : kid->leash, .events = POLLIN};
 	}
-	if (poll(fds, ARRAY_LEN(fds), -1) < 0)
+	if (poll(fds, ARRAY_LEN(fds), patience(serve)) < 0)
 		return errno == EINTR;
+	end_late(serve);
 	for (i = 0; i < STARTER_CHILDREN; i++) {
 		if (fds[KIDS + 2 * i].revents != 0)
 			kid_ended(&serve->kids[i]);
@@ -373,7 +410,10 @@ static int prepare(struct serve *serve, const struct starter_plan *plan, int soc
 
 _Noreturn void starter_serve(const struct starter_plan *plan, int socket, pid_t parent)
 {
-	struct serve serve = {.program = plan->program, .socket = socket, .parent = -1};
+	struct serve serve = {.program = plan->program,
+			      .socket = socket,
+			      .parent = -1,
+			      .longest_us = plan->longest_s * SECOND_US};
 	struct starter_report report = {.code = 0};
 	struct err err = {0};
 

@@ -33,7 +33,10 @@ void fixture_init(struct fixture *fixture)
 
 void fixture_begin_starter(struct fixture *fixture, const char *program)
 {
-	const struct starter_plan plan = {.program = program, .folder = fixture->folder};
+	const struct starter_plan plan = {.program = program,
+					  .folder = fixture->folder,
+					  .longest_s = fixture->longest_s ? fixture->longest_s
+									  : FAPI_LONGEST_S};
 
 	starter_free(TAKE(fixture->starter));
 	assert_int_equal(starter_begin(&plan, &fixture->starter, &fixture->err), 0);

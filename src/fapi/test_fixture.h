@@ -18,6 +18,7 @@ struct fixture {
 	char run[80];
 	struct fapi_place place;
 	struct starter *starter;
+	unsigned longest_s; /* of the next starter; 0 = FAPI_LONGEST_S */
 	struct buf json;
 	struct err err;
 };

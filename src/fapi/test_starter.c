@@ -188,6 +188,28 @@ static void test_asker_gone(void **state)
 	fixture_fini(&fixture);
 }
 
+/* Both whose askers hold on and say nothing are ended by time, and make room. */
+static void test_forgotten(void **state)
+{
+	struct fixture fixture;
+	struct asked asked, other;
+
+	(void)state;
+	fixture_init(&fixture);
+	fixture.longest_s = 1;
+	fixture_begin_starter(&fixture, FAKE_HELPER);
+	asked = ask_for(fixture.starter, "/HS/SRK/hang");
+	other = ask_for(fixture.starter, "/HS/SRK/hang");
+	assert_answer(&asked, 0);
+	assert_answer(&other, 0);
+	assert_end(&asked, -1, SIGKILL);
+	assert_end(&other, -1, SIGKILL);
+	hang_up(&asked);
+	hang_up(&other);
+	assert_int_equal(fixture_run(&fixture, "ok", PATIENCE_US), 0);
+	fixture_fini(&fixture);
+}
+
 #define RIGHT_PATH "/HS/SRK/ok"
 
 static const struct {
@@ -541,6 +563,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_start_and_end),
 		cmocka_unit_test(test_asker_gone),
+		cmocka_unit_test(test_forgotten),
 		cmocka_unit_test(test_wrong_requests),
 		cmocka_unit_test(test_leash_that_is_none),
 		cmocka_unit_test(test_too_many),

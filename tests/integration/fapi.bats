@@ -179,15 +179,21 @@ fell_back() { # text of the reason
 	[[ $(jq -r .fapi.probe "$T/status") == succeeded ]]
 	kill -KILL "$(starter_of "$DAEMON_PID")"
 	wait_until 20 refute pgrep -P "$DAEMON_PID" -r S,R,D
+	# It is told by itself, once, and again to who wants it.
+	wait_until 20 grep -q 'FAPI: the process that starts holdfast-fapi is gone' "$T/log"
 	admin POST /v1/admin/fapi/probe -H 'Content-Type: application/json' -d '{}'
 	[[ $(field .detail) == *'the process that starts holdfast-fapi is gone'* ]]
 	[[ $(field .remedy) == 'Restart holdfastd.' ]]
 	put a x
 	expect 201
+	[[ $(grep -c 'FAPI: the process that starts' "$T/log") == 1 ]]
 	stop_daemon
 	[[ $DAEMON_STATUS == 0 ]]
 	start_daemon
 	[[ $(jq -r .fapi.probe "$T/status") == succeeded ]]
+	stop_daemon
+	# A stop is none of its.
+	[[ $(grep -c 'FAPI: the process that starts' "$T/log") == 1 ]]
 }
 
 @test "signals for all of a terminal or a unit leave the starter until the daemon has ended" {

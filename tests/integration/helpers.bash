@@ -207,7 +207,8 @@ decided() {
 }
 
 identity_decided() {
-	curl -s -m 5 --unix-socket "$SOCK" http://h/v1/status | jq -e '.device.mode != null' >/dev/null
+	curl -s -m 5 --unix-socket "$SOCK" http://h/v1/status -o "$T/status-said" &&
+		jq -e '.device.mode != null' "$T/status-said" >/dev/null
 }
 
 # A tenant answers `starting` until its id was read, a moment after the provider is decided.
@@ -368,7 +369,7 @@ seal_text() {
 # The device's identity is made and proven beside the first requests; its commands are none of theirs.
 commands_sent() {
 	wait_until 20 identity_decided
-	curl -s --unix-socket "$SOCK" http://h/v1/status | jq -r '.tpm.commands'
+	jq -r '.tpm.commands' "$T/status-said"
 }
 
 # The command line, $HOLDFAST, on the daemon of this test.

@@ -185,6 +185,7 @@ static int begin_starter(const struct daemon *daemon, struct starter **ret_start
 		.folder = folder,
 		.confine = confine_starter,
 		.arg = &needs,
+		.longest_s = FAPI_LONGEST_S,
 	};
 
 	if (!helper || !folder)

@@ -486,6 +486,8 @@ static int build(struct daemon *daemon, struct err *err)
 		return r;
 	init_admin(daemon);
 	r = fapi_setup_init(&daemon->fapi, daemon->conf, daemon->starter, err);
+	if (r == 0)
+		r = fapi_setup_watch(&daemon->fapi, daemon->loop, err);
 	if (r < 0)
 		return r;
 	init_helper(daemon);

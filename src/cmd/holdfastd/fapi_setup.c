@@ -9,11 +9,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "cmd/holdfastd/access.h"
+#include "fapi/starter.h"
 
 #define HELPER	     "holdfast-fapi"
 #define MACHINE_CONF "/etc/tpm2-tss/fapi-config.json"
@@ -101,6 +104,26 @@ int fapi_setup_init(struct fapi_setup *setup, const struct conf *conf,
 	return 0;
 }
 
+static void starter_ended(void *arg, uint32_t events)
+{
+	struct fapi_setup *setup = arg;
+	struct err err;
+
+	(void)events;
+	loop_unwatch(TAKE(setup->watch));
+	if (starter_check(setup->fapi.place.starter, &err) < 0)
+		log_err(LOG_LEVEL_ERROR, &err, "FAPI");
+}
+
+int fapi_setup_watch(struct fapi_setup *setup, struct loop *loop, struct err *err)
+{
+	const struct starter *starter = setup->fapi.place.starter;
+
+	return starter ? loop_watch(loop, starter_end(starter), EPOLLIN, starter_ended, setup,
+				    &setup->watch, err)
+		       : 0;
+}
+
 void fapi_setup_stop(struct fapi_setup *setup)
 {
 	if (setup->fapi.stop_fd > 0)
@@ -109,6 +132,7 @@ void fapi_setup_stop(struct fapi_setup *setup)
 
 void fapi_setup_fini(struct fapi_setup *setup)
 {
+	loop_unwatch(TAKE(setup->watch));
 	if (setup->fapi.stop_fd > 0)
 		close(setup->fapi.stop_fd);
 	free(setup->program);
