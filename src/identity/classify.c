@@ -151,6 +151,9 @@ static struct found with_soft(const struct identity_facts *f)
 		return found(IDENTITY_UNPROVISIONED, EVENT_SOFT_APPEARED);
 	if (f->soft == SOFT_UNREADABLE)
 		return found(from, EVENT_SOFT_UNREADABLE);
+	/* The chip may have a key of ours, and somebody may have put the pair there. */
+	if (f->untold)
+		return found(of_tpm(f), EVENT_TPM_GONE);
 	if (f->record != RECORD_BLANK)
 		return found(from, EVENT_SOFT_FOUND);
 	if (f->mended)
@@ -176,7 +179,7 @@ static struct found certificate_alone(const struct identity_facts *f)
  */
 static bool software_allowed(const struct identity_facts *f)
 {
-	return !f->was && f->record != RECORD_TORN && f->policy != IDENTITY_REQUIRE &&
+	return !f->was && !f->untold && f->record != RECORD_TORN && f->policy != IDENTITY_REQUIRE &&
 	       !state_journal_half_made(f->journal);
 }
 
@@ -203,6 +206,8 @@ static struct found with_nothing(const struct identity_facts *f)
 
 	if (f->record == RECORD_BLANK && f->mended)
 		return found(from, mended_event(f));
+	if (f->wish == WISH_SOFTWARE && f->untold)
+		return found(from, EVENT_ORDER_NO_TPM);
 	if (f->wish == WISH_SOFTWARE)
 		return found(from, f->was || f->policy == IDENTITY_REQUIRE ? EVENT_ORDER_BARRED
 									   : EVENT_ORDER_SOFTWARE);

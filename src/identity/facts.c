@@ -288,7 +288,7 @@ static int try_handle(struct provider *p, uint32_t handle, struct slice spki, st
 		      struct err *err)
 {
 	CLEANUP(key_result_cleanup) struct key_result there = KEY_RESULT_INIT;
-	int r = provider_resident(p, handle, &there, err);
+	int r = identity_key_look(p, handle, &there, err);
 
 	if (r < 0)
 		return r;
@@ -344,40 +344,54 @@ static bool is_tried_freely(struct slice public)
 	return public.len >= 10 && (public.data[8] & 0x04) != 0;
 }
 
-/*
- * One that opens by our password, whatever the files say, is of an identity that was here. Nothing
- * is made in a chip that does not tell what lies in it; other people's keys may refuse as they
- * like.
- */
-static int look_for_any(struct identity *identity, struct provider *p, struct found *found,
-			struct err *err)
+/* What is there, and no key of ours or not to be asked, is no trouble: anything may lie there. */
+static bool is_anothers(int code)
+{
+	return code == ERR_DAMAGED || code == ERR_INVALID || code == ERR_NOT_SUPPORTED ||
+	       code == ERR_AUTH_FAILED;
+}
+
+/* Does the key there open by our password? */
+static int try_any(struct provider *p, uint32_t handle, bool *ret_ours, struct err *err)
 {
 	CLEANUP(identity_key_cleanup) struct identity_key key = IDENTITY_KEY_INIT;
-	struct provider_taken taken = {.count = 0};
-	struct err why = {0};
-	int r = identity_key_header(p, &key.header, err);
+	CLEANUP(key_result_cleanup) struct key_result there = KEY_RESULT_INIT;
+	int r = identity_key_look(p, handle, &there, err);
 
+	if (r < 0 || there.type != PKEY_ECC_P256 || !is_tried_freely(buf_slice(&there.public)))
+		return r;
+	key.handle = handle;
+	r = identity_key_name(&key, buf_slice(&there.name), err);
+	if (r == 0)
+		r = identity_key_header(p, &key.header, err);
+	if (r == 0)
+		r = identity_copy(&key.spki, buf_slice(&there.spki), err);
 	if (r < 0)
 		return r;
-	if (provider_taken(p, identity->handle, &taken, &why) < 0) {
-		found->facts.tpm = IDENTITY_TPM_FAILED;
-		trouble(found, "the TPM", &why);
-	}
-	for (size_t i = 0; !found->facts.was && i < taken.count; i++) {
-		CLEANUP(key_result_cleanup) struct key_result there = KEY_RESULT_INIT;
+	r = identity_key_prove(p, &key, err);
+	*ret_ours = r == 0;
+	return is_anothers(r) ? 0 : r;
+}
 
-		if (provider_resident(p, taken.handle[i], &there, &why) < 0 ||
-		    there.type != PKEY_ECC_P256 || !is_tried_freely(buf_slice(&there.public)))
-			continue;
-		key.handle = taken.handle[i];
-		r = identity_key_name(&key, buf_slice(&there.name), err);
-		if (r == 0)
-			r = identity_copy(&key.spki, buf_slice(&there.spki), err);
-		if (r < 0)
-			return r;
-		found->facts.was = identity_key_prove(p, &key, &why) == 0;
-	}
-	return 0;
+/*
+ * One that opens by our password, whatever the files say, is of an identity that was here. Until
+ * the chip has told of all that lies there nobody knows whether there was one.
+ */
+static void look_for_any(struct identity *identity, struct provider *p, struct found *found)
+{
+	struct identity_facts *f = &found->facts;
+	struct provider_taken taken = {.count = 0};
+	struct err why = {0};
+	int r = provider_taken(p, identity->handle, &taken, &why);
+
+	for (size_t i = 0; r == 0 && !f->was && i < taken.count; i++)
+		r = try_any(p, taken.handle[i], &f->was, &why);
+	if (r == 0)
+		return;
+	f->untold = true;
+	f->tpm = IDENTITY_TPM_FAILED;
+	f->key = KEY_UNKNOWN;
+	trouble(found, "the TPM", &why);
 }
 
 static int look(struct identity *identity, struct provider *p, struct found *found, struct err *err)
@@ -393,7 +407,9 @@ static int look(struct identity *identity, struct provider *p, struct found *fou
 		return 0;
 	if (f->certificate == CERTIFICATE_OTHER)
 		r = look_by_certificate(identity, p, found, err);
-	return r < 0 || f->key == KEY_OURS ? r : look_for_any(identity, p, found, err);
+	if (r == 0 && f->key != KEY_OURS)
+		look_for_any(identity, p, found);
+	return r;
 }
 
 /*

@@ -3,6 +3,7 @@
  */
 #include "identity/impl.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "provider/blob.h"
@@ -48,6 +49,18 @@ int identity_key_header(const struct provider *p, struct buf *ret_header, struct
 	return buf_ok(ret_header) ? 0 : err_set(err, ERR_INTERNAL, "memory is short");
 }
 
+int identity_key_look(struct provider *p, uint32_t handle, struct key_result *ret_key,
+		      struct err *err)
+{
+	int r = provider_resident(p, handle, ret_key, err);
+
+	return r == ERR_NOT_FOUND
+		       ? err_set(err, ERR_TPM_FAILED,
+				 "the TPM has something at 0x%08" PRIx32 ", and then has not",
+				 handle)
+		       : r;
+}
+
 int identity_key_find(struct provider *p, uint32_t from, struct slice name, uint32_t *ret_handle,
 		      struct err *err)
 {
@@ -59,10 +72,10 @@ int identity_key_find(struct provider *p, uint32_t from, struct slice name, uint
 	for (size_t i = 0; i < taken.count; i++) {
 		CLEANUP(key_result_cleanup) struct key_result there = KEY_RESULT_INIT;
 
-		r = provider_resident(p, taken.handle[i], &there, err);
-		if (r < 0 && r != ERR_NOT_FOUND)
+		r = identity_key_look(p, taken.handle[i], &there, err);
+		if (r < 0)
 			return r;
-		if (r == 0 && slice_equal(buf_slice(&there.name), name)) {
+		if (slice_equal(buf_slice(&there.name), name)) {
 			*ret_handle = taken.handle[i];
 			return 0;
 		}

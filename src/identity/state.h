@@ -110,6 +110,7 @@ struct identity_facts {
 	bool mended;  /* another copy of the record was torn, older or missing .. */
 	bool foreign; /* .. or says that there is or was no key, or another one */
 	bool strange; /* the chip is another one, and nobody has accepted it yet */
+	bool untold;  /* no record, and the chip did not tell whether there was one: FAILED */
 	enum state_key key;
 	enum state_certificate certificate;
 	enum state_soft soft;

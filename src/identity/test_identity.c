@@ -74,20 +74,6 @@ static void first_boot_is_short(void **state)
 	assert_in_range(after.commands - before.commands, 1, 20);
 }
 
-/* A chip that fails while it is looked into: what lies in it nobody knows, and nothing is made. */
-static void untold(void **state)
-{
-	struct world *world = *state;
-
-	chip_power_cut(&world->chip);
-	world_settles(world, IDENTITY_UNPROVISIONED);
-	assert_false(world_has(world, RECORD[0]) || world_has(world, JOURNAL));
-	chip_power_on(&world->chip);
-	world_settles(world, IDENTITY_ENABLED);
-	is_whole(world);
-	assert_int_equal(world_keys(world), 1);
-}
-
 /* A clock that was never set: the certificate begins where no right clock is before. */
 static void clock_of_1970(void **state)
 {
@@ -500,7 +486,6 @@ int main(void)
 #define CASE(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
 		CASE(first_boot),
 		CASE(first_boot_is_short),
-		CASE(untold),
 		CASE(clock_of_1970),
 		CASE(no_tpm),
 		CASE(awaited),

@@ -64,6 +64,7 @@ static const struct {
 	{"foreign", FLAG(foreign), true},
 	{"strange", FLAG(strange), true},
 	{"committed", FLAG(committed), true},
+	{"untold", FLAG(untold), true},
 	{"ask", FLAG(ask), true},
 };
 
@@ -119,6 +120,10 @@ static const struct {
 	{"by hand, asked", "by-hand +init", E, EVENT_FIRST},
 	{"an operator wants it in software", "failed +software", S, EVENT_ORDER_SOFTWARE},
 	{"but never after a TPM's", "failed w blank +software", U, EVENT_ORDER_BARRED},
+	{"nor where the TPM's might be", "failed untold +software", U, EVENT_ORDER_NO_TPM},
+	{"a chip that does not tell", "failed untold", U, EVENT_AWAIT},
+	{"the same, with a software pair", "failed untold soft c-soft", D, EVENT_TPM_GONE},
+	{"the same, with a certificate", "failed untold c-other", D, EVENT_TPM_GONE},
 	{"w, and no TPM any more", "absent unexpected w blank", U, EVENT_AWAIT},
 	{"cut before the commit", "j-init", U, EVENT_CUT_BEFORE},
 	{"cut before, TPM gone", "absent unexpected j-init", U, EVENT_AWAIT},

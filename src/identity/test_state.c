@@ -53,6 +53,7 @@ static const unsigned BASES[] = {IDENTITY_MODES + 1,
 				 2,
 				 2,
 				 2,
+				 2,
 				 KEY_STATES,
 				 CERTIFICATE_STATES,
 				 SOFT_STATES,
@@ -85,6 +86,7 @@ static struct identity_facts facts_of(uint64_t n)
 	f.mended = digit(&n, *base++) != 0;
 	f.foreign = digit(&n, *base++) != 0;
 	f.strange = digit(&n, *base++) != 0;
+	f.untold = digit(&n, *base++) != 0;
 	f.key = (enum state_key)digit(&n, *base++);
 	f.certificate = (enum state_certificate)digit(&n, *base++);
 	f.soft = (enum state_soft)digit(&n, *base++);
@@ -186,6 +188,16 @@ static bool silent_chip_is_not_empty(const struct verdict *v)
 	if (f->record == RECORD_KEY)
 		return makes(v->row) == 0 && !does(v->row, ACT_BLANK);
 	return true;
+}
+
+/* Where it might have told of an identity nothing is made, and none in software taken. */
+static bool untold_is_not_never(const struct verdict *v)
+{
+	if (!v->f->untold)
+		return true;
+	return makes(v->row) == 0 && !does(v->row, ACT_RECORD_SOFT) &&
+	       (v->row->to != IDENTITY_SOFTWARE || v->event == EVENT_SOFT_UNREADABLE ||
+		v->event == EVENT_ORDER_UNREADABLE || v->event == EVENT_UNREADABLE);
 }
 
 static bool one_identity_at_most(const struct verdict *v)
@@ -295,6 +307,7 @@ static const struct {
 	{"no software key after a TPM's", no_software_after_tpm},
 	{"unreadable is not absent", unreadable_is_not_absent},
 	{"a silent chip is not an empty one", silent_chip_is_not_empty},
+	{"what the chip did not tell may be", untold_is_not_never},
 	{"one event, one identity", one_identity_at_most},
 	{"no identity over another", none_over_another},
 	{"a reset ends in U only", reset_ends_in_u},
@@ -314,12 +327,12 @@ static void print_facts(const struct verdict *v, const char *name)
 
 	print_error(
 		"%s: last %d tpm %d expected %d was %d record %d mended %d foreign %d strange %d "
-		"key %d "
+		"untold %d key %d "
 		"cert %d soft "
 		"%d journal %d committed %d policy %d provision %d ask %d wish %d: %d, %s\n",
 		name, f->last, f->tpm, f->expected, f->was, f->record, f->mended, f->foreign,
-		f->strange, f->key, f->certificate, f->soft, f->journal, f->committed, f->policy,
-		f->provision, f->ask, f->wish, v->from, identity_event_text(v->event));
+		f->strange, f->untold, f->key, f->certificate, f->soft, f->journal, f->committed,
+		f->policy, f->provision, f->ask, f->wish, v->from, identity_event_text(v->event));
 }
 
 /* What no gathering finds together, and no event looks at. */
@@ -331,6 +344,8 @@ static bool is_redundant(const struct identity_facts *f)
 	       (f->foreign && (!f->mended || !f->was)) ||
 	       (f->strange && (f->tpm != IDENTITY_TPM_OK || f->wish != WISH_APPROVE)) ||
 	       (f->committed && (f->record != RECORD_KEY || !half_made)) ||
+	       (f->untold && (f->tpm != IDENTITY_TPM_FAILED || f->was || half_made ||
+			      (f->record != RECORD_NONE && f->record != RECORD_TORN))) ||
 	       (f->key != KEY_UNKNOWN && f->tpm != IDENTITY_TPM_OK);
 }
 

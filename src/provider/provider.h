@@ -515,7 +515,7 @@ int provider_persist(struct provider *p, struct slice header, struct slice objec
 
 /*
  * The handles that provider_persist() would try from @handle on and finds taken. Two commands; four
- * where they go on behind those.
+ * where there are some and the chip has none behind the last try.
  */
 int provider_taken(struct provider *p, uint32_t handle, struct provider_taken *ret_taken,
 		   struct err *err) MUST_CHECK;

@@ -9,10 +9,10 @@
 #include "tpm/rc.h"
 
 TSS2_RC chip_capability(struct engine *engine, TPM2_CAP capability, uint32_t property,
-			uint32_t count, TPMS_CAPABILITY_DATA *ret_data)
+			uint32_t count, TPMS_CAPABILITY_DATA *ret_data, bool *ret_more)
 {
 	struct command command = {.code = TPM2_CC_GetCapability};
-	TPMI_YES_NO more;
+	TPMI_YES_NO more = TPM2_NO;
 	TSS2_RC rc;
 
 	rc = Tss2_Sys_GetCapability_Prepare(engine->line.sys, capability, property, count);
@@ -22,6 +22,8 @@ TSS2_RC chip_capability(struct engine *engine, TPM2_CAP capability, uint32_t pro
 		rc = Tss2_Sys_GetCapability_Complete(engine->line.sys, &more, ret_data);
 	if (!rc && ret_data->capability != capability)
 		rc = TSS2_SYS_RC_MALFORMED_RESPONSE;
+	if (ret_more)
+		*ret_more = more != TPM2_NO;
 	return rc;
 }
 
@@ -29,9 +31,14 @@ TSS2_RC chip_handles(struct engine *engine, uint32_t group, struct chip_handles 
 {
 	TPMS_CAPABILITY_DATA data = {0};
 	const TPML_HANDLE *list = &data.data.handles;
-	TSS2_RC rc = chip_capability(engine, TPM2_CAP_HANDLES, group, CHIP_HANDLES_MAX, &data);
+	bool more;
+	TSS2_RC rc =
+		chip_capability(engine, TPM2_CAP_HANDLES, group, CHIP_HANDLES_MAX, &data, &more);
 	size_t i;
 
+	/* None, and more of them: nobody knows which. */
+	if (!rc && more && list->count == 0)
+		rc = TSS2_SYS_RC_MALFORMED_RESPONSE;
 	if (rc)
 		return rc;
 	ret_handles->count = list->count < CHIP_HANDLES_MAX ? list->count : CHIP_HANDLES_MAX;
@@ -111,8 +118,8 @@ static TSS2_RC properties_take(struct engine *engine, uint32_t group, struct eng
 	TSS2_RC rc;
 	size_t i;
 
-	rc = chip_capability(engine, TPM2_CAP_TPM_PROPERTIES, group, TPM2_MAX_TPM_PROPERTIES,
-			     &data);
+	rc = chip_capability(engine, TPM2_CAP_TPM_PROPERTIES, group, TPM2_MAX_TPM_PROPERTIES, &data,
+			     NULL);
 	for (i = 0; !rc && i < data.data.tpmProperties.count; i++)
 		property_take(facts, &data.data.tpmProperties.tpmProperty[i], firmware);
 	return rc;

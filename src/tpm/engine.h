@@ -285,7 +285,8 @@ int engine_evict(struct engine *engine, const struct engine_persistent *key, str
 
 /*
  * The next persistent handles from @from on, rising; none when there are no more. That the chip was
- * there is vouched for, the list is not: no more than that nothing lies at one handle.
+ * there is vouched for, the list is not: no more than that nothing lies at one handle. A list that
+ * is in disorder is none (ERR_TPM_FAILED).
  */
 #define ENGINE_HANDLES_MAX 64u
 struct engine_handles {

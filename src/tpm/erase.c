@@ -27,7 +27,8 @@ static TSS2_RC ask_permanent(struct engine *engine, TPMA_PERMANENT *ret_permanen
 {
 	TPMS_CAPABILITY_DATA data = {0};
 	const TPML_TAGGED_TPM_PROPERTY *list = &data.data.tpmProperties;
-	TSS2_RC rc = chip_capability(engine, TPM2_CAP_TPM_PROPERTIES, TPM2_PT_PERMANENT, 1, &data);
+	TSS2_RC rc =
+		chip_capability(engine, TPM2_CAP_TPM_PROPERTIES, TPM2_PT_PERMANENT, 1, &data, NULL);
 
 	if (rc)
 		return rc;

@@ -12,6 +12,7 @@
  *               PCR_Read's counter, of its last byte
  *   restless    the last one, and not only once
  *   swap        the first handle of a list is exchanged for the last
+ *   hold        the list is empty, and there are more; and not only once
  *   cut         the last 20 bytes are missing, the header says so too
  *   refuse      the answer is BAD_AUTH for the first session
  *   stale       the answer is REFERENCE_S0
@@ -72,7 +73,7 @@ static int answers_with_handle(unsigned code)
 static int is_of_no_session(const char *how)
 {
 	return !strcmp(how, "digest") || !strcmp(how, "counter") || !strcmp(how, "value") ||
-	       !strcmp(how, "restless") || !strcmp(how, "swap");
+	       !strcmp(how, "restless") || !strcmp(how, "swap") || !strcmp(how, "hold");
 }
 
 /* TPMI_YES_NO, TPM_CAP and the count come first (TPM 2.0 Part 3, 30.2). */
@@ -84,14 +85,25 @@ static void swap_ends(uint8_t *answer, size_t size)
 	put_u32(answer + size - 4, first);
 }
 
-static void lie_about_parameters(const char *how, uint8_t *answer, size_t size)
+static void hold_back(uint8_t *answer, size_t *size)
 {
+	answer[10] = 1;
+	put_u32(answer + 15, 0);
+	put_u32(answer + 2, (unsigned)(*size = 19));
+}
+
+static void lie_about_parameters(const char *how, uint8_t *answer, size_t *answer_size)
+{
+	size_t size = *answer_size;
+
 	if (!strcmp(how, "digest"))
 		answer[12] ^= 0x01;
 	else if (!strcmp(how, "counter"))
 		answer[13] ^= 0x01;
 	else if (!strcmp(how, "swap"))
 		swap_ends(answer, size);
+	else if (!strcmp(how, "hold"))
+		hold_back(answer, answer_size);
 	else
 		answer[size - 1] ^= 0x01;
 }
@@ -135,10 +147,10 @@ static TSS2_RC evil_receive(TSS2_TCTI_CONTEXT *tcti, size_t *size, uint8_t *resp
 	    get_u32(response + 6) != 0 || response[1] != (plain ? 0x01 : 0x02))
 		return rc;
 	if (plain)
-		lie_about_parameters(evil->how, response, *size);
+		lie_about_parameters(evil->how, response, size);
 	else
 		lie(evil, response, size);
-	if (strcmp(evil->how, "restless") != 0)
+	if (strcmp(evil->how, "restless") != 0 && strcmp(evil->how, "hold") != 0)
 		setenv(EVIL_TOLD, "1", 1);
 	return TSS2_RC_SUCCESS;
 }

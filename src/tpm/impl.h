@@ -198,8 +198,9 @@ TSS2_RC chip_clear(struct engine *engine);
 TSS2_RC chip_facts(struct engine *engine);   /* all of them: some commands more */
 TSS2_RC chip_lockout(struct engine *engine); /* those that change */
 TSS2_RC chip_counts(struct engine *engine);  /* of resets and restarts */
+/* *ret_more (NULL is allowed): the chip has more of them than fitted. */
 TSS2_RC chip_capability(struct engine *engine, TPM2_CAP capability, uint32_t property,
-			uint32_t count, TPMS_CAPABILITY_DATA *ret_data);
+			uint32_t count, TPMS_CAPABILITY_DATA *ret_data, bool *ret_more);
 TSS2_RC chip_handles(struct engine *engine, uint32_t group, struct chip_handles *ret_handles);
 
 TSS2_RC chip_flush(struct engine *engine, uint32_t handle);

@@ -86,7 +86,7 @@ static TSS2_RC banks_look(struct engine *engine)
 
 	if (engine->banks.count)
 		return TSS2_RC_SUCCESS;
-	rc = chip_capability(engine, TPM2_CAP_PCRS, 0, TPM2_NUM_PCR_BANKS, &data);
+	rc = chip_capability(engine, TPM2_CAP_PCRS, 0, TPM2_NUM_PCR_BANKS, &data, NULL);
 	if (!rc)
 		banks_take(&data.data.assignedPCR, &engine->banks);
 	return rc;

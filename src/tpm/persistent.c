@@ -246,12 +246,26 @@ struct op_list {
 	struct chip_handles handles;
 };
 
+/* From the first that was asked for on, and rising (Part 3, 30.2): so nothing is passed over. */
+static bool rises(const struct op_list *op)
+{
+	uint64_t least = op->from;
+
+	for (size_t i = 0; i < op->handles.count; i++) {
+		if (op->handles.handle[i] < least)
+			return false;
+		least = (uint64_t)op->handles.handle[i] + 1;
+	}
+	return true;
+}
+
 static TSS2_RC run_list(struct engine *engine, void *arg)
 {
 	struct op_list *op = arg;
-
 	TSS2_RC rc = chip_handles(engine, op->from, &op->handles);
 
+	if (!rc && !rises(op))
+		rc = TSS2_SYS_RC_MALFORMED_RESPONSE;
 	return rc ? rc : vouch(engine, &engine->srk);
 }
 
@@ -268,15 +282,9 @@ int engine_persistents(struct engine *engine, uint32_t from, struct engine_handl
 	if (r < 0)
 		return r;
 	ret_handles->count = 0;
-	/* A chip that lists them in disorder has our callers ask in circles. */
-	for (size_t i = 0; i < list.handles.count; i++) {
-		uint32_t handle = list.handles.handle[i];
-
-		if (handle < from || !tpm_is_owners(handle))
-			continue;
-		ret_handles->handle[ret_handles->count++] = handle;
-		from = handle + 1;
-	}
+	for (size_t i = 0; i < list.handles.count; i++)
+		if (tpm_is_owners(list.handles.handle[i]))
+			ret_handles->handle[ret_handles->count++] = list.handles.handle[i];
 	return 0;
 }
 

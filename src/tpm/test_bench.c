@@ -415,6 +415,15 @@ uint32_t raw_evict(struct bench *bench, uint32_t object, uint32_t persistent)
 	return raw_send(bench, &command, &answer);
 }
 
+void raw_squat(struct bench *bench, uint32_t handle)
+{
+	uint32_t transient = 0;
+
+	assert_int_equal(raw_primary(bench, &transient), 0);
+	assert_int_equal(raw_evict(bench, transient, handle), 0);
+	assert_int_equal(raw_flush(bench, transient), 0);
+}
+
 void raw_password(struct bench *bench, uint32_t hierarchy, const char *text)
 {
 	CLEANUP(buf_fini) struct buf command = BUF_INIT(128);

@@ -99,6 +99,8 @@ uint32_t raw_session(struct bench *bench, uint32_t *ret_handle);
 uint32_t raw_flush(struct bench *bench, uint32_t handle);
 /* From a slot to a persistent handle, or what lies there out of the chip; by the owner. */
 uint32_t raw_evict(struct bench *bench, uint32_t object, uint32_t persistent);
+/* A stranger's key at a persistent handle. */
+void raw_squat(struct bench *bench, uint32_t handle);
 /* A hierarchy that has none gets a password. */
 void raw_password(struct bench *bench, uint32_t hierarchy, const char *text);
 /* All of a group, whosever they are. */

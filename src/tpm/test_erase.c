@@ -87,15 +87,6 @@ static unsigned persistents(struct scene *scene)
 	return raw_count(scene->bench, PERSISTENT);
 }
 
-static void squat(struct bench *bench, uint32_t handle)
-{
-	uint32_t transient = 0;
-
-	assert_int_equal(raw_primary(bench, &transient), 0);
-	assert_int_equal(raw_evict(bench, transient, handle), 0);
-	assert_int_equal(raw_flush(bench, transient), 0);
-}
-
 /* --- keys ---------------------------------------------------------------------------------- */
 
 static void test_only_ours(void **state)
@@ -104,7 +95,7 @@ static void test_only_ours(void **state)
 	int i;
 
 	fill(scene.bench, scene.keys, scene.names);
-	squat(scene.bench, STRANGER);
+	raw_squat(scene.bench, STRANGER);
 	assert_int_equal(persistents(&scene), 4);
 	for (i = 0; i < 2; i++) {
 		assert_int_equal(erase(&scene, false), 0);
@@ -121,7 +112,7 @@ static void test_another_key_is_left(void **state)
 
 	fill(scene.bench, scene.keys, scene.names);
 	assert_int_equal(raw_evict(scene.bench, KEY_HANDLE, KEY_HANDLE), 0);
-	squat(scene.bench, KEY_HANDLE);
+	raw_squat(scene.bench, KEY_HANDLE);
 	assert_int_equal(erase(&scene, false), 0);
 	expect(&scene, 1, false, "0x81000100 was left: another key");
 	assert_int_equal(persistents(&scene), 2);
@@ -206,7 +197,7 @@ static void test_cleared(void **state)
 	bool made = false;
 
 	fill(scene.bench, scene.keys, scene.names);
-	squat(scene.bench, STRANGER);
+	raw_squat(scene.bench, STRANGER);
 	raw_password(scene.bench, TPM2_RH_OWNER, "secret");
 	raw_password(scene.bench, TPM2_RH_LOCKOUT, "of lockout");
 	scene.bench->owner = "secret";

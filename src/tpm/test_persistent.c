@@ -106,16 +106,6 @@ static int look(struct bench *bench, uint32_t handle, const struct kept *kept)
 	return name_equal(&name, &kept->said.name) ? 1 : 0;
 }
 
-/* A stranger's key at a persistent handle. */
-static void squat(struct bench *bench, uint32_t handle)
-{
-	uint32_t transient = 0;
-
-	assert_int_equal(raw_primary(bench, &transient), 0);
-	assert_int_equal(raw_evict(bench, transient, handle), 0);
-	assert_int_equal(raw_flush(bench, transient), 0);
-}
-
 /* --- as it should be ----------------------------------------------------------------------- */
 
 static void test_put_found_used_taken_out(void **state)
@@ -271,7 +261,7 @@ static void test_impossible(void **state)
 	key.name.len = ENGINE_NAME_MAX + 1;
 	assert_int_equal(sign_as(bench, &kept, &key), ERR_INVALID);
 	/* The last of the range: there is no next one. */
-	squat(bench, 0x817fffffu);
+	raw_squat(bench, 0x817fffffu);
 	assert_int_equal(
 		engine_persist(bench->engine, &object, 0x817fffffu, &kept.handle, &bench->err),
 		ERR_CONFLICT);
@@ -461,7 +451,7 @@ static void test_handle_of_a_stranger(void **state)
 	struct bench *bench = *state;
 
 	kept_make(bench, &kept);
-	squat(bench, HANDLE);
+	raw_squat(bench, HANDLE);
 	assert_int_equal(look(bench, HANDLE, &kept), 0);
 	assert_int_equal(persist(bench, &kept), 0);
 	assert_int_equal(kept.handle, NEXT_FREE); /* beyond the HSK */
@@ -481,7 +471,7 @@ static void test_handles_of_the_roots(void **state)
 
 	bench_transient_hsk(bench);
 	kept_make(bench, &kept);
-	squat(bench, HANDLE);
+	raw_squat(bench, HANDLE);
 	assert_int_equal(persist(bench, &kept), 0);
 	assert_int_equal(kept.handle, NEXT_FREE);
 	assert_int_equal(engine_persist_hsk(bench->engine, &bench->err), 0);
@@ -528,58 +518,6 @@ static void test_memory_is_full(void **state)
 	assert_int_equal(raw_evict(bench, ELSEWHERE, ELSEWHERE), 0);
 	assert_int_equal(persist(bench, &kept), 0);
 	assert_int_equal(sign(bench, &kept), 0);
-}
-
-static void test_list(void **state)
-{
-	struct bench *bench = *state;
-	struct engine_handles list;
-
-	squat(bench, 0x81000400u);
-	squat(bench, 0x81010016u);
-	assert_int_equal(engine_persistents(bench->engine, PERSISTENT, &list, &bench->err), 0);
-	assert_int_equal(list.count, 4);
-	assert_int_equal(list.handle[0], SRK_SHARED_HANDLE);
-	assert_int_equal(list.handle[1], HSK_HANDLE);
-	assert_int_equal(list.handle[2], 0x81000400u);
-	assert_int_equal(list.handle[3], 0x81010016u);
-	assert_int_equal(engine_persistents(bench->engine, 0x81000401u, &list, &bench->err), 0);
-	assert_int_equal(list.count, 1);
-	assert_int_equal(engine_persistents(bench->engine, 0x81010017u, &list, &bench->err), 0);
-	assert_int_equal(list.count, 0);
-}
-
-/* Who walks through the lists must come to an end, whatever the chip says. */
-static void test_list_in_disorder(void **state)
-{
-	struct bench *bench = *state;
-	struct engine_handles list;
-
-	for (uint32_t i = 0; i < 12; i++) /* the lie wants a long answer */
-		squat(bench, 0x81000400u + i);
-	bench_lie(bench, "swap", TPM2_CC_GetCapability);
-	unsetenv("HOLDFAST_TEST_EVIL_TOLD"); /* of what was asked in opening it */
-	assert_int_equal(engine_persistents(bench->engine, 0x81000400u, &list, &bench->err), 0);
-	assert_non_null(getenv("HOLDFAST_TEST_EVIL_TOLD"));
-	assert_int_equal(list.count, 1);
-	assert_int_equal(list.handle[0], 0x8100040bu);
-}
-
-/* Another's empty list is found to be another's. */
-static void test_list_of_nobody(void **state)
-{
-	struct bench *bench = *state;
-	struct engine_handles list = {.count = 77};
-
-	bench_lie(bench, "hmac", TPM2_CC_ReadPublic);
-	assert_int_equal(engine_persistents(bench->engine, 0x81010017u, &list, &bench->err), 0);
-	assert_non_null(getenv("HOLDFAST_TEST_EVIL_TOLD"));
-	bench_through_refuser(bench);
-	bench_refuse(TPM2_CC_ReadPublic, TPM2_RC_FAILURE, 100);
-	assert_int_equal(engine_persistents(bench->engine, 0x81010017u, &list, &bench->err),
-			 ERR_TPM_FAILED);
-	(void)bench_refused();
-	assert_int_equal(list.count, 0);
 }
 
 /* --- on the bus ---------------------------------------------------------------------------- */
@@ -673,9 +611,6 @@ int main(void)
 		CASE(test_handles_of_the_roots),
 		CASE(test_all_handles_are_taken),
 		CASE(test_memory_is_full),
-		CASE(test_list),
-		CASE(test_list_in_disorder),
-		CASE(test_list_of_nobody),
 		CASE(test_one_lie),
 		CASE(test_one_lie_about_its_end),
 		CASE(test_refused_once),
