@@ -72,10 +72,16 @@ link_programs() { # build folder
 	done
 }
 
+# A folder of ours whose options are others now is made anew.
 configure() { # build folder, options of meson setup..
-	[ ! -f "$1/build.ninja" ] || return 0
-	rm -rf "$1"
-	quietly "meson setup" meson setup "$@"
+	local folder=$1 options="${*:2}"
+	if [ -f "$folder/build.ninja" ]; then
+		[ -f "$folder/options" ] || return 0
+		[ "$(cat "$folder/options")" != "$options" ] || return 0
+	fi
+	rm -rf "$folder"
+	quietly "meson setup" meson setup "$@" || return 1
+	printf '%s\n' "$options" >"$folder/options"
 }
 
 # All but the unit tests, which are a good half: their programs and fixtures have the names test_*
@@ -89,10 +95,12 @@ targets_to_use() { # build folder
 
 # Unit tests are built when they are run.
 compile_to_use() { # build folder, options of meson setup..
-	local folder=$1 targets
+	local folder=$1 listed targets
 	configure "$@" || return 1
-	mapfile -t targets < <(targets_to_use "$folder")
-	[ "${#targets[@]}" -gt 0 ] || die "nothing is to be built in $folder"
+	# The list is of the files of meson as they are now.
+	quietly "meson" ninja -C "$folder" build.ninja || return 1
+	listed=$(targets_to_use "$folder") && [ -n "$listed" ] || die "what is there to build in $folder?"
+	mapfile -t targets <<<"$listed"
 	quietly "the build in ${folder##*/}" ninja -C "$folder" "${targets[@]}" || return 1
 	link_programs "$folder"
 }

@@ -33,7 +33,7 @@ UNSANITIZED=(
 UNIT_UNSANITIZED=(identity-cut identity-record stack-apply_faults)
 
 # Sanitizers stand in the way of these: system calls that are shut, memory as it is.
-UNIT_PLAIN=(base-secret host-confine host-syscalls "${UNIT_UNSANITIZED[@]}")
+UNIT_PLAIN=(base-secret host-cage host-confine host-syscalls "${UNIT_UNSANITIZED[@]}")
 
 # Files of integration tests, and unit tests: each waits for about half of its time.
 AT_ONCE=$((2 * $(nproc)))
@@ -100,6 +100,9 @@ tally_at_once() { # "name: command"..
 	local out=$results/at-once each name
 	rm -rf "$out"
 	mkdir "$out"
+	for each in "$@"; do
+		: >"$out/${each%%: *}.tap"
+	done
 	# shellcheck disable=SC2016
 	printf '%s\0' "$@" |
 		out=$out xargs -0 -r -n 1 -P "$AT_ONCE" bash -c '
@@ -130,6 +133,7 @@ test_plain() {
 	else
 		tally_build "build" compile_to_use "$build" || return 0
 	fi
+	tally_one "names of unit tests" unit_names_there "$build" "${UNIT_PLAIN[@]}"
 	part "unit and contract tests$($twice || echo " of the plain build alone")"
 	if $twice; then unit_tests "$build"; else unit_tests "$build" "${UNIT_PLAIN[@]}"; fi
 	part "integration tests"
@@ -174,11 +178,24 @@ test_soak() {
 		"loader's kill test, version 2: tests/soak/loader.sh 5 64 v2"
 }
 
+unit_names() { # build folder
+	meson test -C "$1" --no-rebuild --list 2>/dev/null | sed -n 's|.* / ||p'
+}
+
 unit_names_but() { # build folder, names
-	local folder=$1
-	shift
-	meson test -C "$folder" --no-rebuild --list 2>/dev/null | sed -n 's|.* / ||p' |
-		grep -vxF -f <(printf '%s\n' "$@")
+	unit_names "$1" | grep -vxF -f <(printf '%s\n' "${@:2}")
+}
+
+# meson runs those that it knows, without a word of the others.
+unit_names_there() { # build folder, names
+	local names name missing=0
+	names=$(unit_names "$1")
+	for name in "${@:2}"; do
+		grep -qxF -- "$name" <<<"$names" && continue
+		say "there is no unit test $name"
+		missing=1
+	done
+	return "$missing"
 }
 
 unit_tests() { # build folder [options and names of meson test..; else all]

@@ -23,6 +23,7 @@ setup() {
 	ADMIN=$T/run/admin.sock
 	DAEMON_PID=
 	SWTPM_PID=
+	MEMORY= # a folder in /dev/shm, of a test that wants one
 	TCTI=
 	WRAP=()
 	HELPERS=()
@@ -42,15 +43,12 @@ teardown() {
 		umount "$T/state"
 	fi
 	chmod -R u+rwx "$T" 2>/dev/null || true
-	rm -rf "$T"
+	rm -rf "$T" ${MEMORY:+"$MEMORY"}
 }
 
-# wait_until SECONDS COMMAND..: polls every 20 ms, at least once. The seconds are those of a machine
-# with nothing else to do; a slow disk below several tests gets more, since an end only tells what
-# would hang.
-PATIENCE=4
+# wait_until SECONDS COMMAND..: polls every 20 ms, at least once.
 wait_until() {
-	local end=$((${EPOCHREALTIME/[.,]/} + PATIENCE * $1 * 1000000))
+	local end=$((${EPOCHREALTIME/[.,]/} + $1 * 1000000))
 	shift
 	until "$@"; do
 		if ((${EPOCHREALTIME/[.,]/} >= end)); then
@@ -219,12 +217,13 @@ tenants_opened() {
 			"$T/tenants" >/dev/null
 }
 
-# start_daemon: .. until the provider is decided, and whoever has a section can ask.
+# start_daemon: .. until the provider is decided, and whoever has a section can ask. A disk that
+# several tests share may take its time for what a new tenant has synced.
 start_daemon() {
 	launch_daemon
-	wait_until 20 decided
+	wait_until 60 decided
 	if grep -Eo '^ *tenant +[a-z0-9-]+' "$T/conf" | grep -Eqv ' host$'; then
-		wait_until 20 tenants_opened
+		wait_until 60 tenants_opened
 	fi
 	if is_gone "$DAEMON_PID"; then
 		echo "the daemon ended"
@@ -368,7 +367,7 @@ seal_text() {
 
 # The device's identity is made and proven beside the first requests; its commands are none of theirs.
 commands_sent() {
-	wait_until 20 identity_decided
+	wait_until 60 identity_decided
 	jq -r '.tpm.commands' "$T/status-said"
 }
 
