@@ -102,7 +102,7 @@ static int find_noted(struct doing *doing, struct provider_resident *ret_key, st
 	ret_key->name = slice_of(journal->name, journal->name_len);
 	if (f->record == RECORD_KEY || f->key == KEY_UNKNOWN)
 		return identity_key_find(doing->world->provider, journal->handle, ret_key->name,
-					 &ret_key->handle, err);
+					 &ret_key->handle, NULL, err);
 	ret_key->handle = doing->found->key.handle;
 	return f->key == KEY_GONE ? err_set(err, ERR_NOT_FOUND, "the key is not there") : 0;
 }

@@ -206,8 +206,6 @@ static struct found with_nothing(const struct identity_facts *f)
 
 	if (f->record == RECORD_BLANK && f->mended)
 		return found(from, mended_event(f));
-	if (f->wish == WISH_SOFTWARE && f->untold)
-		return found(from, EVENT_ORDER_NO_TPM);
 	if (f->wish == WISH_SOFTWARE)
 		return found(from, f->was || f->policy == IDENTITY_REQUIRE ? EVENT_ORDER_BARRED
 									   : EVENT_ORDER_SOFTWARE);

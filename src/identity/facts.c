@@ -269,8 +269,7 @@ static int look_by_journal(struct provider *p, struct found *found, struct err *
 	struct err why = {0};
 	uint32_t handle = 0;
 
-	if (identity_key_find(p, journal->handle, name, &handle, &why) < 0 ||
-	    provider_resident(p, handle, &there, &why) < 0) {
+	if (identity_key_find(p, journal->handle, name, &handle, &there, &why) < 0) {
 		found->facts.key = key_of_error(found, &why);
 		return 0;
 	}
@@ -283,12 +282,23 @@ static int look_by_journal(struct provider *p, struct found *found, struct err *
 	return 0;
 }
 
+/*
+ * What is there, and no key of ours or not to be asked, is no trouble: anything may lie there.
+ * Neither is what the chip lists and does not show, as a key of a hierarchy that is switched off:
+ * it could as well not have listed it.
+ */
+static bool is_anothers(int code)
+{
+	return code == ERR_NOT_FOUND || code == ERR_DAMAGED || code == ERR_INVALID ||
+	       code == ERR_NOT_SUPPORTED || code == ERR_AUTH_FAILED;
+}
+
 /* Is what lies at @handle the key of the certificate, and opens by the password that ours have? */
 static int try_handle(struct provider *p, uint32_t handle, struct slice spki, struct found *found,
 		      struct err *err)
 {
 	CLEANUP(key_result_cleanup) struct key_result there = KEY_RESULT_INIT;
-	int r = identity_key_look(p, handle, &there, err);
+	int r = provider_resident(p, handle, &there, err);
 
 	if (r < 0)
 		return r;
@@ -298,11 +308,7 @@ static int try_handle(struct provider *p, uint32_t handle, struct slice spki, st
 	r = identity_key_name(&found->key, buf_slice(&there.name), err);
 	if (r == 0)
 		r = identity_copy(&found->key.spki, spki, err);
-	if (r == 0)
-		r = identity_key_prove(p, &found->key, err);
-	if (r == ERR_DAMAGED || r == ERR_INVALID)
-		return err_set(err, ERR_NOT_FOUND, "the key there is not one of ours");
-	return r;
+	return r < 0 ? r : identity_key_prove(p, &found->key, err);
 }
 
 static int look_by_certificate(struct identity *identity, struct provider *p, struct found *found,
@@ -323,14 +329,15 @@ static int look_by_certificate(struct identity *identity, struct provider *p, st
 	r = provider_taken(p, identity->handle, &taken, &why);
 	if (r < 0)
 		found->facts.key = key_of_error(found, &why);
-	for (size_t i = 0; i < taken.count; i++) {
+	for (size_t i = 0; i < taken.count && found->facts.key != KEY_OURS; i++) {
 		r = try_handle(p, taken.handle[i], buf_slice(&spki), found, &why);
-		if (r == 0)
+		if (r == 0) {
 			found->facts.key = KEY_OURS;
-		else if (r != ERR_NOT_FOUND)
-			found->facts.key = key_of_error(found, &why);
-		if (r != ERR_NOT_FOUND)
-			return 0;
+		} else if (!is_anothers(r)) {
+			/* Also where it went meanwhile: that is looked at again. */
+			found->facts.key = KEY_UNKNOWN;
+			trouble(found, "the TPM", &why);
+		}
 	}
 	return 0;
 }
@@ -344,22 +351,15 @@ static bool is_tried_freely(struct slice public)
 	return public.len >= 10 && (public.data[8] & 0x04) != 0;
 }
 
-/* What is there, and no key of ours or not to be asked, is no trouble: anything may lie there. */
-static bool is_anothers(int code)
-{
-	return code == ERR_DAMAGED || code == ERR_INVALID || code == ERR_NOT_SUPPORTED ||
-	       code == ERR_AUTH_FAILED;
-}
-
 /* Does the key there open by our password? */
 static int try_any(struct provider *p, uint32_t handle, bool *ret_ours, struct err *err)
 {
 	CLEANUP(identity_key_cleanup) struct identity_key key = IDENTITY_KEY_INIT;
 	CLEANUP(key_result_cleanup) struct key_result there = KEY_RESULT_INIT;
-	int r = identity_key_look(p, handle, &there, err);
+	int r = provider_resident(p, handle, &there, err);
 
 	if (r < 0 || there.type != PKEY_ECC_P256 || !is_tried_freely(buf_slice(&there.public)))
-		return r;
+		return is_anothers(r) ? 0 : r;
 	key.handle = handle;
 	r = identity_key_name(&key, buf_slice(&there.name), err);
 	if (r == 0)
@@ -371,6 +371,18 @@ static int try_any(struct provider *p, uint32_t handle, bool *ret_ours, struct e
 	r = identity_key_prove(p, &key, err);
 	*ret_ours = r == 0;
 	return is_anothers(r) ? 0 : r;
+}
+
+/* What fails twice while the chip goes on beside it is that object's own, as one of a kind that
+ * nobody here can read. */
+static int try_twice(struct provider *p, uint32_t handle, bool *ret_ours, struct err *err)
+{
+	struct provider_taken unused;
+	int r = try_any(p, handle, ret_ours, err);
+
+	if (r == ERR_TPM_FAILED)
+		r = try_any(p, handle, ret_ours, err);
+	return r == ERR_TPM_FAILED ? provider_taken(p, handle, &unused, err) : r;
 }
 
 /*
@@ -385,7 +397,7 @@ static void look_for_any(struct identity *identity, struct provider *p, struct f
 	int r = provider_taken(p, identity->handle, &taken, &why);
 
 	for (size_t i = 0; r == 0 && !f->was && i < taken.count; i++)
-		r = try_any(p, taken.handle[i], &f->was, &why);
+		r = try_twice(p, taken.handle[i], &f->was, &why);
 	if (r == 0)
 		return;
 	f->untold = true;

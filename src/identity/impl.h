@@ -76,13 +76,10 @@ int identity_gather(struct identity *identity, const struct identity_world *worl
 /* The header of every identity key of this device: always the same bytes (docs/IDENTITY.md). */
 int identity_key_header(const struct provider *p, struct buf *ret_header, struct err *err)
 	MUST_CHECK;
-/* What lies at a handle that provider_taken() has told: that it does not is no answer. */
-int identity_key_look(struct provider *p, uint32_t handle, struct key_result *ret_key,
-		      struct err *err) MUST_CHECK;
-/* Where below the tries of provider_persist() does the key with this Name lie? ERR_NOT_FOUND;
- * other errors: nobody knows. */
+/* Where below the tries of provider_persist() does the key with this Name lie, and what is it
+ * (NULL is allowed)? ERR_NOT_FOUND; other errors: nobody knows. */
 int identity_key_find(struct provider *p, uint32_t from, struct slice name, uint32_t *ret_handle,
-		      struct err *err) MUST_CHECK;
+		      struct key_result *ret_key, struct err *err) MUST_CHECK;
 /* Signs with it and verifies that in software. */
 int identity_key_prove(struct provider *p, const struct identity_key *key, struct err *err)
 	MUST_CHECK;

@@ -3,7 +3,6 @@
  */
 #include "identity/impl.h"
 
-#include <inttypes.h>
 #include <string.h>
 
 #include "provider/blob.h"
@@ -49,38 +48,35 @@ int identity_key_header(const struct provider *p, struct buf *ret_header, struct
 	return buf_ok(ret_header) ? 0 : err_set(err, ERR_INTERNAL, "memory is short");
 }
 
-int identity_key_look(struct provider *p, uint32_t handle, struct key_result *ret_key,
-		      struct err *err)
-{
-	int r = provider_resident(p, handle, ret_key, err);
-
-	return r == ERR_NOT_FOUND
-		       ? err_set(err, ERR_TPM_FAILED,
-				 "the TPM has something at 0x%08" PRIx32 ", and then has not",
-				 handle)
-		       : r;
-}
-
 int identity_key_find(struct provider *p, uint32_t from, struct slice name, uint32_t *ret_handle,
-		      struct err *err)
+		      struct key_result *ret_key, struct err *err)
 {
 	struct provider_taken taken;
-	int r = provider_taken(p, from, &taken, err);
+	int trouble = provider_taken(p, from, &taken, err);
 
-	if (r < 0)
-		return r;
+	if (trouble < 0)
+		return trouble;
 	for (size_t i = 0; i < taken.count; i++) {
 		CLEANUP(key_result_cleanup) struct key_result there = KEY_RESULT_INIT;
+		struct err why;
+		int r = provider_resident(p, taken.handle[i], &there, &why);
 
-		r = identity_key_look(p, taken.handle[i], &there, err);
-		if (r < 0)
-			return r;
-		if (slice_equal(buf_slice(&there.name), name)) {
+		if (r == 0 && slice_equal(buf_slice(&there.name), name)) {
 			*ret_handle = taken.handle[i];
+			if (ret_key) {
+				key_result_fini(ret_key);
+				*ret_key = there;
+				there = (struct key_result)KEY_RESULT_INIT;
+			}
 			return 0;
 		}
+		if (r < 0 && r != ERR_NOT_FOUND) {
+			*err = why;
+			trouble = r;
+		}
 	}
-	return err_set(err, ERR_NOT_FOUND, "the key does not lie in the TPM");
+	return trouble < 0 ? trouble
+			   : err_set(err, ERR_NOT_FOUND, "the key does not lie in the TPM");
 }
 
 int signer_sign(const struct signer *signer, enum hash_alg alg, struct slice digest,

@@ -259,7 +259,7 @@ static void last_handles(void **state)
 	assert_int_equal(world->view->handle, TPM_OWNER_LAST - 2);
 	read_record(world, &record);
 	assert_int_equal(identity_key_find(world->p, TPM_OWNER_LAST - 1,
-					   slice_of(record.name, record.name_len), &handle,
+					   slice_of(record.name, record.name_len), &handle, NULL,
 					   &world->err),
 			 ERR_NOT_FOUND);
 	for (size_t i = 0; i < COUNT; i++)

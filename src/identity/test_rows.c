@@ -120,7 +120,6 @@ static const struct {
 	{"by hand, asked", "by-hand +init", E, EVENT_FIRST},
 	{"an operator wants it in software", "failed +software", S, EVENT_ORDER_SOFTWARE},
 	{"but never after a TPM's", "failed w blank +software", U, EVENT_ORDER_BARRED},
-	{"nor where the TPM's might be", "failed untold +software", U, EVENT_ORDER_NO_TPM},
 	{"a chip that does not tell", "failed untold", U, EVENT_AWAIT},
 	{"the same, with a software pair", "failed untold soft c-soft", D, EVENT_TPM_GONE},
 	{"the same, with a certificate", "failed untold c-other", D, EVENT_TPM_GONE},

@@ -190,10 +190,11 @@ static bool silent_chip_is_not_empty(const struct verdict *v)
 	return true;
 }
 
-/* Where it might have told of an identity nothing is made, and none in software taken. */
+/* Where it might have told of an identity nothing is made, and none in software taken, but by an
+ * operator. */
 static bool untold_is_not_never(const struct verdict *v)
 {
-	if (!v->f->untold)
+	if (!v->f->untold || v->event == EVENT_ORDER_SOFTWARE)
 		return true;
 	return makes(v->row) == 0 && !does(v->row, ACT_RECORD_SOFT) &&
 	       (v->row->to != IDENTITY_SOFTWARE || v->event == EVENT_SOFT_UNREADABLE ||

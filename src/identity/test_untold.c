@@ -13,53 +13,89 @@
 /* --- a chip that fails --- */
 
 static struct {
-	bool list, look, sign;
-	int code;
+	unsigned list; /* so many lists are good yet, and one; 0 = all are */
+	int look, sign;
+	uint32_t at;	/* looks at this handle alone; 0 = at any */
+	unsigned looks; /* so many of them; 0 = all */
 } fails;
 
-#define WRAP(name, which, parameters, arguments)                                                   \
-	int __real_##name parameters;                                                              \
-	int __wrap_##name parameters;                                                              \
-	int __wrap_##name parameters                                                               \
-	{                                                                                          \
-		return fails.which ? err_set(err, fails.code, "the test makes this fail")          \
-				   : __real_##name arguments;                                      \
-	}
+static int injected(int code, struct err *err)
+{
+	return err_set(err, code, "the test makes this fail");
+}
 
-WRAP(provider_taken, list,
-     (struct provider * p, uint32_t handle, struct provider_taken *ret_taken, struct err *err),
-     (p, handle, ret_taken, err))
-WRAP(provider_resident, look,
-     (struct provider * p, uint32_t handle, struct key_result *ret_key, struct err *err),
-     (p, handle, ret_key, err))
-WRAP(provider_resident_sign, sign,
-     (struct provider * p, struct slice header, const struct provider_resident *key,
-      const struct sign_request *request, struct buf *ret_signature, struct err *err),
-     (p, header, key, request, ret_signature, err))
+int __real_provider_taken(struct provider *p, uint32_t handle, struct provider_taken *ret_taken,
+			  struct err *err);
+int __wrap_provider_taken(struct provider *p, uint32_t handle, struct provider_taken *ret_taken,
+			  struct err *err);
+int __wrap_provider_taken(struct provider *p, uint32_t handle, struct provider_taken *ret_taken,
+			  struct err *err)
+{
+	if (fails.list == 1)
+		return injected(ERR_TPM_FAILED, err);
+	if (fails.list > 1)
+		fails.list--;
+	return __real_provider_taken(p, handle, ret_taken, err);
+}
+
+int __real_provider_resident(struct provider *p, uint32_t handle, struct key_result *ret_key,
+			     struct err *err);
+int __wrap_provider_resident(struct provider *p, uint32_t handle, struct key_result *ret_key,
+			     struct err *err);
+int __wrap_provider_resident(struct provider *p, uint32_t handle, struct key_result *ret_key,
+			     struct err *err)
+{
+	int code = fails.look;
+
+	if (code == 0 || (fails.at != 0 && fails.at != handle))
+		return __real_provider_resident(p, handle, ret_key, err);
+	if (fails.looks > 0 && --fails.looks == 0)
+		fails.look = 0;
+	return injected(code, err);
+}
+
+int __real_provider_resident_sign(struct provider *p, struct slice header,
+				  const struct provider_resident *key,
+				  const struct sign_request *request, struct buf *ret_signature,
+				  struct err *err);
+int __wrap_provider_resident_sign(struct provider *p, struct slice header,
+				  const struct provider_resident *key,
+				  const struct sign_request *request, struct buf *ret_signature,
+				  struct err *err);
+int __wrap_provider_resident_sign(struct provider *p, struct slice header,
+				  const struct provider_resident *key,
+				  const struct sign_request *request, struct buf *ret_signature,
+				  struct err *err)
+{
+	return fails.sign != 0
+		       ? injected(fails.sign, err)
+		       : __real_provider_resident_sign(p, header, key, request, ret_signature, err);
+}
 
 static const struct {
 	const char *what;
-	bool list, look, sign;
-	int code;
+	unsigned list;
+	int look, sign;
 } FAILURES[] = {
-	{"the list", true, false, false, ERR_TPM_FAILED},
-	{"a look at what is listed", false, true, false, ERR_TPM_FAILED},
-	{"what is listed is not there", false, true, false, ERR_NOT_FOUND},
-	{"a signature", false, false, true, ERR_TPM_FAILED},
-	{"a chip that is busy", false, false, true, ERR_TPM_BUSY},
+	{"the list", 1, 0, 0},
+	{"lost while it is looked into", 2, ERR_TPM_FAILED, 0},
+	{"lost while it signs", 2, 0, ERR_TPM_FAILED},
+	{"busy", 0, ERR_TPM_BUSY, 0},
+	{"busy with itself", 0, 0, ERR_TPM_BUSY},
+	{"gone while it signs", 0, 0, ERR_TPM_CHANGED},
 };
-
-static void fail_so(size_t i)
-{
-	fails.list = FAILURES[i].list;
-	fails.look = FAILURES[i].look;
-	fails.sign = FAILURES[i].sign;
-	fails.code = FAILURES[i].code;
-}
 
 static void fail_no_more(void)
 {
-	fails.list = fails.look = fails.sign = false;
+	memset(&fails, 0, sizeof(fails));
+}
+
+static void fail_so(size_t i)
+{
+	fail_no_more();
+	fails.list = FAILURES[i].list;
+	fails.look = FAILURES[i].look;
+	fails.sign = FAILURES[i].sign;
 }
 
 /* --- the worst of cases --- */
@@ -96,7 +132,6 @@ static void a_new_device(void **state)
 
 static void without_files(void **state)
 {
-	const struct identity_order order = {.wish = IDENTITY_INIT, .software = true};
 	CLEANUP(known_fini) struct known known = KNOWN_INIT;
 	struct world *world = enabled(state, &known);
 
@@ -107,10 +142,6 @@ static void without_files(void **state)
 		world_boot(world);
 		world_settles(world, IDENTITY_UNPROVISIONED);
 		assert_true(world->retry);
-		/* Not even an operator, who cannot know either. */
-		assert_int_equal(
-			identity_order(world->identity, &world->now, &order, NULL, &world->err),
-			ERR_TPM_REQUIRED);
 		nothing_was_written(world);
 		fail_no_more();
 		assert_int_equal(world_keys(world), 1);
@@ -161,15 +192,62 @@ static void with_a_pair_of_its_own(void **state)
 	world_signs(world);
 }
 
-/* What others keep there may refuse as it likes. */
+/* Once is no more than a bus that stumbles. */
+static void with_a_pair_and_one_failure(void **state)
+{
+	CLEANUP(known_fini) struct known known = KNOWN_INIT;
+	CLEANUP(buf_fini) struct buf planted = BUF_INIT(1024);
+	struct world *world = enabled(state, &known);
+
+	lose_files(world);
+	world_soft_pair(world, &planted);
+	fails.look = ERR_TPM_FAILED;
+	fails.looks = 1;
+	world_boot(world);
+	world_settles(world, IDENTITY_ENABLED);
+	assert_int_equal(fails.look, 0);
+	assert_false(world_has(world, SOFT_KEY));
+}
+
+/* The certificate's key answers that it is gone, and is not: nobody is asked to decide. */
+static void with_its_certificate(void **state)
+{
+	CLEANUP(known_fini) struct known known = KNOWN_INIT;
+	struct world *world = enabled(state, &known);
+
+	for (size_t n = 0; n < ARRAY_LEN(RECORD); n++)
+		world_remove(world, RECORD[n]);
+	for (size_t i = 0; i < ARRAY_LEN(FAILURES); i++) {
+		print_message("%s\n", FAILURES[i].what);
+		fail_so(i);
+		world_boot(world);
+		world_settles(world, IDENTITY_DEGRADED);
+		assert_true(world->retry);
+		nothing_was_written(world);
+	}
+	fail_no_more();
+	world_settles(world, IDENTITY_ENABLED);
+	assert_true(same_key(world, &known) && same_chain(world, &known));
+}
+
+/* --- what others keep there --- */
+
+/* They may refuse as they like, be of a hierarchy that is off, or of a kind that nobody can read.
+ */
 static void beside_strangers(void **state)
 {
+	static const int LOOKS[] = {0, ERR_NOT_FOUND, ERR_TPM_FAILED};
 	struct world *world = *state;
 
 	world_stranger(world, 2);
-	world_settles(world, IDENTITY_ENABLED);
-	assert_int_equal(world_keys(world), 3);
-	world_signs(world);
+	for (size_t i = 0; i < ARRAY_LEN(LOOKS); i++) {
+		lose_files(world);
+		fails.look = LOOKS[i];
+		fails.at = WORLD_HANDLE;
+		world_boot(world);
+		world_settles(world, IDENTITY_ENABLED);
+		world_signs(world);
+	}
 }
 
 static int teardown(void **state)
@@ -182,8 +260,13 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, world_setup, teardown)
-		CASE(a_new_device),	      CASE(without_files),    CASE(with_a_pair),
-		CASE(with_a_pair_of_its_own), CASE(beside_strangers),
+		CASE(a_new_device),
+		CASE(without_files),
+		CASE(with_a_pair),
+		CASE(with_a_pair_of_its_own),
+		CASE(with_a_pair_and_one_failure),
+		CASE(with_its_certificate),
+		CASE(beside_strangers),
 	};
 
 	setenv("TSS2_LOG", "all+NONE", 0);

@@ -31,14 +31,10 @@ TSS2_RC chip_handles(struct engine *engine, uint32_t group, struct chip_handles 
 {
 	TPMS_CAPABILITY_DATA data = {0};
 	const TPML_HANDLE *list = &data.data.handles;
-	bool more;
-	TSS2_RC rc =
-		chip_capability(engine, TPM2_CAP_HANDLES, group, CHIP_HANDLES_MAX, &data, &more);
+	TSS2_RC rc = chip_capability(engine, TPM2_CAP_HANDLES, group, CHIP_HANDLES_MAX, &data,
+				     &ret_handles->more);
 	size_t i;
 
-	/* None, and more of them: nobody knows which. */
-	if (!rc && more && list->count == 0)
-		rc = TSS2_SYS_RC_MALFORMED_RESPONSE;
 	if (rc)
 		return rc;
 	ret_handles->count = list->count < CHIP_HANDLES_MAX ? list->count : CHIP_HANDLES_MAX;

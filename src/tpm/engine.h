@@ -284,14 +284,15 @@ int engine_evict(struct engine *engine, const struct engine_persistent *key, str
 	MUST_CHECK;
 
 /*
- * The next persistent handles from @from on, rising; none when there are no more. That the chip was
- * there is vouched for, the list is not: no more than that nothing lies at one handle. A list that
- * is in disorder is none (ERR_TPM_FAILED).
+ * The next persistent handles from @from on, rising. That the chip was there is vouched for, the
+ * list is not: no more than that nothing lies at one handle. One that passes some over is none
+ * (ERR_TPM_FAILED).
  */
 #define ENGINE_HANDLES_MAX 64u
 struct engine_handles {
 	uint32_t handle[ENGINE_HANDLES_MAX];
 	size_t count;
+	bool more; /* behind the last of them; then there is one */
 };
 int engine_persistents(struct engine *engine, uint32_t from, struct engine_handles *ret_handles,
 		       struct err *err) MUST_CHECK;

@@ -23,6 +23,7 @@ struct root {
 struct chip_handles {
 	uint32_t handle[CHIP_HANDLES_MAX];
 	size_t count;
+	bool more; /* behind these, as the chip says */
 };
 
 static inline bool chip_handles_have(const struct chip_handles *handles, uint32_t handle)
@@ -201,6 +202,7 @@ TSS2_RC chip_counts(struct engine *engine);  /* of resets and restarts */
 /* *ret_more (NULL is allowed): the chip has more of them than fitted. */
 TSS2_RC chip_capability(struct engine *engine, TPM2_CAP capability, uint32_t property,
 			uint32_t count, TPMS_CAPABILITY_DATA *ret_data, bool *ret_more);
+/* From the first of a group on, or from a handle. */
 TSS2_RC chip_handles(struct engine *engine, uint32_t group, struct chip_handles *ret_handles);
 
 TSS2_RC chip_flush(struct engine *engine, uint32_t handle);

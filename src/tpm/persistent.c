@@ -7,6 +7,7 @@
  * before something is called gone, or another's, the chip says so in our session.
  */
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/tpm_range.h"
@@ -246,17 +247,28 @@ struct op_list {
 	struct chip_handles handles;
 };
 
-/* From the first that was asked for on, and rising (Part 3, 30.2): so nothing is passed over. */
-static bool rises(const struct op_list *op)
+static int by_number(const void *a, const void *b)
 {
+	const uint32_t *left = a, *right = b;
+
+	return *left < *right ? -1 : *left > *right;
+}
+
+/*
+ * What is asked for next begins behind the last of these: so none may stand before the first that
+ * was asked for, and where there are more they must be the first of all, which rising ones are.
+ */
+static bool is_in_order(const struct op_list *op)
+{
+	const struct chip_handles *list = &op->handles;
 	uint64_t least = op->from;
 
-	for (size_t i = 0; i < op->handles.count; i++) {
-		if (op->handles.handle[i] < least)
+	for (size_t i = 0; i < list->count; i++) {
+		if (list->handle[i] < least)
 			return false;
-		least = (uint64_t)op->handles.handle[i] + 1;
+		least = list->more ? (uint64_t)list->handle[i] + 1 : op->from;
 	}
-	return true;
+	return list->count > 0 || !list->more;
 }
 
 static TSS2_RC run_list(struct engine *engine, void *arg)
@@ -264,7 +276,7 @@ static TSS2_RC run_list(struct engine *engine, void *arg)
 	struct op_list *op = arg;
 	TSS2_RC rc = chip_handles(engine, op->from, &op->handles);
 
-	if (!rc && !rises(op))
+	if (!rc && !is_in_order(op))
 		rc = TSS2_SYS_RC_MALFORMED_RESPONSE;
 	return rc ? rc : vouch(engine, &engine->srk);
 }
@@ -281,10 +293,13 @@ int engine_persistents(struct engine *engine, uint32_t from, struct engine_handl
 		r = engine_do(engine, &op, err);
 	if (r < 0)
 		return r;
-	ret_handles->count = 0;
+	qsort(list.handles.handle, list.handles.count, sizeof(*list.handles.handle), by_number);
+	*ret_handles = (struct engine_handles){.more = list.handles.more};
 	for (size_t i = 0; i < list.handles.count; i++)
 		if (tpm_is_owners(list.handles.handle[i]))
 			ret_handles->handle[ret_handles->count++] = list.handles.handle[i];
+		else
+			ret_handles->more = false;
 	return 0;
 }
 

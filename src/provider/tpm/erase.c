@@ -55,11 +55,11 @@ int tpm_provider_foreign(struct provider *p, const uint32_t *ours, size_t ours_c
 				    .srk = engine_roots(engine)->srk_handle,
 				    .hsk = engine_hsk_handle(engine)};
 	uint32_t handles[TPM_FOREIGN_MAX], from = TPM_OWNER_FIRST;
-	struct engine_handles some = {.count = 1};
+	struct engine_handles some = {.more = true};
 	size_t count = 0;
 	int r = 0;
 
-	while (r == 0 && some.count > 0 && count < TPM_FOREIGN_MAX && tpm_is_owners(from)) {
+	while (r == 0 && some.more && count < TPM_FOREIGN_MAX && tpm_is_owners(from)) {
 		r = tpm_used(p, engine_persistents(engine, from, &some, err));
 		for (size_t i = 0; r == 0 && i < some.count && count < TPM_FOREIGN_MAX; i++)
 			if (!is_known(&known, some.handle[i]))

@@ -21,10 +21,10 @@ int tpm_taken(struct provider *p, uint32_t handle, struct provider_taken *ret_ta
 	      struct err *err)
 {
 	uint32_t from = handle;
-	struct engine_handles some = {.count = 1};
+	struct engine_handles some = {.more = true};
 	int r = 0;
 
-	while (r == 0 && some.count > 0 && from - handle < PROVIDER_RESIDENT_TRIES &&
+	while (r == 0 && some.more && from - handle < PROVIDER_RESIDENT_TRIES &&
 	       tpm_is_owners(from)) {
 		r = tpm_used(p, engine_persistents(tpm_engine(p), from, &some, err));
 		for (size_t i = 0; r == 0 && i < some.count; i++) {
