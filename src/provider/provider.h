@@ -514,8 +514,8 @@ int provider_persist(struct provider *p, struct slice header, struct slice objec
 		     uint32_t *ret_handle, struct err *err) MUST_CHECK;
 
 /*
- * The handles that provider_persist() would try from @handle on and finds taken. Two commands, where
- * the chip tells all of them at once.
+ * The handles that provider_persist() would try from @handle on and finds taken. Two commands,
+ * where the chip tells all of them at once.
  */
 int provider_taken(struct provider *p, uint32_t handle, struct provider_taken *ret_taken,
 		   struct err *err) MUST_CHECK;
