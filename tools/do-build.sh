@@ -84,12 +84,11 @@ configure() { # build folder, options of meson setup..
 	printf '%s\n' "$options" >"$folder/options"
 }
 
-# All but the unit tests, which are a good half: their programs and fixtures have the names test_*
-# and replay_*.
+# All but the unit tests, which are a good half, by the names of their programs and fixtures.
 targets_to_use() { # build folder
 	meson introspect "$1" --targets |
 		jq -r --arg folder "$(readlink -f "$1")/" '.[]
-			| select(.type != "run" and (.name | test("^(test|replay)_") | not))
+			| select(.type != "run" and (.name | test("^((test|replay|fuzz)(_|$)|fault$)") | not))
 			| .filename[] | ltrimstr($folder)'
 }
 

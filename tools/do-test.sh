@@ -269,7 +269,7 @@ do_soak() {
 	local kills=${1:-$SOAK_KILLS} seconds=${2:-$SOAK_SECONDS}
 	{ [ $# -le 2 ] && all_numbers "$@"; } || die "soak takes two numbers at most: kills and seconds"
 	do_deps
-	compile "$build"
+	compile_to_use "$build"
 	HOLDFAST_BUILD=$build tests/soak/kill.sh "$kills"
 	do_fault 1 "$SOAK_SEEDS"
 	HOLDFAST_BUILD=$build tests/soak/random.sh "$seconds"
