@@ -96,16 +96,17 @@ tally_one() { # name, command..
 }
 
 # The same for several that do not disturb each other.
-tally_at_once() { # "name: command"..
-	local out=$results/at-once each name
+tally_at_once() { # how many, "name: command"..
+	local many=$1 out=$results/at-once each name
+	shift
 	rm -rf "$out"
 	mkdir "$out"
 	for each in "$@"; do
 		: >"$out/${each%%: *}.tap"
 	done
 	# shellcheck disable=SC2016
-	printf '%s\0' "$@" |
-		out=$out xargs -0 -r -n 1 -P "$AT_ONCE" bash -c '
+	[ $# -eq 0 ] || printf '%s\0' "$@" |
+		out=$out xargs -0 -r -n 1 -P "$many" bash -c '
 			name=${1%%: *}
 			bash -c "${1#*: }" >"$out/$name.tap" 2>&1
 			echo $? >"$out/$name.status"' at-once
@@ -170,7 +171,7 @@ test_sanitized() {
 test_soak() {
 	local -x HOLDFAST_BUILD=$build
 	part "kill tests, random test, raw commands and power cuts, short"
-	tally_at_once "power cuts: tests/fault/powercut.py --every $SHORT_CUTS" \
+	tally_at_once "$AT_ONCE" "power cuts: tests/fault/powercut.py --every $SHORT_CUTS" \
 		"kill test: tests/soak/kill.sh 10" \
 		"random test: tests/soak/random.sh 10" \
 		"raw commands: tests/soak/broker.sh 48" \
@@ -229,24 +230,13 @@ integration_tests() { # build folder [names; else all]
 	bats_files "$folder" "$AT_ONCE" "${files[@]/%/.bats}"
 }
 
-# So many files at a time: each test has its own folder, its own emulator and its own daemon.
+# Each test has its own folder, its own emulator and its own daemon.
 bats_files() { # build folder, how many at a time, files..
-	local folder=$1 many=$2 file name status out=$results/bats
-	shift 2
-	rm -rf "$out"
-	mkdir "$out"
-	# shellcheck disable=SC2016
-	printf '%s\0' "$@" |
-		HOLDFAST_BUILD=$folder out=$out xargs -0 -r -n 1 -P "$many" bash -c '
-			name=$(basename "$1" .bats)
-			bats --tap "$1" >"$out/$name.tap" 2>&1
-			echo $? >"$out/$name.status"' bats
-	for file in "$out"/*.tap; do
-		[ -e "$file" ] || continue
-		name=$(basename "$file" .tap)
-		status=$(cat "$out/$name.status")
-		tools/tally "$results/totals" "$name" --tap "$file" "$status"
+	local file commands=()
+	for file in "${@:3}"; do
+		commands+=("$(basename "$file" .bats): bats --tap ${file@Q}")
 	done
+	HOLDFAST_BUILD=$1 tally_at_once "$2" "${commands[@]}"
 }
 
 SOAK_KILLS=200

@@ -293,82 +293,50 @@ static bool is_anothers(int code)
 	       code == ERR_NOT_SUPPORTED || code == ERR_AUTH_FAILED;
 }
 
-/* Is what lies at @handle the key of the certificate, and opens by the password that ours have? */
-static int try_handle(struct provider *p, uint32_t handle, struct slice spki, struct found *found,
-		      struct err *err)
+/* Is what lies there the key with @spki, and opens by the password that ours have? */
+static int try_handle(struct provider *p, uint32_t handle, struct slice spki,
+		      struct identity_key *ret_key, struct err *err)
 {
-	CLEANUP(key_result_cleanup) struct key_result there = KEY_RESULT_INIT;
-	int r = provider_resident(p, handle, &there, err);
+	int r = identity_key_at(p, handle, ret_key, err);
 
 	if (r < 0)
 		return r;
-	if (!slice_equal(buf_slice(&there.spki), spki))
+	if (!slice_equal(buf_slice(&ret_key->spki), spki))
 		return err_set(err, ERR_NOT_FOUND, "another key lies there");
-	found->key.handle = handle;
-	r = identity_key_name(&found->key, buf_slice(&there.name), err);
-	if (r == 0)
-		r = identity_copy(&found->key.spki, spki, err);
-	return r < 0 ? r : identity_key_prove(p, &found->key, err);
+	return identity_key_prove(p, ret_key, err);
 }
 
-static int look_by_certificate(struct identity *identity, struct provider *p, struct found *found,
-			       struct err *err)
+static void look_by_certificate(struct provider *p, const struct provider_taken *taken,
+				struct found *found)
 {
 	CLEANUP(buf_fini) struct buf spki = BUF_INIT(1024);
-	struct provider_taken taken = {.count = 0};
+	struct identity_facts *f = &found->facts;
 	struct err why = {0};
-	int r;
 
-	found->facts.key = KEY_GONE;
+	f->key = KEY_GONE;
 	if (identity_chain_spki(buf_slice(&found->chain), &spki, &why) < 0)
-		return 0;
-	buf_reset(&found->key.header);
-	r = identity_key_header(p, &found->key.header, err);
-	if (r < 0)
-		return r;
-	r = provider_taken(p, identity->handle, &taken, &why);
-	if (r < 0)
-		found->facts.key = key_of_error(found, &why);
-	for (size_t i = 0; i < taken.count && found->facts.key != KEY_OURS; i++) {
-		r = try_handle(p, taken.handle[i], buf_slice(&spki), found, &why);
+		return;
+	for (size_t i = 0; i < taken->count && f->key != KEY_OURS; i++) {
+		int r = try_handle(p, taken->handle[i], buf_slice(&spki), &found->key, &why);
+
 		if (r == 0) {
-			found->facts.key = KEY_OURS;
+			f->key = KEY_OURS;
 		} else if (!is_anothers(r)) {
 			/* Also where it went meanwhile: that is looked at again. */
-			found->facts.key = KEY_UNKNOWN;
+			f->key = KEY_UNKNOWN;
 			trouble(found, "the TPM", &why);
 		}
 	}
-	return 0;
-}
-
-/*
- * noDA, bit 10 of the attributes behind size, type and nameAlg of a TPM2B_PUBLIC (TPM 2.0 Part 2,
- * 8.3 and 12.2.5). Of others a password that is not theirs counts towards the chip's lockout.
- */
-static bool is_tried_freely(struct slice public)
-{
-	return public.len >= 10 && (public.data[8] & 0x04) != 0;
 }
 
 /* Does the key there open by our password? */
 static int try_any(struct provider *p, uint32_t handle, bool *ret_ours, struct err *err)
 {
 	CLEANUP(identity_key_cleanup) struct identity_key key = IDENTITY_KEY_INIT;
-	CLEANUP(key_result_cleanup) struct key_result there = KEY_RESULT_INIT;
-	int r = provider_resident(p, handle, &there, err);
+	int r = identity_key_at(p, handle, &key, err);
 
-	if (r < 0 || there.type != PKEY_ECC_P256 || !is_tried_freely(buf_slice(&there.public)))
-		return is_anothers(r) ? 0 : r;
-	key.handle = handle;
-	r = identity_key_name(&key, buf_slice(&there.name), err);
 	if (r == 0)
-		r = identity_key_header(p, &key.header, err);
-	if (r == 0)
-		r = identity_copy(&key.spki, buf_slice(&there.spki), err);
-	if (r < 0)
-		return r;
-	r = identity_key_prove(p, &key, err);
+		r = identity_key_prove(p, &key, err);
 	*ret_ours = r == 0;
 	return is_anothers(r) ? 0 : r;
 }
@@ -385,43 +353,55 @@ static int try_twice(struct provider *p, uint32_t handle, bool *ret_ours, struct
 	return r == ERR_TPM_FAILED ? provider_taken(p, handle, &unused, err) : r;
 }
 
-/*
- * One that opens by our password, whatever the files say, is of an identity that was here. Until
- * the chip has told of all that lies there nobody knows whether there was one.
- */
-static void look_for_any(struct identity *identity, struct provider *p, struct found *found)
+/* Nobody knows whether there was one, until the chip has told of all that lies there. */
+static void not_told(struct found *found, const struct err *why)
 {
-	struct identity_facts *f = &found->facts;
-	struct provider_taken taken = {.count = 0};
-	struct err why = {0};
-	int r = provider_taken(p, identity->handle, &taken, &why);
+	found->facts.untold = true;
+	found->facts.tpm = IDENTITY_TPM_FAILED;
+	found->facts.key = KEY_UNKNOWN;
+	trouble(found, "the TPM", why);
+}
 
-	for (size_t i = 0; r == 0 && !f->was && i < taken.count; i++)
-		r = try_twice(p, taken.handle[i], &f->was, &why);
-	if (r == 0)
+/* One that opens by our password, whatever the files say, is of an identity that was here. */
+static void look_for_any(struct provider *p, const struct provider_taken *taken,
+			 struct found *found)
+{
+	struct err why = {0};
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && !found->facts.was && i < taken->count; i++)
+		r = try_twice(p, taken->handle[i], &found->facts.was, &why);
+	if (r < 0)
+		not_told(found, &why);
+}
+
+/* Where no copy of the record is good, and no journal names a key. */
+static void look_without_record(struct identity *identity, struct provider *p, struct found *found)
+{
+	struct provider_taken taken;
+	struct err why = {0};
+
+	if (provider_taken(p, identity->handle, &taken, &why) < 0) {
+		not_told(found, &why);
 		return;
-	f->untold = true;
-	f->tpm = IDENTITY_TPM_FAILED;
-	f->key = KEY_UNKNOWN;
-	trouble(found, "the TPM", &why);
+	}
+	if (found->facts.certificate == CERTIFICATE_OTHER)
+		look_by_certificate(p, &taken, found);
+	if (found->facts.key != KEY_OURS)
+		look_for_any(p, &taken, found);
 }
 
 static int look(struct identity *identity, struct provider *p, struct found *found, struct err *err)
 {
 	const struct identity_facts *f = &found->facts;
-	int r = 0;
 
 	if (f->tpm != IDENTITY_TPM_OK || f->record == RECORD_UNREADABLE || f->record == RECORD_KEY)
 		return 0;
 	if (state_journal_half_made(f->journal))
 		return look_by_journal(p, found, err);
-	if (f->record == RECORD_BLANK)
-		return 0;
-	if (f->certificate == CERTIFICATE_OTHER)
-		r = look_by_certificate(identity, p, found, err);
-	if (r == 0 && f->key != KEY_OURS)
-		look_for_any(identity, p, found);
-	return r;
+	if (f->record != RECORD_BLANK)
+		look_without_record(identity, p, found);
+	return 0;
 }
 
 /*

@@ -80,7 +80,11 @@ int identity_key_header(const struct provider *p, struct buf *ret_header, struct
  * (NULL is allowed)? ERR_NOT_FOUND; other errors: nobody knows. */
 int identity_key_find(struct provider *p, uint32_t from, struct slice name, uint32_t *ret_handle,
 		      struct key_result *ret_key, struct err *err) MUST_CHECK;
-/* Signs with it and verifies that in software. */
+/* What lies there, as if it were ours. ERR_NOT_FOUND: nothing, or nothing of the type of ours. */
+int identity_key_at(struct provider *p, uint32_t handle, struct identity_key *ret_key,
+		    struct err *err) MUST_CHECK;
+/* Signs with it and verifies that in software. Of a key that is subject to lockout no password is
+ * tried (ERR_DAMAGED). */
 int identity_key_prove(struct provider *p, const struct identity_key *key, struct err *err)
 	MUST_CHECK;
 

@@ -114,30 +114,29 @@ int identity_key_prove(struct provider *p, const struct identity_key *key, struc
 	return r;
 }
 
-static int look_at(struct provider *p, uint32_t handle, struct identity_key *ret_key,
-		   struct err *err)
+int identity_key_at(struct provider *p, uint32_t handle, struct identity_key *ret_key,
+		    struct err *err)
 {
 	CLEANUP(key_result_cleanup) struct key_result there = KEY_RESULT_INIT;
 	int r = provider_resident(p, handle, &there, err);
 
 	if (r < 0)
 		return r;
-	if (there.spki.len == 0)
+	if (there.type != PKEY_ECC_P256)
 		return err_set(err, ERR_NOT_FOUND, "no key of ours is of its type");
 	ret_key->handle = handle;
 	r = identity_key_name(ret_key, buf_slice(&there.name), err);
-	if (r < 0)
-		return r;
-	buf_put(&ret_key->spki, buf_slice(&there.spki));
-	return buf_ok(&ret_key->spki) ? identity_key_header(p, &ret_key->header, err)
-				      : err_set(err, ERR_INTERNAL, "memory is short");
+	if (r == 0)
+		r = identity_copy(&ret_key->spki, buf_slice(&there.spki), err);
+	buf_reset(&ret_key->header);
+	return r < 0 ? r : identity_key_header(p, &ret_key->header, err);
 }
 
 int identity_key_evict(struct provider *p, uint32_t handle, struct err *err)
 {
 	CLEANUP(identity_key_fini) struct identity_key key = IDENTITY_KEY_INIT;
 	struct provider_resident resident;
-	int r = look_at(p, handle, &key, err);
+	int r = identity_key_at(p, handle, &key, err);
 
 	if (r < 0)
 		return r;

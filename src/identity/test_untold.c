@@ -101,10 +101,15 @@ static void fail_so(size_t i)
 /* --- the worst of cases --- */
 
 /* Whoever may write both folders deletes what he likes. */
-static void lose_files(struct world *world)
+static void lose_records(struct world *world)
 {
 	for (size_t i = 0; i < ARRAY_LEN(RECORD); i++)
 		world_remove(world, RECORD[i]);
+}
+
+static void lose_files(struct world *world)
+{
+	lose_records(world);
 	world_remove(world, CERTIFICATE);
 }
 
@@ -114,6 +119,22 @@ static void nothing_was_written(struct world *world)
 		assert_false(world_has(world, RECORD[i]));
 	assert_false(world_has(world, JOURNAL));
 	assert_int_equal(world_count(world, QUARANTINE), 0);
+}
+
+/* Each leads to that mode, to another try, and to nothing else. */
+static void settles_in_all_failures(struct world *world, enum identity_mode mode)
+{
+	for (size_t i = 0; i < ARRAY_LEN(FAILURES); i++) {
+		print_message("%s\n", FAILURES[i].what);
+		fail_so(i);
+		world_boot(world);
+		world_settles(world, mode);
+		assert_true(world->retry);
+		assert_true(identity_usable(world->view, &world->err) < 0);
+		nothing_was_written(world);
+		fail_no_more();
+		assert_int_equal(world_keys(world), 1);
+	}
 }
 
 static void a_new_device(void **state)
@@ -136,16 +157,7 @@ static void without_files(void **state)
 	struct world *world = enabled(state, &known);
 
 	lose_files(world);
-	for (size_t i = 0; i < ARRAY_LEN(FAILURES); i++) {
-		print_message("%s\n", FAILURES[i].what);
-		fail_so(i);
-		world_boot(world);
-		world_settles(world, IDENTITY_UNPROVISIONED);
-		assert_true(world->retry);
-		nothing_was_written(world);
-		fail_no_more();
-		assert_int_equal(world_keys(world), 1);
-	}
+	settles_in_all_failures(world, IDENTITY_UNPROVISIONED);
 }
 
 static void with_a_pair(void **state)
@@ -156,17 +168,8 @@ static void with_a_pair(void **state)
 
 	lose_files(world);
 	world_soft_pair(world, &planted);
-	for (size_t i = 0; i < ARRAY_LEN(FAILURES); i++) {
-		print_message("%s\n", FAILURES[i].what);
-		fail_so(i);
-		world_boot(world);
-		world_settles(world, IDENTITY_DEGRADED);
-		assert_true(world->retry);
-		assert_true(identity_usable(world->view, &world->err) < 0);
-		nothing_was_written(world);
-		assert_true(world_has(world, SOFT_KEY));
-		fail_no_more();
-	}
+	settles_in_all_failures(world, IDENTITY_DEGRADED);
+	assert_true(world_has(world, SOFT_KEY));
 	/* It tells again: there was one, so the pair is nobody's. */
 	world_settles(world, IDENTITY_ENABLED);
 	assert_false(world_has(world, SOFT_KEY));
@@ -215,17 +218,8 @@ static void with_its_certificate(void **state)
 	CLEANUP(known_fini) struct known known = KNOWN_INIT;
 	struct world *world = enabled(state, &known);
 
-	for (size_t n = 0; n < ARRAY_LEN(RECORD); n++)
-		world_remove(world, RECORD[n]);
-	for (size_t i = 0; i < ARRAY_LEN(FAILURES); i++) {
-		print_message("%s\n", FAILURES[i].what);
-		fail_so(i);
-		world_boot(world);
-		world_settles(world, IDENTITY_DEGRADED);
-		assert_true(world->retry);
-		nothing_was_written(world);
-	}
-	fail_no_more();
+	lose_records(world);
+	settles_in_all_failures(world, IDENTITY_DEGRADED);
 	world_settles(world, IDENTITY_ENABLED);
 	assert_true(same_key(world, &known) && same_chain(world, &known));
 }
