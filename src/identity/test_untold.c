@@ -6,9 +6,11 @@
  */
 #include "identity/test_known.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/json.h"
+#include "tests/support/tool.h"
 
 /* --- a chip that fails --- */
 
@@ -226,6 +228,9 @@ static void with_its_certificate(void **state)
 
 /* --- what others keep there --- */
 
+#define TELLS_NO_LOCKOUT                                                                           \
+	"tpm2_getcap -T \"$1\" properties-variable | grep -q 'TPM2_PT_LOCKOUT_COUNTER: 0x0$'"
+
 /* They may refuse as they like, be of a hierarchy that is off, or of a kind that nobody can read.
  */
 static void beside_strangers(void **state)
@@ -242,6 +247,26 @@ static void beside_strangers(void **state)
 		world_settles(world, IDENTITY_ENABLED);
 		world_signs(world);
 	}
+}
+
+/* Of one that counts wrong passwords towards the lockout of the whole chip none is tried. */
+static void beside_a_key_with_lockout(void **state)
+{
+	struct world *world = *state;
+	const char *tcti = world->chip.conf;
+	char context[96];
+
+	snprintf(context, sizeof(context), "%s/key", world->chip.dir);
+	assert_int_equal(TOOL_RUN("tpm2_createprimary", "-Q", "-T", tcti, "-C", "o", "-G",
+				  "ecc256:ecdsa-sha256", "-a",
+				  "sign|fixedtpm|fixedparent|sensitivedataorigin|userwithauth",
+				  "-p", "theirs", "-c", context),
+			 0);
+	assert_int_equal(TOOL_RUN("tpm2_evictcontrol", "-Q", "-T", tcti, "-C", "o", "-c", context,
+				  "0x81000100"),
+			 0);
+	world_settles(world, IDENTITY_ENABLED);
+	assert_int_equal(TOOL_RUN("sh", "-c", TELLS_NO_LOCKOUT, "sh", tcti), 0);
 }
 
 static int teardown(void **state)
@@ -261,6 +286,7 @@ int main(void)
 		CASE(with_a_pair_and_one_failure),
 		CASE(with_its_certificate),
 		CASE(beside_strangers),
+		CASE(beside_a_key_with_lockout),
 	};
 
 	setenv("TSS2_LOG", "all+NONE", 0);
