@@ -68,7 +68,7 @@ large() {
 	truncate -s 19000000 "$T/blob"
 	ends 1 unseal --in "$T/blob" --out "$T/back"
 	[[ $(cat "$T/back") == old ]]
-	[[ -z $(find "$T" -name '.tmp-*') ]]
+	wait_until 30 nothing_half "$T"
 }
 
 # --- FAPI ---

@@ -59,6 +59,14 @@ wait_until() {
 	done
 }
 
+# nothing_half FOLDER: no temporary file lies there; HALF are those that do. To wait for: a daemon
+# makes its device's identity beside its clients and writes files of its own meanwhile, and what a
+# killed writer left stays.
+nothing_half() {
+	HALF=$(find "$1" -name '.tmp-*')
+	[[ -z $HALF ]]
+}
+
 # is_sanitized PROGRAM: its memory says nothing about what it needs.
 is_sanitized() {
 	grep -qaF __asan_init "$1"

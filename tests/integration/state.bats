@@ -390,7 +390,7 @@ lost_auth_key() {
 	expect 200
 	api GET /v1/secrets
 	[[ $(jq -c '[.secrets[].name]' "$T/body") == '["a"]' ]]
-	[[ -z $(find "$T/state" -name '.tmp-*') ]]
+	wait_until 30 nothing_half "$T/state"
 }
 
 full_disk() {
@@ -405,13 +405,14 @@ full_disk() {
 	get keep
 	expect 200
 	[[ $(cat "$T/body") == kept ]]
-	[[ -z $(find "$T/state" -name '.tmp-*') ]]
+	wait_until 30 nothing_half "$T/state"
 }
 
 @test "a full disk is disk_full, nothing is changed, and it goes on when there is room" {
 	mkdir -m 0700 "$T/state"
 	mount -t tmpfs -o size=512k,mode=0700 tmpfs "$T/state" || skip "no right to mount"
 	on legacy
+	wait_until 30 identity_decided
 	put keep kept
 	expect 201
 	# Every page is taken; the next write has none.
@@ -424,6 +425,7 @@ full_disk() {
 
 @test "a limit of file size is disk_full as well, not the end of the process" {
 	on legacy
+	wait_until 30 identity_decided
 	put keep kept
 	# Below what any record takes.
 	prlimit --pid "$DAEMON_PID" --fsize=40
@@ -434,7 +436,7 @@ full_disk() {
 	expect 404 not_found
 	get keep
 	expect 200
-	[[ -z $(find "$T/state" -name '.tmp-*') ]]
+	wait_until 30 nothing_half "$T/state"
 }
 
 @test "the process keeps its memory to itself" {

@@ -233,8 +233,8 @@ verify() {
 		fi
 	done
 	# A name that nobody made, or a torn file that nobody named.
-	[[ -z $(find "$T/state" -name '.tmp-*' -o -path '*/quarantine/*') ]] ||
-		fail "left over: $(find "$T/state" -name '.tmp-*' -o -path '*/quarantine/*')"
+	wait_until 30 nothing_half "$T/state" >/dev/null || fail "left over: $HALF"
+	[[ -z $(find "$T/state" -path '*/quarantine/*') ]] || fail "moved away: $(ls -R "$T/state")"
 	[[ ! -s $T/complaints ]] || fail "an answer was neither done nor cut: $(cat "$T/complaints")"
 }
 
