@@ -12,6 +12,7 @@
  *               PCR_Read's counter, of its last byte
  *   restless    the last one, and not only once
  *   swap        the first handle of a list is exchanged for the last
+ *   twice       the first handle of a list is the last one as well; and not only once
  *   hold        the list is empty, and there are more; and not only once
  *   cut         the last 20 bytes are missing, the header says so too
  *   refuse      the answer is BAD_AUTH for the first session
@@ -73,7 +74,13 @@ static int answers_with_handle(unsigned code)
 static int is_of_no_session(const char *how)
 {
 	return !strcmp(how, "digest") || !strcmp(how, "counter") || !strcmp(how, "value") ||
-	       !strcmp(how, "restless") || !strcmp(how, "swap") || !strcmp(how, "hold");
+	       !strcmp(how, "restless") || !strcmp(how, "swap") || !strcmp(how, "twice") ||
+	       !strcmp(how, "hold");
+}
+
+static int is_for_ever(const char *how)
+{
+	return !strcmp(how, "restless") || !strcmp(how, "twice") || !strcmp(how, "hold");
 }
 
 /* TPMI_YES_NO, TPM_CAP and the count come first (TPM 2.0 Part 3, 30.2). */
@@ -102,6 +109,8 @@ static void lie_about_parameters(const char *how, uint8_t *answer, size_t *answe
 		answer[13] ^= 0x01;
 	else if (!strcmp(how, "swap"))
 		swap_ends(answer, size);
+	else if (!strcmp(how, "twice"))
+		memcpy(answer + size - 4, answer + 19, 4);
 	else if (!strcmp(how, "hold"))
 		hold_back(answer, answer_size);
 	else
@@ -150,7 +159,7 @@ static TSS2_RC evil_receive(TSS2_TCTI_CONTEXT *tcti, size_t *size, uint8_t *resp
 		lie_about_parameters(evil->how, response, size);
 	else
 		lie(evil, response, size);
-	if (strcmp(evil->how, "restless") != 0 && strcmp(evil->how, "hold") != 0)
+	if (!is_for_ever(evil->how))
 		setenv(EVIL_TOLD, "1", 1);
 	return TSS2_RC_SUCCESS;
 }

@@ -257,16 +257,19 @@ static int by_number(const void *a, const void *b)
 /*
  * What is asked for next begins behind the last of these: so none may stand before the first that
  * was asked for, and where there are more they must be the first of all, which rising ones are.
+ * None stands there twice: who counts them relies on that.
  */
-static bool is_in_order(const struct op_list *op)
+static bool is_in_order(struct op_list *op)
 {
-	const struct chip_handles *list = &op->handles;
+	struct chip_handles *list = &op->handles;
 	uint64_t least = op->from;
 
+	if (!list->more)
+		qsort(list->handle, list->count, sizeof(*list->handle), by_number);
 	for (size_t i = 0; i < list->count; i++) {
 		if (list->handle[i] < least)
 			return false;
-		least = list->more ? (uint64_t)list->handle[i] + 1 : op->from;
+		least = (uint64_t)list->handle[i] + 1;
 	}
 	return list->count > 0 || !list->more;
 }
@@ -293,7 +296,6 @@ int engine_persistents(struct engine *engine, uint32_t from, struct engine_handl
 		r = engine_do(engine, &op, err);
 	if (r < 0)
 		return r;
-	qsort(list.handles.handle, list.handles.count, sizeof(*list.handles.handle), by_number);
 	*ret_handles = (struct engine_handles){.more = list.handles.more};
 	for (size_t i = 0; i < list.handles.count; i++)
 		if (tpm_is_owners(list.handles.handle[i]))

@@ -44,19 +44,28 @@ static void test_list_in_disorder(void **state)
 	assert_int_equal(list.handle[0], 0x81000400u);
 }
 
-/* There are more, and not one of them is told. */
-static void test_list_held_back(void **state)
+static void is_no_list(struct bench *bench, const char *how)
 {
-	struct bench *bench = *state;
-	struct engine_handles list;
+	struct engine_handles list = {.count = 77};
 
 	for (uint32_t i = 0; i < 12; i++)
 		raw_squat(bench, 0x81000400u + i);
-	bench_lie(bench, "hold", TPM2_CC_GetCapability);
-	list.count = 77;
+	bench_lie(bench, how, TPM2_CC_GetCapability);
 	assert_int_equal(engine_persistents(bench->engine, 0x81000400u, &list, &bench->err),
 			 ERR_TPM_FAILED);
 	assert_int_equal(list.count, 77);
+}
+
+/* There are more, and not one of them is told. */
+static void test_list_held_back(void **state)
+{
+	is_no_list(*state, "hold");
+}
+
+/* Who has room for each handle once has no room for more. */
+static void test_list_with_one_twice(void **state)
+{
+	is_no_list(*state, "twice");
 }
 
 /* Another's empty list is found to be another's. */
@@ -82,9 +91,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, bench_setup, bench_teardown)
-		CASE(test_list),
-		CASE(test_list_in_disorder),
-		CASE(test_list_held_back),
+		CASE(test_list),	   CASE(test_list_in_disorder),
+		CASE(test_list_held_back), CASE(test_list_with_one_twice),
 		CASE(test_list_of_nobody),
 	};
 	setenv("TSS2_LOG", "all+NONE", 0);

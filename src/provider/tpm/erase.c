@@ -3,6 +3,7 @@
 /* What a factory reset does to the chip, and what it has to name before. */
 
 #include <stdio.h>
+#include <string.h>
 
 #include "base/tpm_range.h"
 #include "provider/tpm/impl.h"
@@ -31,46 +32,44 @@ int tpm_provider_erase(const struct tpm_options *options, const struct tpm_erase
 	return 0;
 }
 
-struct known {
+struct foreign {
 	const uint32_t *ours;
-	size_t count;
+	size_t ours_count;
 	uint32_t srk, hsk;
+	uint32_t handles[TPM_FOREIGN_MAX];
+	size_t count;
 };
 
-static bool is_known(const struct known *known, uint32_t handle)
+static bool is_known(const struct foreign *foreign, uint32_t handle)
 {
-	for (size_t i = 0; i < known->count; i++)
-		if (known->ours[i] == handle)
+	for (size_t i = 0; i < foreign->ours_count; i++)
+		if (foreign->ours[i] == handle)
 			return true;
-	return handle == known->srk || handle == known->hsk;
+	return handle == foreign->srk || handle == foreign->hsk;
+}
+
+static bool take_foreign(void *arg, uint32_t handle)
+{
+	struct foreign *foreign = arg;
+
+	if (!is_known(foreign, handle))
+		foreign->handles[foreign->count++] = handle;
+	return foreign->count < TPM_FOREIGN_MAX;
 }
 
 int tpm_provider_foreign(struct provider *p, const uint32_t *ours, size_t ours_count,
 			 uint32_t ret_handles[static TPM_FOREIGN_MAX], size_t *ret_count,
 			 struct err *err)
 {
-	struct engine *engine = tpm_engine(p);
-	const struct known known = {.ours = ours,
-				    .count = ours_count,
-				    .srk = engine_roots(engine)->srk_handle,
-				    .hsk = engine_hsk_handle(engine)};
-	uint32_t handles[TPM_FOREIGN_MAX], from = TPM_OWNER_FIRST;
-	struct engine_handles some = {.more = true};
-	size_t count = 0;
-	int r = 0;
+	struct foreign foreign = {.ours = ours,
+				  .ours_count = ours_count,
+				  .srk = engine_roots(tpm_engine(p))->srk_handle,
+				  .hsk = engine_hsk_handle(tpm_engine(p))};
+	int r = tpm_persistents(p, TPM_OWNER_FIRST, take_foreign, &foreign, err);
 
-	while (r == 0 && some.more && count < TPM_FOREIGN_MAX && tpm_is_owners(from)) {
-		r = tpm_used(p, engine_persistents(engine, from, &some, err));
-		for (size_t i = 0; r == 0 && i < some.count && count < TPM_FOREIGN_MAX; i++)
-			if (!is_known(&known, some.handle[i]))
-				handles[count++] = some.handle[i];
-		if (r == 0 && some.count > 0)
-			from = some.handle[some.count - 1] + 1;
-	}
 	if (r < 0)
 		return r;
-	for (size_t i = 0; i < count; i++)
-		ret_handles[i] = handles[i];
-	*ret_count = count;
+	memcpy(ret_handles, foreign.handles, foreign.count * sizeof(foreign.handles[0]));
+	*ret_count = foreign.count;
 	return 0;
 }

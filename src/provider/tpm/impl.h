@@ -180,6 +180,13 @@ int tpm_pcr_banks(struct provider *p, struct pcr_selection *ret_banks, struct er
 
 int tpm_persist(struct provider *p, struct slice header, struct slice object, uint32_t handle,
 		uint32_t *ret_handle, struct err *err) MUST_CHECK;
+
+/*
+ * Calls @visit for each handle of the owner's range where something lies, rising from @from on, up
+ * to the end or until it returns false.
+ */
+int tpm_persistents(struct provider *p, uint32_t from, bool (*visit)(void *arg, uint32_t handle),
+		    void *arg, struct err *err) MUST_CHECK;
 int tpm_taken(struct provider *p, uint32_t handle, struct provider_taken *ret_taken,
 	      struct err *err) MUST_CHECK;
 int tpm_resident(struct provider *p, uint32_t handle, struct key_result *ret_key, struct err *err)

@@ -17,23 +17,46 @@ int tpm_persist(struct provider *p, struct slice header, struct slice object, ui
 }
 
 /* A chip may answer with fewer than there are. */
+int tpm_persistents(struct provider *p, uint32_t from, bool (*visit)(void *arg, uint32_t handle),
+		    void *arg, struct err *err)
+{
+	struct engine_handles some = {.more = true};
+	int r;
+
+	while (some.more && tpm_is_owners(from)) {
+		r = tpm_used(p, engine_persistents(tpm_engine(p), from, &some, err));
+		if (r < 0)
+			return r;
+		for (size_t i = 0; i < some.count; i++) {
+			if (!visit(arg, some.handle[i]))
+				return 0;
+			from = some.handle[i] + 1;
+		}
+	}
+	return 0;
+}
+
+struct tries {
+	uint32_t first;
+	struct provider_taken *taken;
+};
+
+static bool take_try(void *arg, uint32_t handle)
+{
+	struct tries *tries = arg;
+	bool tried = handle - tries->first < PROVIDER_RESIDENT_TRIES;
+
+	if (tried)
+		tries->taken->handle[tries->taken->count++] = handle;
+	return tried;
+}
+
 int tpm_taken(struct provider *p, uint32_t handle, struct provider_taken *ret_taken,
 	      struct err *err)
 {
-	uint32_t from = handle;
-	struct engine_handles some = {.more = true};
-	int r = 0;
+	struct tries tries = {.first = handle, .taken = ret_taken};
 
-	while (r == 0 && some.more && from - handle < PROVIDER_RESIDENT_TRIES &&
-	       tpm_is_owners(from)) {
-		r = tpm_used(p, engine_persistents(tpm_engine(p), from, &some, err));
-		for (size_t i = 0; r == 0 && i < some.count; i++) {
-			from = some.handle[i] + 1;
-			if (some.handle[i] - handle < PROVIDER_RESIDENT_TRIES)
-				ret_taken->handle[ret_taken->count++] = some.handle[i];
-		}
-	}
-	return r;
+	return tpm_persistents(p, handle, take_try, &tries, err);
 }
 
 /* A key of a kind that is not served has a Name all the same. */
