@@ -181,32 +181,53 @@ static int ask_page(struct broker *broker, uint32_t first, struct buf *ret_answe
 	return rc ? err_set(err, ERR_TPM_FAILED, "the TPM refused to list handles (0x%x)", rc) : 0;
 }
 
+/* Up to where the list is known, and to where it is to go. */
+struct walk {
+	uint32_t *handles;
+	size_t max, count;
+	uint64_t next; /* the least that is not known of yet */
+	bool more;
+};
+
+/* false where it is not rising: what was passed over would never be asked for again. */
+static bool walk_page(struct walk *walk, struct slice answer)
+{
+	struct cursor cursor = cursor_of(answer);
+	uint32_t here, handle;
+
+	(void)cursor_take(&cursor, WIRE_HEADER);
+	walk->more = cursor_u8(&cursor);
+	(void)cursor_u32(&cursor);
+	here = cursor_u32(&cursor);
+	if (cursor.failed || (walk->more && here == 0))
+		return false;
+	for (; here > 0 && walk->count < walk->max; here--) {
+		handle = cursor_u32(&cursor);
+		if (cursor.failed || handle < walk->next)
+			return false;
+		walk->handles[walk->count++] = handle;
+		walk->next = (uint64_t)handle + 1;
+	}
+	return true;
+}
+
 int ask_handles(struct broker *broker, uint32_t first, uint32_t *ret_handles, size_t max,
 		size_t *ret_count, struct err *err)
 {
-	size_t count = 0, page;
-	bool more = true;
+	struct walk walk = {.handles = ret_handles, .max = max, .next = first, .more = true};
+	size_t page;
 	int r;
 
-	for (page = 0; more && count < max && page < PAGES_MAX; page++) {
+	for (page = 0; walk.more && walk.count < max && walk.next <= UINT32_MAX; page++) {
 		CLEANUP(buf_fini) struct buf answer = BUF_INIT(ASK_MAX);
-		struct cursor cursor;
-		uint32_t here;
 
-		r = ask_page(broker, first, &answer, err);
+		r = ask_page(broker, (uint32_t)walk.next, &answer, err);
 		if (r < 0)
 			return r;
-		cursor = cursor_of(buf_slice(&answer));
-		(void)cursor_take(&cursor, WIRE_HEADER);
-		more = cursor_u8(&cursor);
-		(void)cursor_u32(&cursor);
-		here = cursor_u32(&cursor);
-		more = more && here > 0;
-		for (; here > 0 && count < max && cursor.rest.len >= 4; here--) {
-			ret_handles[count] = cursor_u32(&cursor);
-			first = ret_handles[count++] + 1;
-		}
+		if (page == PAGES_MAX || !walk_page(&walk, buf_slice(&answer)))
+			return err_set(err, ERR_TPM_FAILED,
+				       "the TPM's lists of handles make no sense");
 	}
-	*ret_count = count;
+	*ret_count = walk.count;
 	return 0;
 }

@@ -143,12 +143,12 @@ static bool is_at_end(struct broker *broker, const struct guest_lockout *lockout
 	struct outstanding *all = &broker->outstanding;
 	uint32_t counter;
 
-	if (lockout->may_reset || all->now.failed + 1 < lockout->max)
+	if (lockout->may_reset || (uint64_t)all->now.failed + 1 < lockout->max)
 		return false;
 	if (!read_counter(broker, &counter))
 		return true;
 	set_outstanding(all, counter, now_us);
-	return counter + 1 >= lockout->max;
+	return (uint64_t)counter + 1 >= lockout->max;
 }
 
 bool guesses_are_spent(struct run *run)

@@ -255,7 +255,11 @@ void ask_forget_public(struct broker *broker, uint32_t handle);
 /* The Name alone, without its size; empty where there is none. */
 struct slice ask_name(const struct ask_public *public);
 
-/* Of the chip's handles that are @first or more the next ones; *ret_count is at most @max. */
+/*
+ * Of the chip's handles that are @first or more the next ones, rising; *ret_count is at most @max,
+ * and less only where there are no more. ERR_TPM_FAILED: a list that passes some over, or one
+ * without end.
+ */
 int ask_handles(struct broker *broker, uint32_t first, uint32_t *ret_handles, size_t max,
 		size_t *ret_count, struct err *err) MUST_CHECK;
 

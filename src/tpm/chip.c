@@ -84,6 +84,17 @@ TSS2_RC chip_read_qualified(struct engine *engine, const struct root *object,
 	return read_public(engine, object->handle, &command, ret_public, ret_qualified);
 }
 
+/* Under its Name a salt will go to this public area, or it is taken for what was asked for. */
+static TSS2_RC check_primary(const TPM2B_PUBLIC *public, const struct engine_name *name,
+			     struct err *fault)
+{
+	struct engine_name computed;
+
+	return public_name(public, &computed, fault) == 0 && name_equal(&computed, name)
+		       ? TSS2_RC_SUCCESS
+		       : TSS2_SYS_RC_MALFORMED_RESPONSE;
+}
+
 /* No HMAC covers the handle in an answer, so this is all that can be said of it. */
 static TSS2_RC take_root(uint32_t handle, const TPM2B_NAME *name, struct root *ret_root)
 {
@@ -205,6 +216,8 @@ TSS2_RC chip_create_primary(struct engine *engine, const struct chip_primary *pr
 						     &hash, &ticket, &name);
 	if (!rc)
 		rc = take_root(handle, &name, ret_root);
+	if (!rc)
+		rc = check_primary(&public, &ret_root->name, &engine->line.fault);
 	if (!rc)
 		*ret_public = public;
 	return rc;

@@ -43,6 +43,9 @@ TSS2_RC chip_context_save(struct engine *engine, uint32_t handle, struct buf *re
 		rc = command_run(&engine->line, &command);
 	if (!rc)
 		rc = Tss2_Sys_ContextSave_Complete(engine->line.sys, &context);
+	/* What it comes back as is compared with this. */
+	if (!rc && !chip_is_of(context.savedHandle, handle & GROUP_MASK))
+		rc = TSS2_SYS_RC_MALFORMED_RESPONSE;
 	if (!rc)
 		rc = Tss2_MU_TPMS_CONTEXT_Marshal(&context, bytes, sizeof(bytes), &len);
 	if (rc)

@@ -23,8 +23,10 @@ TSS2_RC chip_start_session(struct engine *engine, enum line_session which,
 
 	session_fini(session);
 	if (cipher_random(caller.buffer, caller.size, fault) < 0 ||
-	    (salt_key && share_make(public, "SECRET", salt, &sealed, fault) < 0))
+	    (salt_key && share_make(public, "SECRET", salt, &sealed, fault) < 0)) {
+		wipe(salt, sizeof(salt));
 		return COMMAND_OURS;
+	}
 	rc = Tss2_Sys_StartAuthSession_Prepare(
 		engine->line.sys, salt_key ? salt_key->handle : TPM2_RH_NULL, TPM2_RH_NULL, &caller,
 		&sealed, which == LINE_POLICY ? TPM2_SE_POLICY : TPM2_SE_HMAC, &symmetric,

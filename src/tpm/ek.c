@@ -184,25 +184,22 @@ static TSS2_RC make(struct engine *engine, struct ek *ek, const struct ek_row *r
 		.auth = engine_auth(engine->endorsement_auth),
 		.template = &template,
 	};
-	struct err *fault = &engine->line.fault;
-	struct engine_name name;
 	struct root made;
 	struct slot *slot;
 	TSS2_RC rc = resident_room(engine, 1, 1);
 
 	if (rc)
 		return rc;
-	if (public_endorsement(row->type, row->high, &template, fault) < 0)
+	if (public_endorsement(row->type, row->high, &template, &engine->line.fault) < 0)
 		return COMMAND_OURS;
 	rc = chip_create_primary(engine, &primary, &made, &public);
 	engine->eks.refused = rc_is_refusal(rc);
 	if (rc)
 		return rc;
-	if (public_name(&public, &name, fault) < 0 || !name_equal(&name, &made.name) ||
-	    !public_is_by(&public, &template))
+	if (!public_is_by(&public, &template))
 		return TSS2_SYS_RC_MALFORMED_RESPONSE;
-	take(ek, row, &public, &name);
-	slot = slots_put(&engine->slots, id_of(ek), made.handle, &name);
+	take(ek, row, &public, &made.name);
+	slot = slots_put(&engine->slots, id_of(ek), made.handle, &made.name);
 	slot->type = PKEY_TYPES;
 	slot->loads = SLOTS_SAVE_LOADS; /* to make it again is dearer than any context */
 	return TSS2_RC_SUCCESS;

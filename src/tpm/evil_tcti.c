@@ -11,6 +11,7 @@
  *   digest counter value   one bit of an answer without sessions: of its first parameter, of a
  *               PCR_Read's counter, of its last byte
  *   restless    the last one, and not only once
+ *   kind        a saved context is of no kind of object
  *   swap        the first handle of a list is exchanged for the last
  *   twice       the first handle of a list is the last one as well; and not only once
  *   hold        the list is empty, and there are more; and not only once
@@ -73,9 +74,9 @@ static int answers_with_handle(unsigned code)
 /* Lies about an answer that carries no sessions. */
 static int is_of_no_session(const char *how)
 {
-	return !strcmp(how, "digest") || !strcmp(how, "counter") || !strcmp(how, "value") ||
-	       !strcmp(how, "restless") || !strcmp(how, "swap") || !strcmp(how, "twice") ||
-	       !strcmp(how, "hold");
+	return !strcmp(how, "kind") || !strcmp(how, "digest") || !strcmp(how, "counter") ||
+	       !strcmp(how, "value") || !strcmp(how, "restless") || !strcmp(how, "swap") ||
+	       !strcmp(how, "twice") || !strcmp(how, "hold");
 }
 
 static int is_for_ever(const char *how)
@@ -107,6 +108,8 @@ static void lie_about_parameters(const char *how, uint8_t *answer, size_t *answe
 		answer[12] ^= 0x01;
 	else if (!strcmp(how, "counter"))
 		answer[13] ^= 0x01;
+	else if (!strcmp(how, "kind"))
+		answer[18] = 0; /* behind the sequence (TPMS_CONTEXT) */
 	else if (!strcmp(how, "swap"))
 		swap_ends(answer, size);
 	else if (!strcmp(how, "twice"))

@@ -147,6 +147,8 @@ static TSS2_RC gather_objects(struct engine *engine, struct run *run)
 		slot = slots_peek(&engine->slots, guest->id);
 		if (slot)
 			chip_handle_name(slot->handle, handle_at(run, i));
+		else if (!rc) /* never the number that the guest has of it */
+			rc = TSS2_SYS_RC_MALFORMED_RESPONSE;
 	}
 	return rc;
 }

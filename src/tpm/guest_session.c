@@ -71,10 +71,13 @@ TSS2_RC guests_park(struct engine *engine)
 	TSS2_RC rc = TSS2_RC_SUCCESS;
 	size_t i;
 
-	/* From the end, where one that is lost makes no gap. */
+	/* From the end, where one that is lost makes no gap; closing the gap may lose another. */
 	for (i = engine->guests.session_count; i > 0 && !rc; i--) {
-		struct engine_guest *guest = engine->guests.sessions[i - 1];
+		struct engine_guest *guest;
 
+		if (i > engine->guests.session_count)
+			continue;
+		guest = engine->guests.sessions[i - 1];
 		if (!guest->saved)
 			rc = resident_forgotten(engine, guest_park(engine, guest));
 		if (rc_want(rc) == RC_WANTS_GAP && places_close_gap(engine))

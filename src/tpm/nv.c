@@ -9,7 +9,7 @@
 #include "tpm/impl.h"
 #include "tpm/rc.h"
 
-#define NV_BUFFER_LEAST 256u /* where a chip does not tell */
+#define NV_BUFFER_LEAST 256u /* where a chip does not tell, or nothing that a chip has */
 
 /* An index as it can be read. */
 struct index {
@@ -108,7 +108,7 @@ static uint32_t piece_max(const struct engine *engine)
 {
 	uint32_t told = engine->facts.nv_buffer;
 
-	if (told == 0)
+	if (told < NV_BUFFER_LEAST)
 		return NV_BUFFER_LEAST;
 	return told < TPM2_MAX_NV_BUFFER_SIZE ? told : TPM2_MAX_NV_BUFFER_SIZE;
 }

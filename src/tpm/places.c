@@ -118,10 +118,9 @@ static struct pick oldest(const struct engine *engine)
 void places_saved(struct engine *engine, struct slice context)
 {
 	struct cursor cursor = cursor_of(context);
-	uint64_t sequence = cursor_u64(&cursor);
 
-	if (sequence > engine->guests.saved)
-		engine->guests.saved = sequence;
+	/* Also where it is less: the chip has begun anew, or did not tell the truth before. */
+	engine->guests.saved = cursor_u64(&cursor);
 }
 
 /* --- out ----------------------------------------------------------------------------------- */
@@ -233,7 +232,8 @@ static bool is_due(const struct engine *engine, const struct pick *first)
 	uint32_t told = engine->facts.context_gap;
 	uint64_t half = (told ? told : GAP_UNTOLD) / 2;
 
-	return first->any && engine->guests.saved > first->key + half;
+	return first->any && engine->guests.saved > first->key &&
+	       engine->guests.saved - first->key > half;
 }
 
 TSS2_RC places_renew(struct engine *engine)

@@ -115,7 +115,10 @@ static int srk_make(struct engine *engine, enum pkey_type type, struct place *re
 	return 0;
 }
 
-/* Persists a fresh primary at a free handle; the transient one goes in any case. */
+/*
+ * Persists a fresh primary at a free handle; the transient one goes in any case. What lies there
+ * then must be that key: salts go to it, and who could put his own in its place would know them.
+ */
 static int srk_settle(struct engine *engine, const struct place *transient, uint32_t handle,
 		      struct place *ret_srk, struct err *err)
 {
@@ -132,7 +135,12 @@ static int srk_settle(struct engine *engine, const struct place *transient, uint
 		return r;
 	if (rc)
 		return owner_err(engine, rc, "keeping the storage root key", err);
-	return place_look(engine, handle, ret_srk, err);
+	r = place_look(engine, handle, ret_srk, err);
+	if (r == 0 &&
+	    !(ret_srk->present && name_equal(&ret_srk->root.name, &transient->root.name)))
+		r = err_set(err, ERR_TPM_FAILED,
+			    "the TPM did not keep the storage root key that it made");
+	return r;
 }
 
 /* Makes the HSK as a blob; with an SRK whose password is not empty the chip refuses. */

@@ -359,6 +359,27 @@ static void test_one_lie_and_all_is_well_again(void **state)
 	}
 }
 
+/* A salt that goes to another key is known to whoever has that: then no HMAC proves anything. */
+static void test_another_key_in_the_place_of_ours(void **state)
+{
+	struct bench *bench = *state;
+	bool made = true;
+	char tcti[sizeof(bench->tcti)];
+
+	assert_int_equal(bench->engine->hsk.handle, HSK_HANDLE);
+	assert_int_equal(chip_persist(bench->engine, &bench->engine->srk, SRK_SHARED_HANDLE), 0);
+	snprintf(tcti, sizeof(tcti), "%s", bench->tcti);
+	snprintf(bench->tcti, sizeof(bench->tcti), "%s:%x,%s", USURP_TCTI, HSK_HANDLE,
+		 bench->chip->conf);
+	/* Where it is known, and at a first start. */
+	assert_int_equal(bench_reopen(bench, true, &made), ERR_TPM_FAILED);
+	assert_int_equal(bench_reopen(bench, false, &made), ERR_TPM_FAILED);
+	snprintf(bench->tcti, sizeof(bench->tcti), "%s", tcti);
+	assert_int_equal(bench_reopen(bench, true, &made), 0);
+	assert_false(made);
+	assert_int_equal(bench->engine->srk.handle, SRK_SHARED_HANDLE);
+}
+
 static void test_parameters_in_clear(void **state)
 {
 	struct bench *bench = *state;
@@ -459,6 +480,7 @@ int main(void)
 		CASE(test_damaged_record),
 		CASE(test_srk_that_cannot_be_kept),
 		CASE(test_one_lie_and_all_is_well_again),
+		CASE(test_another_key_in_the_place_of_ours),
 		CASE(test_parameters_in_clear),
 		CASE(test_damaged_objects),
 		CASE(test_wrong_password),

@@ -596,6 +596,23 @@ static void test_lies(void **state)
 	}
 }
 
+/* Of no kind, it could come back under the number that stands for nothing. */
+static void test_context_of_no_kind(void **state)
+{
+	CLEANUP(engine_made_cleanup) struct engine_made key = ENGINE_MADE_INIT;
+	CLEANUP(buf_fini) struct buf mac = BUF_INIT(64);
+	struct engine_message *message = NULL;
+	struct bench *bench = *state;
+
+	bench_mac_key(bench, shared, &key);
+	lie(bench, "kind", TPM2_CC_ContextSave);
+	assert_int_equal(start(bench, &key, ENGINE_MAC, &message), 0);
+	assert_int_equal(resident_leave(bench->engine), TSS2_SYS_RC_MALFORMED_RESPONSE);
+	assert_non_null(getenv("HOLDFAST_TEST_EVIL_TOLD"));
+	assert_int_equal(end(bench, message, 0, 9, &mac), ERR_CONFLICT);
+	mac_and_check(bench, &key, 3000);
+}
+
 /* A digest of something else is not signed, whatever its ticket says. */
 static void test_another_digest(void **state)
 {
@@ -640,6 +657,7 @@ int main(void)
 		CASE(test_left_behind),
 		CASE(test_no_room),
 		CASE(test_context_refused),
+		CASE(test_context_of_no_kind),
 		CASE(test_lies),
 		CASE(test_another_digest),
 	};
