@@ -136,8 +136,7 @@ static int srk_settle(struct engine *engine, const struct place *transient, uint
 	if (rc)
 		return owner_err(engine, rc, "keeping the storage root key", err);
 	r = place_look(engine, handle, ret_srk, err);
-	if (r == 0 &&
-	    !(ret_srk->present && name_equal(&ret_srk->root.name, &transient->root.name)))
+	if (r == 0 && !(ret_srk->present && name_equal(&ret_srk->root.name, &transient->root.name)))
 		r = err_set(err, ERR_TPM_FAILED,
 			    "the TPM did not keep the storage root key that it made");
 	return r;

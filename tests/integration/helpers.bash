@@ -208,8 +208,9 @@ launch_daemon() {
 
 decided() {
 	is_gone "$DAEMON_PID" && return 0
-	curl -s -m 5 --unix-socket "$SOCK" http://h/v1/status -o "$T/status" 2>/dev/null &&
-		[[ $(jq -r .provider "$T/status") != deciding ]]
+	[[ -S $SOCK ]] &&
+		curl -s -m 5 --unix-socket "$SOCK" http://h/v1/status -o "$T/status" 2>/dev/null &&
+		[[ $(<"$T/status") != *'"provider":"deciding"'* ]]
 }
 
 identity_decided() {
