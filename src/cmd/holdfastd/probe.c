@@ -8,7 +8,8 @@
 
 #define SECOND_US 1000000u
 #define HELPER_S  10u
-#define JOB_S	  15u /* so that the helper's own error is the one that is told */
+#define FOLDER_S  60u /* a first start on a slow disk, which tells nothing of FAPI */
+#define JOB_S	  (FOLDER_S + HELPER_S + 5u) /* so that the helper's own error is the one told */
 
 struct probe_job {
 	struct probe in;
@@ -34,8 +35,10 @@ static int make_folder(void *arg, struct err *err)
 static int begin(void *arg, struct err *err)
 {
 	struct probe_job *job = arg;
-	int r = service_fapi_begin(job->in.service, &job->run, err);
+	int r;
 
+	job->run.request.deadline_us = clock_monotonic_us() + HELPER_S * SECOND_US;
+	r = service_fapi_begin(job->in.service, &job->run, err);
 	job->own_files = is_ours(r);
 	return r;
 }
@@ -75,16 +78,16 @@ static void probe_release(void *arg)
 int probe_start(const struct probe *probe, struct err *err)
 {
 	struct probe_job *job = calloc(1, sizeof(*job));
-	uint64_t now = clock_monotonic_us();
 	struct job *handle;
 	int r;
 
 	if (!job)
 		return err_set(err, ERR_INTERNAL, "memory is short");
 	job->in = *probe;
+	job->own_files = true; /* until the folder is made */
 	job->run = (struct service_fapi_run){
 		.fapi = probe->fapi,
-		.request = {.verb = FAPI_PROBE, .deadline_us = now + HELPER_S * SECOND_US},
+		.request = {.verb = FAPI_PROBE},
 		.json = BUF_INIT(FAPI_ANSWER_MAX),
 	};
 	r = service_submit(probe->service,
@@ -97,7 +100,7 @@ int probe_start(const struct probe *probe, struct err *err)
 				   .done = probe_done,
 				   .release = probe_release,
 				   .arg = job,
-				   .deadline_us = now + JOB_S * SECOND_US,
+				   .deadline_us = clock_monotonic_us() + JOB_S * SECOND_US,
 			   },
 			   &handle, err);
 	if (r < 0)
