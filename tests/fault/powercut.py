@@ -27,7 +27,7 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 BUILD = os.path.abspath(os.environ.get("HOLDFAST_BUILD", os.path.join(HERE, "../../build")))
-PATIENCE = 30  # seconds, for what takes well below one
+PATIENCE = 120  # seconds, for what takes well below one
 KEYS_FIRST, KEYS_LAST = 0x81000100, 0x8100017F  # where identity keys lie
 HSK = 0x81000101
 CUT = 99

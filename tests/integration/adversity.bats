@@ -115,7 +115,7 @@ release_chip() {
 	rm -rf "$T/tpm" "$T"/tpm.sock*
 	mv "$T/first" "$T/tpm"
 	start_swtpm
-	wait_until 30 works_again
+	wait_until works_again
 	uses_answer 200
 	chip_is null
 	same_daemon "$pid"
@@ -134,7 +134,7 @@ release_chip() {
 	api DELETE /v1/secrets/s
 	expect 204
 	start_swtpm
-	wait_until 30 works_again
+	wait_until works_again
 	chip_is null
 	same_daemon "$pid"
 }
@@ -143,7 +143,7 @@ release_chip() {
 	start_swtpm
 	hold_chip
 	launch_daemon
-	wait_until 20 listens "$SOCK"
+	wait_until listens "$SOCK"
 	api GET /v1/status
 	[[ $(field .provider) == deciding ]]
 	api_json POST /v1/random '{"bytes":8}'
@@ -153,10 +153,10 @@ release_chip() {
 		api GET /v1/status
 		[[ $(field .uptime) -ge 4 ]]
 	}
-	wait_until 30 waited
+	wait_until waited
 	[[ $(field .provider) == deciding ]]
 	release_chip
-	wait_until 60 decided
+	wait_until decided
 	[[ $(jq -r .provider "$T/status") == tpm ]]
 }
 
@@ -164,13 +164,13 @@ release_chip() {
 	start_swtpm
 	hold_chip
 	launch_daemon
-	wait_until 20 listens "$SOCK"
+	wait_until listens "$SOCK"
 	api GET /v1/status
 	[[ $(field .provider) == deciding ]]
 	timed_stop
 	[[ $DAEMON_STATUS == 0 ]]
 	echo "took $((TOOK / 1000000)) ms"
-	((TOOK < 5000000000))
+	((TOOK < 15000000000))
 	grep -q 'leaving without it' "$T/log"
 	[[ ! -e $SOCK && ! -e $ADMIN ]]
 	# Nothing was lost by that.
@@ -183,9 +183,9 @@ release_chip() {
 	start_swtpm
 	hold_chip
 	launch_daemon
-	wait_until 20 listens "$SOCK"
-	wait_until 60 decided
-	[[ $(jq -r .uptime "$T/status") -ge 18 && $(jq -r .uptime "$T/status") -le 40 ]]
+	wait_until listens "$SOCK"
+	wait_until decided
+	[[ $(jq -r .uptime "$T/status") -ge 18 && $(jq -r .uptime "$T/status") -le 70 ]]
 	[[ $(jq -r .provider "$T/status") == legacy ]]
 	[[ $(jq -r .reason "$T/status") == *'does not answer'* ]]
 	put a x
@@ -193,7 +193,7 @@ release_chip() {
 	[[ $(field .protection) == software ]]
 	timed_stop
 	[[ $DAEMON_STATUS == 0 ]]
-	((TOOK < 5000000000))
+	((TOOK < 15000000000))
 	start_daemon_in_software() {
 		SECURITY_PROVIDER=legacy start_daemon
 	}
@@ -207,8 +207,8 @@ release_chip() {
 	hold_chip
 	write_config 'provider = "tpm"'
 	launch_daemon
-	wait_until 20 listens "$SOCK"
-	wait_until 60 decided
+	wait_until listens "$SOCK"
+	wait_until decided
 	[[ $(jq -r .provider "$T/status") == none ]]
 	local pid=$DAEMON_PID
 	api_json POST /v1/random '{"bytes":8}'
@@ -217,7 +217,7 @@ release_chip() {
 	in_use() {
 		decided && [[ $(jq -r .provider "$T/status") == tpm ]]
 	}
-	wait_until 60 in_use
+	wait_until in_use
 	put a x
 	expect 201
 	same_daemon "$pid"
@@ -229,7 +229,7 @@ release_chip() {
 	timed_stop
 	[[ $DAEMON_STATUS == 0 ]]
 	echo "took $((TOOK / 1000000)) ms"
-	((TOOK < 8000000000))
+	((TOOK < 15000000000))
 	grep -q 'leaving without it' "$T/log"
 	release_chip
 	start_daemon
@@ -248,7 +248,7 @@ release_chip() {
 	keeps() {
 		[[ -n $(find "/proc/$DAEMON_PID/fd" -lname "$T/state/spool/*" 2>/dev/null) ]]
 	}
-	wait_until 30 keeps
+	wait_until keeps
 	hold_chip
 	timed_stop
 	[[ $DAEMON_STATUS == 0 ]]
@@ -375,7 +375,7 @@ import_with() { # name, passphrase
 	stop_swtpm
 	rm -f "$T"/tpm.sock*
 	start_swtpm
-	wait_until 30 works_again
+	wait_until works_again
 	uses_answer 200
 	api GET /v1/status
 	[[ $(field .tpm.reset_count) -gt $before ]]

@@ -422,7 +422,7 @@ long_exponent() {
 @test "peers narrow who may use the socket" {
 	write_config "tenant host { peers = { \"uid:$(($(id -u) + 1))\" } }"
 	launch_daemon
-	wait_until 20 grep -q 'security provider' "$T/log"
+	wait_until grep -q 'security provider' "$T/log"
 	api GET /v1/status
 	expect 403 forbidden
 	put a x
@@ -439,7 +439,7 @@ long_exponent() {
 	local i
 	write_config 'tenant host { rate = 2 }'
 	launch_daemon
-	wait_until 20 grep -q 'security provider' "$T/log"
+	wait_until grep -q 'security provider' "$T/log"
 	for i in {1..50}; do
 		api GET /v1/keys
 		[[ $CODE != 429 ]] || break
@@ -451,7 +451,7 @@ long_exponent() {
 		api GET /v1/keys
 		[[ $CODE == 200 ]]
 	}
-	wait_until 20 answered
+	wait_until answered
 }
 
 @test "status and metrics answer while every place waits for a hung chip" {
@@ -470,7 +470,7 @@ long_exponent() {
 		api_json POST /v1/seal '{"data":""}' -m 1
 		[[ $CODE == 429 ]] || { waiter && false; }
 	}
-	wait_until 30 none_free
+	wait_until none_free
 	expect 429 quota
 	[[ $(field .remedy) == 'Wait as long as Retry-After says, then repeat.' ]]
 	api GET /v1/status -m 20
@@ -482,7 +482,7 @@ long_exponent() {
 		api_json POST /v1/seal '{"data":""}'
 		[[ $CODE == 200 ]]
 	}
-	wait_until 30 none_waits
+	wait_until none_waits
 }
 
 @test "what is refused before any operation is audited and counted" {

@@ -31,14 +31,14 @@ chip_start() { # name
 		--ctrl "type=unixio,path=$T/$1.tpm/sock.ctrl" --flags not-need-init,startup-clear \
 		>"$T/$1-tpm.log" 2>&1 3>&- &
 	echo $! >"$T/pids/$1-tpm"
-	wait_until 20 listens "$T/$1.tpm/sock"
-	wait_until 20 listens "$T/$1.tpm/sock.ctrl"
+	wait_until listens "$T/$1.tpm/sock"
+	wait_until listens "$T/$1.tpm/sock.ctrl"
 }
 
 daemon_start() { # name
 	"$HOLDFASTD" --config "$T/$1/conf" >>"$T/$1-daemon.log" 2>&1 3>&- &
 	echo $! >"$T/pids/$1-daemon"
-	wait_until 20 device_decided "$1"
+	wait_until device_decided "$1"
 	refute is_gone "$(pid_of "$1-daemon")"
 }
 

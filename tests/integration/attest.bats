@@ -307,7 +307,7 @@ flooded() {
 	on tpm
 	aik q
 	flood "$SOCK" 12
-	wait_until 20 flooded
+	wait_until flooded
 	stop_helpers
 	api_json POST /v1/aiks/q/sign '{"message":"YQ=="}'
 	expect 200
@@ -320,7 +320,7 @@ flooded() {
 	on tpm
 	aik q
 	flood "$SOCK" 12
-	wait_until 20 flooded
+	wait_until flooded
 	with_daemon_down tpm2_getcap handles-transient >"$T/left"
 	[[ ! -s $T/left ]]
 	api_json POST /v1/aiks/q/sign '{"message":"YQ=="}'
@@ -333,11 +333,11 @@ flooded() {
 	on tpm
 	aik q
 	socket=$T/run/tenants/flood/holdfast.sock
-	wait_until 30 answers "$socket"
+	wait_until answers "$socket"
 	curl -s -o "$T/made" --unix-socket "$socket" -H 'Content-Type: application/json' \
 		-d '{"name":"q"}' http://h/v1/aiks
 	flood "$socket" 20
-	wait_until 20 flooded
+	wait_until flooded
 	for i in {1..5}; do
 		api_json POST /v1/aiks/q/sign '{"message":"YQ=="}'
 		expect 200

@@ -255,7 +255,7 @@ leaving() {
 	none_left() {
 		(($(open_files) <= before))
 	}
-	wait_until 30 none_left
+	wait_until none_left
 	# A key that was given up is there whole or not at all.
 	api GET /v1/keys
 	expect 200
@@ -282,6 +282,7 @@ drip() {
 	local start before i
 	on legacy
 	put keep kept
+	wait_until identity_decided
 	before=$(open_files)
 	start=$SECONDS
 	# In the body, in the header; one that says nothing; one that stops in the middle.
@@ -293,11 +294,14 @@ drip() {
 	for i in 1 2 3 4 5; do
 		still_fine
 	done
-	(($(open_files) >= before + 4))
+	all_there() {
+		(($(open_files) >= before + 4))
+	}
+	wait_until all_there
 	none_left() {
 		(($(open_files) <= before))
 	}
-	wait_until 45 none_left
+	within 45 none_left
 	((SECONDS - start >= 25 && SECONDS - start <= 45))
 	still_fine
 }

@@ -14,7 +14,7 @@ FILE_CONFIG=(
 LOADS=(a b c)
 
 tenant_does() { # verb, tenant
-	timeout 120 /usr/bin/python3 -B "$WORKFLOWS/reset.py" "$1" "$(raw_socket "$2")" "$T/reset-$2"
+	timeout 600 /usr/bin/python3 -B "$WORKFLOWS/reset.py" "$1" "$(raw_socket "$2")" "$T/reset-$2"
 }
 
 begin_load() {
@@ -23,7 +23,7 @@ begin_load() {
 		tenant_does load "$tenant" >"$T/told.$tenant" 2>&1 3>&- &
 		HELPERS+=($!)
 	done
-	wait_until 30 went_on 3
+	wait_until went_on 3
 }
 
 # went_on N: every tenant has done so many rounds more than at the last mark.
@@ -83,8 +83,8 @@ under_load() { # how the chip is reset
 	for i in 1 2 3; do
 		mark
 		"$1"
-		wait_until 30 went_on 5
-		wait_until 30 ours_work
+		wait_until went_on 5
+		wait_until ours_work
 	done
 	end_load
 	[[ $DAEMON_PID == "$pid" ]]
@@ -106,10 +106,10 @@ under_load() { # how the chip is reset
 	begin_load
 	stop_swtpm
 	rm -f "$T"/tpm.sock*
-	wait_until 20 refused_now
+	wait_until refused_now
 	mark
 	start_swtpm
-	wait_until 30 went_on 5
+	wait_until went_on 5
 	end_load
 }
 
@@ -127,7 +127,7 @@ refused_now() {
 		tenant_does use "$tenant"
 	done
 	cut_power
-	wait_until 30 tenant_does use a
+	wait_until tenant_does use a
 	tenant_does use b
 	stop_daemon TERM
 	start_daemon

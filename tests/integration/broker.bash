@@ -75,8 +75,8 @@ start_bare() {
 	helper swtpm socket --tpm2 --tpmstate "dir=$T/bare" \
 		--server "type=unixio,path=$T/bare.sock" --ctrl "type=unixio,path=$T/bare.sock.ctrl" \
 		--flags not-need-init,startup-clear
-	wait_until 20 listens "$T/bare.sock"
-	wait_until 20 listens "$T/bare.sock.ctrl"
+	wait_until listens "$T/bare.sock"
+	wait_until listens "$T/bare.sock.ctrl"
 }
 
 # bare WORKFLOW WORD..: there, without a container; to $T/out.bare.

@@ -68,7 +68,7 @@ large() {
 	truncate -s 19000000 "$T/blob"
 	ends 1 unseal --in "$T/blob" --out "$T/back"
 	[[ $(cat "$T/back") == old ]]
-	wait_until 30 nothing_half "$T"
+	wait_until nothing_half "$T"
 }
 
 # --- FAPI ---
@@ -154,7 +154,7 @@ identity_is() {
 	grep -q "^The TPM is accepted." "$T/out"
 	grep -Eq '^old state kept as +tpm\.state\.' "$T/out"
 	# The device's identity was in the other one, and is a decision of its own.
-	wait_until 20 identity_is conflict
+	wait_until identity_is conflict
 	ends 1 doctor
 	[[ $(grep -c '^fail ' "$T/out") == 1 ]]
 	grep -q '^fail  *identity  *conflict: ' "$T/out"

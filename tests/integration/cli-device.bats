@@ -104,7 +104,7 @@ identity() {
 	fi
 	write_config "$@"
 	start_daemon
-	wait_until 20 has_mode "$MODE"
+	wait_until has_mode "$MODE"
 }
 
 has_mode() {
@@ -213,7 +213,7 @@ certified() {
 	start_swtpm
 	write_config 'device { provision = "manual" }'
 	start_daemon
-	wait_until 20 has_mode unprovisioned
+	wait_until has_mode unprovisioned
 	ends 1 device sign --purpose x
 	grep -q '^holdfast: not_found: ' "$T/err"
 	grep -q 'holdfast device init' "$T/err"
@@ -235,7 +235,7 @@ certified() {
 	stop_swtpm
 	write_config
 	start_daemon
-	wait_until 20 has_mode degraded
+	wait_until has_mode degraded
 	ends 1 device sign --purpose x
 	grep -q '^holdfast: tpm_failed: ' "$T/err"
 	ends 0 device certificate
@@ -247,7 +247,7 @@ certified() {
 	start_swtpm
 	write_config
 	start_daemon
-	wait_until 20 has_mode enabled
+	wait_until has_mode enabled
 	ends 0 device sign --purpose x --out "$T/sig"
 }
 
@@ -257,7 +257,7 @@ certified() {
 	stop_daemon
 	rm "$T/p/config/tpm_in_use"
 	start_daemon
-	wait_until 20 has_mode enabled
+	wait_until has_mode enabled
 	[[ -s $T/p/config/tpm_in_use ]]
 	ends 0 doctor
 	grep -Eq '^info +tpm-in-use ' "$T/out"
@@ -272,7 +272,7 @@ certified() {
 	cp "$T/gw.key" "$T/c/device.key.pem"
 	cp "$T/gw.pem" "$T/c/device.cert.pem"
 	start_daemon
-	wait_until 20 has_mode enabled
+	wait_until has_mode enabled
 	ends 0 doctor
 	grep -Eq '^warn +identity-alarm ' "$T/out"
 	ends 0 device status
@@ -291,14 +291,14 @@ certified() {
 	ends 1 device sign --purpose x
 	grep -Eq '^holdfast: tpm_(failed|changed): ' "$T/err"
 	ends 0 tpm accept --yes
-	wait_until 20 has_mode conflict
+	wait_until has_mode conflict
 	ends 1 device sign --purpose x
 	grep -q '^holdfast: tpm_changed: ' "$T/err"
 	grep -q 'holdfast device approve' "$T/err"
 	ends 1 doctor
 	grep -Eq '^fail +identity +conflict: ' "$T/out"
 	ends 0 device approve
-	wait_until 20 has_mode enabled
+	wait_until has_mode enabled
 	hf device certificate --out "$T/new.pem"
 	[[ $(key_in "$T/old.pem") != "$(key_in "$T/new.pem")" ]]
 }
@@ -310,8 +310,8 @@ certified() {
 	start_swtpm
 	write_config
 	start_daemon
-	wait_until 20 has_mode software
-	wait_until 20 offers_tpm
+	wait_until has_mode software
+	wait_until offers_tpm
 	ends 0 doctor
 	grep -Eq '^warn +soft-key ' "$T/out"
 	ends 0 device migrate
@@ -379,7 +379,7 @@ foreign_key() {
 	foreign_key
 	write_config
 	start_daemon
-	wait_until 20 has_mode enabled
+	wait_until has_mode enabled
 	hf device certificate --out "$T/old.pem"
 	ends 1 device reset --factory --clear-tpm --yes
 	grep -q '^holdfast: conflict: .*0x81000042' "$T/err"

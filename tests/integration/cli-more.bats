@@ -68,7 +68,7 @@ round_trips() {
 	head -c 150000 "$T/blob" >"$T/bad"
 	ends 1 unseal --in "$T/bad" --out "$T/back"
 	[[ $(cat "$T/back") == old ]]
-	wait_until 30 nothing_half "$T"
+	wait_until nothing_half "$T"
 }
 
 @test "over 64 MiB nothing is sent; a name and JSON take 1 MiB" {
@@ -303,7 +303,7 @@ key_shows() {
 		# No function: the signal is for the program, and no shell in between.
 		HOLDFAST_SOCKET=$SOCK "$HOLDFAST" doctor --speed >"$T/out" 2>&1 3>&- &
 		pid=$!
-		wait_until 20 key_shows "$pid"
+		wait_until key_shows "$pid"
 		kill -TERM "$pid" 2>/dev/null || true
 		status=0
 		wait "$pid" || status=$?

@@ -274,6 +274,7 @@ values() {
 	local verb
 	programs
 	on legacy
+	wait_until identity_decided
 	ends 0 key create k
 	printf x | hf seal --name s
 	admin GET /v1/device && cp "$T/body" before
@@ -309,7 +310,7 @@ values() {
 	HOLDFAST_SOCKET=$(printf 'x%.0s' {1..200}) holdfast --complete --json key public '' >>out 2>>err
 	[[ ! -s out && ! -s err ]]
 	helper socat "UNIX-LISTEN:$T/silent,fork" EXEC:'sleep 60'
-	wait_until 20 listens "$T/silent"
+	wait_until listens "$T/silent"
 	start=${EPOCHREALTIME/[.,]/}
 	HOLDFAST_SOCKET=$T/silent holdfast --complete key public '' >out 2>err
 	((${EPOCHREALTIME/[.,]/} - start < 10000000))

@@ -38,7 +38,7 @@ write_salts() {
 # trigger PID
 trigger() {
 	kill -USR2 "$1"
-	wait_until 20 grep -qx end "$REPORT"
+	wait_until grep -qx end "$REPORT"
 	cat "$REPORT"
 }
 
@@ -111,15 +111,15 @@ changes_no_mode() {
 	has_begun() {
 		tr '\0' ' ' </proc/${HELPERS[0]}/cmdline | grep -q '^sleep '
 	}
-	wait_until 20 has_begun
+	wait_until has_begun
 	# The handler is there before main() is.
 	catches() {
 		[[ $((0x$(sed -n 's/^SigCgt:\t//p' "/proc/${HELPERS[0]}/status") & 0x800)) != 0 ]]
 	}
-	wait_until 20 catches
+	wait_until catches
 	kill -USR2 "${HELPERS[0]}"
 	# It becomes another program, and that ends.
-	wait_until 20 is_gone "${HELPERS[0]}"
+	wait_until is_gone "${HELPERS[0]}"
 	cat "$REPORT"
 	tried read_outside 0
 	tried write_outside 0
@@ -151,7 +151,7 @@ changes_no_mode() {
 	mv "$T/conf" "$T/etc/conf"
 	"${INTRUDE[@]}" "$HOLDFASTD" --config "$T/etc/conf" 2>>"$T/log" 3>&- &
 	DAEMON_PID=$!
-	wait_until 20 decided
+	wait_until decided
 	[[ $(grep -c confined "$T/log") == 1 ]]
 	needs_kernel "$T/log"
 	trigger "$DAEMON_PID"
@@ -175,7 +175,7 @@ changes_no_mode() {
 	"${INTRUDE[@]}" INTRUDER_OLD=calls INTRUDER_FREE=yes "$HOLDFASTD" --config "$T/conf" \
 		2>>"$T/log" 3>&- &
 	DAEMON_PID=$!
-	wait_until 20 decided
+	wait_until decided
 	missing=$("$BUILD/tests/confine/kernel") || skip "$missing"
 	grep -q 'confined: Landlock ABI [1-9][0-9]*, all system calls' "$T/log"
 	trigger "$DAEMON_PID"
@@ -214,7 +214,7 @@ changes_no_mode() {
 		mount --bind "$1" "$1" && mount -o remount,bind,noexec "$1" && exec "$2" --config "$3"' \
 		sh "$T/state" "$HOLDFASTD" "$T/conf" 2>>"$T/log" 3>&- &
 	DAEMON_PID=$!
-	wait_until 20 decided
+	wait_until decided
 	needs_kernel "$T/log"
 	trigger "$DAEMON_PID"
 	tried map_inside $EPERM
@@ -237,10 +237,10 @@ changes_no_mode() {
 	ln -s ../real/conf "$T/etc/conf"
 	"$HOLDFASTD" --config "$T/etc/conf" 2>>"$T/log" 3>&- &
 	DAEMON_PID=$!
-	wait_until 20 decided
+	wait_until decided
 	needs_kernel "$T/log"
 	kill -HUP "$DAEMON_PID"
-	wait_until 20 grep -qi 'reload\|read anew\|read again' "$T/log"
+	wait_until grep -qi 'reload\|read anew\|read again' "$T/log"
 	cat "$T/log"
 	refute grep -q 'Permission denied' "$T/log"
 }
@@ -275,7 +275,7 @@ changes_no_mode() {
 	chmod 600 "$T/loader.conf"
 	"${INTRUDE[@]}" "$(program holdfast-loader)" --config "$T/loader.conf" 2>"$T/loader.log" 3>&- &
 	HELPERS+=($!)
-	wait_until 20 listens "$T/sock/loader.sock" || {
+	wait_until listens "$T/sock/loader.sock" || {
 		cat "$T/loader.log"
 		return 1
 	}
@@ -297,7 +297,7 @@ changes_no_mode() {
 	"${INTRUDE[@]}" "$(program holdfast-origin)" --root "$T/root" --users "$T/users" \
 		--salts "$T/salts" --listen "unix:$T/sock/origin.sock" 2>"$T/origin.log" 3>&- &
 	HELPERS+=($!)
-	wait_until 20 listens "$T/sock/origin.sock" || {
+	wait_until listens "$T/sock/origin.sock" || {
 		cat "$T/origin.log"
 		return 1
 	}
@@ -317,14 +317,14 @@ changes_no_mode() {
 	needs_kernel "$T/log"
 	sed -i "s|run = \"$T/run\"|run = \"$T/moved\"|" "$T/conf"
 	hf --timeout 2 device reset --factory --yes || true
-	wait_until 20 is_gone "$DAEMON_PID"
+	wait_until is_gone "$DAEMON_PID"
 	stop_daemon
 	[[ $DAEMON_STATUS == 1 ]]
 	grep -q 'when this process confined itself; start it again' "$T/log"
 	[[ ! -e $T/moved ]]
 	SOCK=$T/moved/holdfast.sock ADMIN=$T/moved/admin.sock
 	start_daemon
-	wait_until 20 identity_settled
+	wait_until identity_settled
 	is_mode enabled
 	remember second
 	[[ -s $T/first.pub ]]
@@ -336,7 +336,7 @@ changes_no_mode() {
 	sed -i 's/^provider = .*/provider = "auto"/' "$T/conf"
 	kill -KILL "$(starter_of "$DAEMON_PID")"
 	hf --timeout 2 device reset --factory --yes || true
-	wait_until 20 is_gone "$DAEMON_PID"
+	wait_until is_gone "$DAEMON_PID"
 	stop_daemon
 	[[ $DAEMON_STATUS == 1 ]]
 	grep -q 'the process that starts holdfast-fapi is gone' "$T/log"
@@ -381,7 +381,7 @@ changes_no_mode() {
 		--users "$T/users" --salts "$T/salts" --listen "unix:$T/sock/origin.sock" \
 		2>"$T/origin.log" 3>&- &
 	HELPERS+=($!)
-	wait_until 20 listens "$T/sock/origin.sock"
+	wait_until listens "$T/sock/origin.sock"
 	grep -q 'confined: Landlock ABI 1,' "$T/origin.log"
 	trigger "${HELPERS[0]}"
 	tried read_outside $EACCES

@@ -236,7 +236,7 @@ survives() {
 		touch good' >"$T/inside" 2>&1 3>&- &
 	local inside=$!
 	HELPERS+=("$inside")
-	wait_until 20 test -e "$T/work-a/ready"
+	wait_until test -e "$T/work-a/ready"
 	stop_daemon
 	[[ $DAEMON_STATUS == 0 ]]
 	refute in_a 'holdfast --timeout 1 status' >/dev/null 2>&1

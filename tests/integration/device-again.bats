@@ -8,15 +8,15 @@ load device-boot
 @test "without a TPM the identity is in software once the time for one to come is over" {
 	unshare -T true || skip "no namespace of time"
 	write_config
-	sed -i 's/wait = 0/wait = 8/' "$T/conf"
+	sed -i 's/wait = 0/wait = 25/' "$T/conf"
 	local up
 	up=$(cut -d. -f1 /proc/uptime)
 	# The machine was started two seconds ago.
 	WRAP=(unshare -T --boottime="-$((up - 2))" --fork --kill-child)
 	launch_daemon
-	wait_until 20 listens "$SOCK"
-	wait_until 20 mode_is unprovisioned
-	wait_until 40 mode_is software
+	wait_until listens "$SOCK"
+	wait_until mode_is unprovisioned
+	wait_until mode_is software
 	device_signs
 	expect 200
 }
@@ -32,7 +32,7 @@ load device-boot
 	settled degraded
 	start_swtpm
 	# By itself: nobody asks the TPM for anything.
-	wait_until 40 mode_is enabled
+	wait_until mode_is enabled
 	device_signs
 	expect 200
 }
@@ -57,9 +57,9 @@ load device-boot
 	stop_daemon
 	mv "$T/persist" "$T/away"
 	start_daemon
-	wait_until 30 mode_is degraded
+	wait_until mode_is degraded
 	mv "$T/away" "$T/persist"
-	wait_until 40 mode_is software
+	wait_until mode_is software
 	device_signs
 	expect 200
 }
@@ -80,10 +80,10 @@ load device-boot
 	refused() {
 		grep -q '"code":"tpm_busy"' "$T"/renewed.*
 	}
-	wait_until 30 refused
+	wait_until refused
 	kill -CONT "$SWTPM_PID"
 	answered() {
 		[[ $(cat "$T"/renewed.* 2>/dev/null | grep -o '"mode":"enabled"' | wc -l) == 5 ]]
 	}
-	wait_until 20 answered
+	wait_until answered
 }

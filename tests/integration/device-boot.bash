@@ -16,7 +16,7 @@ mode_is() {
 
 # settled MODE: until it is so.
 settled() {
-	wait_until 20 mode_is "$1" || {
+	wait_until mode_is "$1" || {
 		cat "$T/body"
 		return 1
 	}

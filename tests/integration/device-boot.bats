@@ -192,7 +192,7 @@ load device-boot
 		api GET /v1/device
 		[[ $CODE == 200 && $(field .mode) != enabled ]]
 	}
-	wait_until 20 not_enabled
+	wait_until not_enabled
 	device_signs
 	[[ $CODE == 503 ]]
 	admin POST /v1/admin/tpm/accept -H 'Content-Type: application/json' -d '{}'
@@ -212,7 +212,7 @@ load device-boot
 	write_config 'device { handle = 0x81000120 }'
 	start_daemon
 	settled enabled
-	wait_until 30 listens "$T/run/tpm.sock"
+	wait_until listens "$T/run/tpm.sock"
 	TCTI=swtpm:path=$T/run/tpm.sock
 	refute tools tpm2_readpublic -c 0x81000120
 	refute tools tpm2_evictcontrol -C o -c 0x81000120
@@ -236,7 +236,7 @@ use_it() {
 	admin POST /v1/admin/tenants -H 'Content-Type: application/json' \
 		--data-binary "@$T/request"
 	expect 201
-	wait_until 30 test -S "$T/run/tenants/added/holdfast.sock"
+	wait_until test -S "$T/run/tenants/added/holdfast.sock"
 	cp -r "$T/state" "$T/before"
 	chip_has 0x81000100 "$NAME"
 	chip_has 0x81000101 "$STORAGE"
@@ -257,7 +257,7 @@ is_new() {
 
 # Whatever was sealed, stored or allowed before is gone.
 nothing_is_left() {
-	wait_until 30 is_new || {
+	wait_until is_new || {
 		cat "$T/body"
 		return 1
 	}
@@ -348,8 +348,8 @@ nothing_is_left() {
 	NAME=$(key_name)
 	device_admin reset '{}'
 	expect 202
-	wait_until 30 is_new
-	wait_until 20 tenants_opened
+	wait_until is_new
+	wait_until tenants_opened
 	[[ $(stat -c %i "$web") == "$folder" ]]
 	SOCK=$web/holdfast.sock get a
 	expect 404 not_found
@@ -376,7 +376,7 @@ os.execv(sys.argv[2], sys.argv[2:])' "$SOCK")
 	NAME=$(key_name)
 	device_admin reset '{}'
 	expect 202
-	wait_until 30 is_new
+	wait_until is_new
 	device_signs
 	expect 200
 }
@@ -386,20 +386,20 @@ os.execv(sys.argv[2], sys.argv[2:])' "$SOCK")
 	write_config
 	export NOTIFY_SOCKET=$T/notify
 	helper socat -u "UNIX-RECV:$T/notify" "OPEN:$T/told,creat,append"
-	wait_until 20 test -S "$T/notify"
+	wait_until test -S "$T/notify"
 	start_daemon
 	settled enabled
 	NAME=$(key_name)
 	device_admin reset '{}'
 	expect 202
-	wait_until 30 is_new
+	wait_until is_new
 	refute grep -q STOPPING=1 "$T/told"
 	stop_daemon
 	[[ $DAEMON_STATUS == 0 ]]
 	stopped() {
 		grep -q STOPPING=1 "$T/told"
 	}
-	wait_until 20 stopped
+	wait_until stopped
 	# READY, then twice anew: to erase, and to begin.
 	[[ $(grep -o 'READY=1\|RELOADING=1\|STOPPING=1' "$T/told" | tr '\n' ' ') == \
 		'READY=1 RELOADING=1 READY=1 RELOADING=1 READY=1 STOPPING=1 ' ]]
@@ -418,7 +418,7 @@ os.execv(sys.argv[2], sys.argv[2:])' "$SOCK")
 		[[ ! -e $T/state/tenants && ! -e $T/state/auth.key && ! -e $T/state/host.key &&
 			! -e $T/state/tpm.state && ! -e $T/state/fapi ]]
 	}
-	wait_until 20 files_erased
+	wait_until files_erased
 	[[ -e $T/state/identity.journal ]]
 	put a x
 	expect 503 starting
@@ -427,7 +427,7 @@ os.execv(sys.argv[2], sys.argv[2:])' "$SOCK")
 	# A restart changes nothing.
 	stop_daemon KILL
 	launch_daemon
-	wait_until 20 listens "$SOCK"
+	wait_until listens "$SOCK"
 	settled resetting
 	[[ ! -e $T/state/auth.key ]]
 	start_swtpm
@@ -456,9 +456,9 @@ gone_or_new() {
 	use_it
 	helper strace -f -qq -o /dev/null -p "$DAEMON_PID" -e trace=unlinkat \
 		-e inject=unlinkat:signal=KILL:when=2
-	wait_until 30 traced
+	wait_until traced
 	device_admin reset '{}'
-	wait_until 20 is_gone "$DAEMON_PID"
+	wait_until is_gone "$DAEMON_PID"
 	# Their numbers may be others' soon.
 	wait "${HELPERS[0]}" || true
 	HELPERS=()
@@ -466,7 +466,7 @@ gone_or_new() {
 	for n in unlinkat:4 fsync:3 unlinkat:8 fsync:6 rename:2 fsync:9 unlinkat:16 fsync:14; do
 		killing "${n%:*}" "${n#*:}"
 		launch_daemon
-		wait_until 30 gone_or_new
+		wait_until gone_or_new
 		if is_gone "$DAEMON_PID"; then
 			wait "$DAEMON_PID" || true
 			DAEMON_PID=
@@ -531,7 +531,7 @@ gone_or_new() {
 	device_admin reset '{}'
 	expect 202
 	NAME=$second
-	wait_until 30 is_new
+	wait_until is_new
 	refute chip_has 0x81000100 "$first"
 	[[ $(persistent_handles) == *81000800* ]]
 	logged 'the identity key at 0x81000100 is gone'
@@ -571,5 +571,5 @@ gone_or_new() {
 	before=$SECONDS
 	HOLDFAST_SOCKET=$SOCK run "$HOLDFAST" doctor
 	[[ $output == *resetting* && $output == *starting* ]]
-	((SECONDS - before < 20))
+	((SECONDS - before < 60))
 }

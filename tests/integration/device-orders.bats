@@ -351,12 +351,12 @@ issue() {
 	issue 20010101000000Z 20020101000000Z
 	refute hf device install-cert --in "$T/issued.crt" 2>"$T/err"
 	grep -q 'has expired' "$T/err"
-	issue 20010101000000Z "$(date -u -d '+6 seconds' +%Y%m%d%H%M%SZ)"
+	issue 20010101000000Z "$(date -u -d '+15 seconds' +%Y%m%d%H%M%SZ)"
 	hf device install-cert --in "$T/issued.crt"
 	expired() {
 		is_mode enabled && [[ $(device .certificate.problem) == expired ]]
 	}
-	wait_until 20 expired
+	wait_until expired
 	proves
 	hf device renew
 	is_mode enabled
@@ -401,7 +401,7 @@ issue() {
 	done
 	WRAP+=(--bind /proc /proc --bind "$T/config" /config --bind "$T/persist" /persist)
 	start_daemon
-	wait_until 20 identity_settled
+	wait_until identity_settled
 	is_mode enabled
 	remember first
 	proves
@@ -412,7 +412,7 @@ issue() {
 	stop_daemon
 	find "$T/config" -mindepth 1 -delete
 	start_daemon
-	wait_until 20 identity_settled
+	wait_until identity_settled
 	is_mode enabled
 	same_key first
 	proves
@@ -423,7 +423,7 @@ issue() {
 	start_swtpm
 	write_config 'fapi { probe = false }'
 	start_daemon
-	wait_until 20 identity_settled
+	wait_until identity_settled
 	is_mode enabled
 	[[ -s $T/state/device/$CERT && -s $T/state/device/config/tpm_in_use ]]
 }

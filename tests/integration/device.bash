@@ -22,7 +22,7 @@ boot() {
 	stop_daemon
 	device_config "$@"
 	start_daemon
-	wait_until 20 identity_settled
+	wait_until identity_settled
 }
 
 # reboot [LINE..]: the TPM too, which forgets what is not persistent.

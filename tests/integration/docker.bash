@@ -30,7 +30,7 @@ start_podman() {
 		system service --time=0 "unix://$ENGINE_SOCKET" >"$T/engine.log" 2>&1 3>&- &
 	ENGINE_PID=$!
 	HELPERS+=("$ENGINE_PID")
-	wait_until 30 engine_answers
+	wait_until engine_answers
 }
 
 # At $ENGINE_SOCKET, when that is set.
@@ -41,7 +41,7 @@ start_engine() { # [ways to misbehave..]
 	"$ROOT/tests/docker/engine.py" "$ENGINE_SOCKET" "$T/engine.hows" >>"$T/engine.log" 2>&1 3>&- &
 	ENGINE_PID=$!
 	HELPERS+=("$ENGINE_PID")
-	wait_until 30 listens "$ENGINE_SOCKET"
+	wait_until listens "$ENGINE_SOCKET"
 }
 
 # What the stand-in does from its next request on: the words are in engine.py. None: nothing wrong.

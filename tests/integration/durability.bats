@@ -31,7 +31,8 @@ done_calls() {
 		{ print }'
 }
 
-# expect_order FOLDER NAME CHANGE STATUS FROM-LINE: CHANGE is "write" or "delete".
+# expect_order FOLDER NAME CHANGE STATUS FROM-LINE: CHANGE is "write" or "delete". To wait for: an
+# answer is there a moment before strace has written of it.
 expect_order() {
 	done_calls "$5" | awk -v folder="$1" -v name="$2" -v change="$3" -v status="$4" '
 		/= -1/ { next }
@@ -64,23 +65,23 @@ durable() {
 	mark
 	put a first
 	expect 201
-	expect_order "$home/secrets" a write 201 "$MARK"
+	wait_until expect_order "$home/secrets" a write 201 "$MARK"
 	mark
 	put a second
 	expect 200
-	expect_order "$home/secrets" a write 200 "$MARK"
+	wait_until expect_order "$home/secrets" a write 200 "$MARK"
 	mark
 	api_json POST /v1/keys '{"name":"k","type":"ecc-p256"}'
 	expect 201
-	expect_order "$home/keys" k write 201 "$MARK"
+	wait_until expect_order "$home/keys" k write 201 "$MARK"
 	mark
 	api DELETE /v1/secrets/a
 	expect 204
-	expect_order "$home/secrets" a delete 204 "$MARK"
+	wait_until expect_order "$home/secrets" a delete 204 "$MARK"
 	mark
 	api DELETE /v1/keys/k
 	expect 204
-	expect_order "$home/keys" k delete 204 "$MARK"
+	wait_until expect_order "$home/keys" k delete 204 "$MARK"
 }
 
 @test "fsync, rename and fsync of the folder come before every 2xx (tpm)" { durable tpm; }

@@ -455,7 +455,7 @@ open(sys.argv[1] + "/release").read()' "$T"
 	fapi seal /HS/SRK/one <<<hello
 	refused conflict Fapi_CreateSeal
 	echo >"$T/release"
-	wait_until 20 is_gone "${HELPERS[0]}"
+	wait_until is_gone "${HELPERS[0]}"
 	fapi seal /HS/SRK/one <<<hello
 	done_and true
 }
@@ -517,10 +517,10 @@ landlock_works() {
 	HELPERS+=("$pid")
 	exec 4>"$T/data"
 	# Whoever is confined already sees the first at once.
-	wait_until 20 grep -q '^NoNewPrivs:.1' "/proc/$pid/status"
-	wait_until 20 grep -q '^Max core file size *0 *0' "/proc/$pid/limits"
-	wait_until 20 grep -q '^Max open files *64 *64' "/proc/$pid/limits"
-	wait_until 20 grep -q '^Umask:.0077' "/proc/$pid/status"
+	wait_until grep -q '^NoNewPrivs:.1' "/proc/$pid/status"
+	wait_until grep -q '^Max core file size *0 *0' "/proc/$pid/limits"
+	wait_until grep -q '^Max open files *64 *64' "/proc/$pid/limits"
+	wait_until grep -q '^Umask:.0077' "/proc/$pid/status"
 	exec 4>&-
 	wait "$pid" || true
 	says '.code == "invalid" and .step == "data"'

@@ -118,7 +118,7 @@ serves_all() {
 	faults 80
 	clients 40 30
 	faults 0
-	wait_until 60 serves_all
+	wait_until serves_all
 	serves_all
 	refute is_gone "$DAEMON_PID"
 	stop_daemon
@@ -134,7 +134,7 @@ serves_all() {
 	faults 60
 	clients 20 10
 	faults 0
-	wait_until 60 serves_all
+	wait_until serves_all
 	serves_all
 	refute is_gone "$DAEMON_PID"
 }
@@ -147,10 +147,10 @@ serves_all() {
 	write_config 'provider = "tpm"'
 	faults 1000
 	launch_daemon
-	wait_until 20 decided
+	wait_until decided
 	[[ $(jq -r .provider "$T/status") == none ]]
 	faults 0
-	wait_until 60 uses_tpm
+	wait_until uses_tpm
 	serves_all
 	refute is_gone "$DAEMON_PID"
 }
@@ -203,7 +203,7 @@ signed_more_than() { # key, count
 	for round in 1 2 3 4 5 6; do
 		for i in 1 2 3; do
 			count=$(cat "$T/client.k$i/count" 2>/dev/null || echo 0)
-			wait_until 20 signed_more_than "k$i" $((count + 2))
+			wait_until signed_more_than "k$i" $((count + 2))
 		done
 		stop_swtpm # kill -9, at whatever it does
 		rm -f "$T"/tpm.sock*
@@ -211,7 +211,7 @@ signed_more_than() { # key, count
 	done
 	for i in 1 2 3; do
 		count=$(cat "$T/client.k$i/count")
-		wait_until 20 signed_more_than "k$i" "$count"
+		wait_until signed_more_than "k$i" "$count"
 	done
 	stop_helpers
 	[[ ! -s $T/wrong ]] || { cat "$T/wrong"; return 1; }

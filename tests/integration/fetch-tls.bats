@@ -42,7 +42,7 @@ s_server() {
 	(cd "$T/$name" && exec openssl s_server -accept 127.0.0.1:0 -cert "$T/web.crt" -key "$T/web.key" \
 		"$@" >"$T/$name.out" 2>&1 3>&-) &
 	PIDS+=($!)
-	wait_until 30 grep -q '^ACCEPT' "$T/$name.out"
+	wait_until grep -q '^ACCEPT' "$T/$name.out"
 	PORT=$(sed -n 's/^ACCEPT .*:\([0-9]*\)$/\1/p' "$T/$name.out")
 }
 
@@ -148,7 +148,7 @@ device_up() {
 	start_daemon
 	openssl_config
 	export HOLDFAST_SOCKET=$SOCK
-	wait_until 20 mode_is enabled
+	wait_until mode_is enabled
 }
 
 # certified SERIAL: a new certificate of the CA for the device.
@@ -177,13 +177,13 @@ handshakes() { # count, serial
 	tool=$!
 	exec 9>"$T/lines"
 	echo >&9
-	wait_until 30 handshakes 1 1001
+	wait_until handshakes 1 1001
 	echo >&9
-	wait_until 30 handshakes 2 1001
+	wait_until handshakes 2 1001
 	refute handshakes 2 1002
 	certified 1002
 	echo >&9
-	wait_until 30 handshakes 3 1002
+	wait_until handshakes 3 1002
 	# A service that is away is an error that says so, and no request without the key.
 	stop_daemon
 	echo >&9

@@ -356,7 +356,7 @@ limited() {
 	local i
 	CONFIG+=('tenant small { operations = {"seal", "key", "sign"}  keys = 2  stored = 12288 }')
 	on "$1"
-	wait_until 30 of small serves
+	wait_until of small serves
 	for i in 1 2; do
 		of small api_json POST /v1/keys "{\"name\":\"k$i\",\"type\":\"ecc-p256\"}"
 		expect 201
@@ -388,7 +388,7 @@ limited() {
 	expect 201
 	stop_daemon
 	start_daemon
-	wait_until 30 of small serves
+	wait_until of small serves
 	of small api_json POST /v1/keys '{"name":"k4","type":"ecc-p256"}'
 	expect 429 quota
 	of small put s5 content
@@ -416,7 +416,7 @@ many_at_once() {
 	local i made pids=()
 	CONFIG+=('tenant small { operations = {"key", "aik", "sign"}  keys = 7 }')
 	on "$1"
-	wait_until 30 of small serves
+	wait_until of small serves
 	for i in {1..20}; do
 		curl -s -o /dev/null -w '%{http_code}\n' --unix-socket \
 			"$T/run/tenants/small/holdfast.sock" -H 'Content-Type: application/json' \

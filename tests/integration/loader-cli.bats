@@ -107,7 +107,7 @@ log_has() {
 	ask login "$EMAIL" --password-file "$T/password"
 	"$LOADER" --config "$T/loader.conf" load models/net.bin --out "$T/out" 2>"$T/why" &
 	pid=$!
-	wait_until 20 works
+	wait_until works
 	ask cancel models/net.bin
 	[[ $status -eq 0 ]]
 	refute wait "$pid"
@@ -326,7 +326,7 @@ works() {
 	ask login "$EMAIL" --password-file "$T/password"
 	"$LOADER" --config "$T/loader.conf" load models/net.bin --out "$T/out" 2>"$T/why" &
 	pid=$!
-	wait_until 20 works
+	wait_until works
 	stop loader
 	refute wait "$pid"
 	grep -q '^holdfast-loader: busy: ' "$T/why"
@@ -356,7 +356,7 @@ works() {
 @test "SIGHUP changes nothing and says so; SIGTERM ends, and so does SIGINT" {
 	served
 	kill -HUP "$(pid_of loader)"
-	wait_until 30 log_has SIGHUP
+	wait_until log_has SIGHUP
 	ask status
 	[[ $status -eq 0 ]]
 	stop loader TERM

@@ -278,7 +278,7 @@ long() { # count
 		loader_config unix "listen = \"unix:$T/front.sock\""
 		"$LOADER" --config "$T/unix.conf" >"$T/unix.log" 2>&1 3>&- &
 		echo $! >"$T/pids/unix"
-		wait_until 30 listens "$T/front.sock"
+		wait_until listens "$T/front.sock"
 	}
 	start_unix
 	[[ $(curl -s -m 60 --unix-socket "$T/front.sock" http://localhost/health) == '{"status":"healthy"}' ]]

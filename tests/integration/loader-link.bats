@@ -131,7 +131,7 @@ is_settled() {
 	done
 	for name in "${names[@]}"; do
 		echo "lie: $name"
-		wait_until 60 is_settled "ever-$name"
+		wait_until is_settled "ever-$name"
 		front DELETE "/v2/artifacts/ever-$name?folder=models"
 		ended "ever-$name"
 		# Who lies about ranges only may be asked for all of it.
@@ -217,7 +217,7 @@ is_settled() {
 	signed beside
 	rules cdn "$(lie stalls '"stall": 200000')"
 	begin_load stalls
-	wait_until 20 has_come stalls 150000
+	wait_until has_come stalls 150000
 	gives beside "$T/plain"
 	front DELETE '/v2/artifacts/stalls?folder=models'
 	answers 204
@@ -235,7 +235,7 @@ is_settled() {
 	for i in 1 2 3; do
 		begin_load killed
 		come=$((come + 1000000))
-		wait_until 30 has_come killed "$come"
+		wait_until is_kept killed "$come"
 		had+=("$(progress killed .done)")
 		stop loader KILL
 		ended killed
@@ -261,7 +261,7 @@ is_settled() {
 	signed moving
 	rules cdn "$(lie moving '"stall": 400000')"
 	begin_load moving
-	wait_until 20 has_come moving 400000
+	wait_until is_kept moving 400000
 	stop loader KILL
 	ended moving
 	signed moving "$T/next"
@@ -303,7 +303,7 @@ release() {
 	done
 	list=()
 	for how in bare blind young; do
-		wait_until 20 has_come "mix-$how" 300000
+		wait_until has_come "mix-$how" 300000
 		release "mix-$how" "$T/next"
 		list+=("$(lie "mix-$how" "\"lie\": \"$how\"")")
 	done
@@ -323,7 +323,7 @@ release() {
 	signed half
 	rules cdn "$(lie half '"stall": 600000')"
 	begin_load half
-	wait_until 20 has_come half 600000
+	wait_until is_kept half 600000
 	stop imports KILL
 	ended half
 	mkdir -p "$T/import/models"
@@ -362,7 +362,7 @@ release() {
 	signed torn
 	rules cdn "$(lie torn '"stall": 500000')"
 	begin_load torn
-	wait_until 20 has_come torn 400000
+	wait_until is_kept torn 400000
 	stop loader KILL
 	ended torn
 	while IFS= read -r file; do

@@ -51,7 +51,9 @@ loads() {
 	done
 }
 
+# It asks the service first, which may be making its device's identity.
 provider_is() { # tpm | legacy
+	wait_until grep -q 'holdfast-loader: .*provider ' "$T/$AT.log"
 	front GET /status
 	jq -e --arg provider "$1" '.provider == $provider and (.providerReason | length > 0)' "$T/body"
 }
@@ -297,9 +299,9 @@ provider_is() { # tpm | legacy
 @test "status while it runs, cancel, and once more" {
 	plain 3000000 >"$T/plain"
 	publish slow "$T/plain"
-	rules cdn '{"match": "slow", "rate": 400000}'
+	rules cdn '{"match": "slow", "rate": 200000}'
 	begin_load slow
-	wait_until 20 has_come slow 100000
+	wait_until has_come slow 100000
 	front GET /v2/status
 	jq -e '.downloads[] | select(.name == "slow") |
 		(keys == ["attempts", "done", "error", "eta", "folder", "name", "rate", "retry_in", "state", "total"])
@@ -308,7 +310,7 @@ provider_is() { # tpm | legacy
 	# Others are served meanwhile.
 	front GET /health
 	answers 200
-	wait_until 20 progress slow '.rate > 0 and .eta != null'
+	wait_until progress slow '.rate > 0 and .eta != null'
 	front DELETE '/v2/artifacts/slow?folder=models'
 	answers 204
 	ended slow
@@ -409,7 +411,7 @@ begin_anew() {
 		gives run-out "$T/plain"
 		(($(seen other '.path == "/login"') >= 2))
 	}
-	wait_until 30 run_out
+	wait_until run_out
 	stop run-out
 	stop other
 }
@@ -433,7 +435,7 @@ begin_anew() {
 	publish stopped "$T/plain"
 	rules cdn '{"match": "stopped", "stall": 2000000}'
 	begin_load stopped
-	wait_until 20 has_come stopped 2000000
+	wait_until has_come stopped 2000000
 	stop loader TERM
 	ended stopped
 	[[ $CODE == 000 || $CODE == 5?? ]]

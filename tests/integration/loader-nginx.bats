@@ -61,7 +61,7 @@ four_connections() {
 	start_tls_loader plain-tls
 	gives net.bin "$T/plain"
 	stop plain-tls
-	wait_until 30 four_connections
+	wait_until four_connections
 	(($(jq -s 'map(.sent) | add' "$T/cdn.requests") < 700000))
 	rules cdn
 }
@@ -103,7 +103,7 @@ device_on() {
 	start_daemon
 	openssl_config
 	export HOLDFAST_SOCKET=$SOCK
-	wait_until 20 device_enabled
+	wait_until device_enabled
 	hf device certificate --out "$T/device.crt"
 }
 

@@ -111,7 +111,7 @@ upload() { # name file [folder]
 	start_s3_loader wrong wrong-keys test-1
 	logged_in
 	begin_load guarded
-	wait_until 20 progress guarded .error.detail
+	wait_until progress guarded .error.detail
 	[[ ! -e $(cached guarded) ]]
 	[[ $(seen link '.path == "/models/guarded.big" and .status == 403') -ge 1 ]]
 	progress guarded .error.detail | grep -Ei '403|credential|access|refuse'

@@ -73,7 +73,7 @@ begins() {
 	front_json POST /unlock "$(credentials)"
 	answers 200
 	[[ $(<"$T/body") == '{"state":"authenticating"}' ]]
-	wait_until 60 has_ended
+	wait_until has_ended
 	cat "$T/unlock"
 }
 
@@ -147,7 +147,7 @@ walk() {
 	prepare named images
 	answers 202
 	jq -e '.state == "downloading_key"' "$T/body"
-	wait_until 60 has_ended
+	wait_until has_ended
 	is_ready
 	# It is no file, and a file is none.
 	artifact named images
@@ -169,7 +169,7 @@ walk() {
 	loader strangers
 	front_json POST /unlock "$(credentials nobody@example.net wrong)"
 	answers 200
-	wait_until 60 has_ended
+	wait_until has_ended
 	older
 	is_refused auth_failed
 	nothing_was_loaded

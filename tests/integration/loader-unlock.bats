@@ -94,7 +94,7 @@ begins() {
 	unlock
 	answers 200
 	[[ $(<"$T/body") == '{"state":"authenticating"}' ]]
-	wait_until 60 has_ended
+	wait_until has_ended
 	cat "$T/unlock"
 }
 
@@ -264,11 +264,11 @@ undone() {
 	loader
 	unlock
 	answers 200
-	wait_until 20 state_is loading_images
+	wait_until state_is loading_images
 	unlock
 	answers 200
 	[[ $(jq -r .state "$T/body") == @(loading_images|ready) ]]
-	wait_until 60 has_ended
+	wait_until has_ended
 	state_is ready
 	[[ $(grep -c '^POST .*/load' "$T/engine.log") -eq 1 ]]
 }
@@ -279,9 +279,9 @@ undone() {
 	seal_as "$T/images.tar" images.enc
 	loader "images = { \"$APP\" }"
 	unlock
-	wait_until 20 grep -q '^POST .*/load' "$T/engine.log"
+	wait_until grep -q '^POST .*/load' "$T/engine.log"
 	stop loader KILL
-	wait_until 20 grep -q '^cut ' "$T/engine.log"
+	wait_until grep -q '^cut ' "$T/engine.log"
 	[[ $(engine_id "$APP") == none ]]
 	misbehave
 	run_loader loader
@@ -355,7 +355,7 @@ undone() {
 	loader
 	unlock "$EMAIL" wrong
 	answers 200
-	wait_until 20 has_ended
+	wait_until has_ended
 	code_is auth_failed
 	nothing_was_loaded
 	gets_ready

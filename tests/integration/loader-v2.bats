@@ -185,7 +185,7 @@ another() {
 	[[ $CODE == 503 ]]
 	[[ $(jq -r .code "$T/body") == tpm_* ]]
 	chip_start one
-	wait_until 30 lost_opens
+	wait_until lost_opens
 }
 
 lost_opens() {
@@ -220,7 +220,7 @@ lost_opens() {
 @test "offline: what is here goes on to open, until it expires" {
 	plain 80000 >"$T/plain"
 	publish_v2 offline "$T/plain"
-	publish_v2 short "$T/plain" --expires 12s
+	publish_v2 short "$T/plain" --expires 25s
 	publish_v2 never-seen "$T/plain"
 	opens offline "$T/plain"
 	opens short "$T/plain"
@@ -228,7 +228,7 @@ lost_opens() {
 	lead cdn 127.0.0.1:1
 	opens offline "$T/plain"
 	refuses never-seen 502 upstream_unreachable
-	wait_until 30 short_expired
+	wait_until short_expired
 	answers 403 expired
 	# Also for a loader that starts without a link, where nobody can log in.
 	stop loader
@@ -279,7 +279,7 @@ short_expired() {
 	run_loader limited
 	logged_in
 	helper curl -s -m 60 -o /dev/null "$FRONT/v2/artifacts/large?folder=models"
-	wait_until 30 has_come large 4000000
+	wait_until has_come large 4000000
 	stop limited KILL
 	run_loader limited
 	logged_in

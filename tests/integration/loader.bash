@@ -95,7 +95,7 @@ start() {
 	: >"$T/$name.log"
 	"$@" >>"$T/$name.log" 2>&1 3>&- &
 	echo $! >"$T/pids/$name"
-	wait_until 20 is_up "$name"
+	wait_until is_up "$name"
 	if is_gone "$(pid_of "$name")"; then
 		echo "$name ended:"
 		cat "$T/$name.log"
@@ -122,7 +122,7 @@ stop() {
 	pid=$(cat "$T/pids/$1" 2>/dev/null) || return 0
 	kill "-${2:-TERM}" "$pid" 2>/dev/null || true
 	wait "$pid" 2>/dev/null || true
-	wait_until 20 is_gone "$pid"
+	wait_until is_gone "$pid"
 	rm -f "$T/pids/$1"
 	refute grep -E 'ERROR: [A-Za-z]+Sanitizer|runtime error: ' "$T/$1.log"
 }
@@ -169,7 +169,7 @@ lead() {
 settled() {
 	local _
 	[[ -e $T/$1.requests.begun ]] || return 0
-	for _ in {1..50}; do
+	for _ in {1..500}; do
 		(($(wc -l <"$T/$1.requests") < $(wc -l <"$T/$1.requests.begun"))) || return 0
 		sleep 0.02
 	done
@@ -422,7 +422,7 @@ begin_load() {
 
 ended() { # name [folder]
 	local tag=$1.${2-models}
-	wait_until 100 test -e "$T/at.$tag.code"
+	wait_until test -e "$T/at.$tag.code"
 	CODE=$(cat "$T/at.$tag.code")
 	cp "$T/at.$tag.head" "$T/head" 2>/dev/null || true
 	cp "$T/at.$tag.body" "$T/body" 2>/dev/null || true
@@ -440,6 +440,11 @@ has_come() {
 	done=$(progress "$1" .done) && ((done >= $2))
 }
 
+# is_kept NAME BYTES: and a kill does not lose them. What they are of is written behind the first.
+is_kept() {
+	has_come "$1" "$2" && [[ -e $T/$AT.cache/models/$1.state ]]
+}
+
 # cached NAME [FOLDER]: the file that has the final name.
 cached() {
 	echo "$T/$AT.cache/${2-models}/$1.big"
@@ -449,7 +454,7 @@ cached() {
 # and is called off, since pauses grow long. What was under the final name stays.
 waits_for() {
 	begin_load "$1" "${3-models}"
-	wait_until 30 progress "$1" "select(.state == \"waiting\") | .error.code == \"$2\""
+	wait_until progress "$1" "select(.state == \"waiting\") | .error.code == \"$2\""
 	front DELETE "/v2/artifacts/$1?folder=${3-models}"
 	answers 204
 	ended "$1" "${3-models}"

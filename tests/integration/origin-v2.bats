@@ -29,7 +29,7 @@ start_origin() {
 		>"$T/origin.out" 2>"$T/origin.log" 3>&- &
 	ORIGIN_PID=$!
 	HELPERS+=("$ORIGIN_PID")
-	wait_until 30 grep -q 'listening on' "$T/origin.out" "$T/origin.log"
+	wait_until grep -q 'listening on' "$T/origin.out" "$T/origin.log"
 	ORIGIN=http://$(cat "$T/origin.out" "$T/origin.log" | sed -n 's/.*listening on //p')
 }
 
@@ -345,7 +345,7 @@ sessions_end() {
 	[[ $(key) == 200 ]]
 	# Sessions are the process's own.
 	kill -KILL "$ORIGIN_PID"
-	wait_until 20 is_gone "$ORIGIN_PID"
+	wait_until is_gone "$ORIGIN_PID"
 	begin "$1"
 	[[ $(key) == 428 ]]
 	# Without a token there is nothing at all.

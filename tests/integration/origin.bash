@@ -33,7 +33,7 @@ start_origin() {
 		2>"$T/origin.log" 3>&- &
 	ORIGIN_PID=$!
 	HELPERS+=("$ORIGIN_PID")
-	wait_until 30 grep -q 'listening on' "$T/origin.log"
+	wait_until grep -q 'listening on' "$T/origin.log"
 	ORIGIN=http://$(sed -n 's/.*listening on //p' "$T/origin.log")
 }
 

@@ -184,7 +184,7 @@ begin() {
 	curl -sS --unix-socket "$T/origin.sock" --limit-rate 4000000 -o "$T/got" \
 		http://x/cdn/models/net.big 3>&- &
 	local curl=$!
-	wait_until 30 test -s "$T/got"
+	wait_until test -s "$T/got"
 	kill -TERM "$ORIGIN_PID"
 	wait "$curl"
 	cmp "$T/got" "$T/origin/models/net.big"
@@ -197,7 +197,7 @@ begin() {
 	head -c 500000 /dev/urandom >"$T/big"
 	[[ $(status "${AUTH[@]}" -T "$T/big" "$ORIGIN/cdn/models/net.big") == 204 ]]
 	kill -KILL "$ORIGIN_PID"
-	wait_until 20 is_gone "$ORIGIN_PID"
+	wait_until is_gone "$ORIGIN_PID"
 	start_origin
 	curl -sS "$ORIGIN/cdn/models/net.big" | cmp - "$T/big"
 	# Its key was drawn anew, so that old tokens are none.

@@ -22,8 +22,8 @@ as() {
 # start PROVIDER: .. and until both tenants are served, which comes after the provider is chosen.
 start() {
 	on "$1"
-	wait_until 20 served a
-	wait_until 20 served b
+	wait_until served a
+	wait_until served b
 }
 
 served() {
@@ -129,7 +129,7 @@ dripping() {
 	for i in {1..16}; do
 		helper drip a
 	done
-	wait_until 20 dripping
+	wait_until dripping
 	for i in {1..20}; do
 		as a api_json POST /v1/seal '{"data":"YQ=="}' -m 20
 		expect 200
@@ -140,7 +140,7 @@ dripping() {
 	none_drips() {
 		refute dripping >/dev/null
 	}
-	wait_until 45 none_drips
+	within 45 none_drips
 	((SECONDS - start >= 25))
 }
 
@@ -198,7 +198,7 @@ waiter() {
 		as a api_json POST /v1/seal '{"data":""}' -m 1
 		[[ $CODE == 429 ]] || { waiter a && false; }
 	}
-	wait_until 30 full
+	wait_until full
 	expect 429 quota
 	grep -qi '^retry-after: [1-9]' "$T/head"
 	as b api GET /v1/keys -m 20
@@ -210,7 +210,7 @@ waiter() {
 		as a api_json POST /v1/seal '{"data":""}'
 		[[ $CODE == 200 ]]
 	}
-	wait_until 30 free
+	wait_until free
 }
 
 @test "what clients asked for that left is not done" {

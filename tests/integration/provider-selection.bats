@@ -20,7 +20,7 @@ start_garbage() {
 	local name
 	for name in tpm.sock tpm.sock.ctrl; do
 		helper socat "UNIX-LISTEN:$T/$name,fork" "EXEC:head -c 40 /dev/urandom"
-		wait_until 20 listens "$T/$name"
+		wait_until listens "$T/$name"
 	done
 	TCTI=swtpm:path=$T/tpm.sock
 }
@@ -265,7 +265,7 @@ refused_for() {
 	tpm_in_use() {
 		decided && provider_is tpm
 	}
-	wait_until 30 tpm_in_use
+	wait_until tpm_in_use
 	put a x
 	expect 201
 }
@@ -284,7 +284,7 @@ young() {
 	sed -i 's/wait = 0/wait = 600/' "$T/conf"
 	young 5
 	launch_daemon
-	wait_until 30 listens "$SOCK"
+	wait_until listens "$SOCK"
 	api GET /v1/status
 	expect 200
 	[[ $(field .provider) == deciding && $(field .protection) == none ]]
@@ -296,20 +296,20 @@ young() {
 	api GET /metrics
 	expect 200
 	start_swtpm
-	wait_until 30 decided
+	wait_until decided
 	provider_is tpm
 }
 
 @test "after a boot it waits no longer than it is told" {
 	TCTI=swtpm:path=$T/nobody.sock
 	write_config
-	sed -i 's/wait = 0/wait = 8/' "$T/conf"
+	sed -i 's/wait = 0/wait = 25/' "$T/conf"
 	young 5
 	launch_daemon
-	wait_until 20 listens "$SOCK"
+	wait_until listens "$SOCK"
 	api GET /v1/status
 	[[ $(field .provider) == deciding ]]
-	wait_until 30 decided
+	wait_until decided
 	provider_is legacy
 }
 
@@ -388,6 +388,6 @@ young() {
 		get a
 		[[ $CODE == 200 ]]
 	}
-	wait_until 30 recovered
+	wait_until recovered
 	[[ $(cat "$T/body") == secret ]]
 }

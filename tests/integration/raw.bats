@@ -148,10 +148,10 @@ signs() { # TENANT KEY
 		admin GET /v1/admin/tenants/db
 		[[ $(field .connections.open) == 2 ]]
 	}
-	wait_until 20 full
+	wait_until full
 	refute raw db tpm2_getrandom --hex 8
 	stop_helpers
-	wait_until 20 raw db tpm2_getrandom --hex 8
+	wait_until raw db tpm2_getrandom --hex 8
 }
 
 @test "commands wait while the provider is being decided" {
@@ -159,13 +159,13 @@ signs() { # TENANT KEY
 	with_helper begin "wait $T/go" 'exit 7'
 	write_config 'provider = tpm' 'tenant web { broker = standard }'
 	launch_daemon
-	wait_until 30 test -e "$T/state/fapi/begun"
+	wait_until test -e "$T/state/fapi/begun"
 	raw web tpm2_getrandom --hex -o "$T/random" 8 3>&- &
 	local tool=$!
 	waits() {
 		[[ $(metric commands web) -ge 1 ]]
 	}
-	wait_until 20 waits
+	wait_until waits
 	api GET /v1/status
 	[[ $(field .broker) == starting && ! -s $T/random ]]
 	# A refusal does not.
@@ -180,12 +180,12 @@ signs() { # TENANT KEY
 	with_helper begin hang
 	write_config 'tenant web { broker = standard }'
 	launch_daemon
-	wait_until 30 test -e "$T/state/fapi/begun"
+	wait_until test -e "$T/state/fapi/begun"
 	helper raw web tpm2_getrandom --hex 8
 	waits() {
 		[[ $(metric commands web) -ge 1 ]]
 	}
-	wait_until 20 waits
+	wait_until waits
 	stop_daemon TERM
 	[[ $DAEMON_STATUS == 0 ]]
 }
@@ -222,7 +222,7 @@ signs() { # TENANT KEY
 	grep -Eq '^raw sessions +3$' "$T/out"
 	stop_daemon
 	start_daemon
-	wait_until 20 has_raw "$T/run/tenants/web"
+	wait_until has_raw "$T/run/tenants/web"
 	says 0x143 web tpm2_getrandom 8
 	run -1 --separate-stderr hf tenant add db --broker standard --allow Flurb
 	[[ $stderr == *'/allow/0: allow = "Flurb" is not allowed'* ]]
@@ -265,7 +265,7 @@ signs() { # TENANT KEY
 	rm -f "$T"/tpm.sock*
 	start_swtpm
 	start_daemon
-	wait_until 20 signs web 0x81000010
+	wait_until signs web 0x81000010
 	# Four blocks are all that it may keep.
 	raw web tpm2_createprimary -Q -C o -c "$T/p.ctx"
 	raw web tpm2_evictcontrol -Q -C o -c "$T/p.ctx" 0x81000011
@@ -351,7 +351,7 @@ signs() { # TENANT KEY
 	curl -s -m 30 --unix-socket "$ADMIN" "${JSON[@]}" -d '{}' -o /dev/null -w '%{http_code}' \
 		http://h/v1/admin/fapi/provision >"$T/code" 3>&- &
 	local asked=$!
-	wait_until 30 test -e "$T/state/fapi/begun"
+	wait_until test -e "$T/state/fapi/begun"
 	listens "$T/run/fapi/tpm.sock"
 	[[ $(stat -c %a "$T/run/fapi") == 700 && $(stat -c %a "$T/run/fapi/tpm.sock") == 600 ]]
 	raw web tpm2_createprimary -Q -C o -c "$T/p.ctx"
@@ -386,7 +386,7 @@ needs_bwrap() {
 	with 'tenant web { broker = standard }' 'tenant db { }'
 	[[ ! -e $T/run/tenants/web/fapi-config.json ]]
 	hf fapi provision >/dev/null
-	wait_until 20 test -e "$T/run/tenants/web/fapi-config.json"
+	wait_until test -e "$T/run/tenants/web/fapi-config.json"
 	[[ ! -e $T/run/tenants/db/fapi-config.json ]]
 	[[ -z $(find "$T/run/tenants/web/fapi" -perm /022) ]]
 	in_web tss2_createkey -p /HS/SRK/mine -t noda,sign -a ''
@@ -402,7 +402,7 @@ needs_bwrap() {
 	rm -f "$T"/tpm.sock*
 	start_swtpm
 	start_daemon
-	wait_until 20 test -e "$T/run/tenants/web/fapi-config.json"
+	wait_until test -e "$T/run/tenants/web/fapi-config.json"
 	in_web tss2_unseal -p /HS/SRK/note -o again -f
 	cmp "$T/home/data" "$T/home/again"
 	# It has its own store, and neither the service's objects nor its folder.
@@ -412,12 +412,12 @@ needs_bwrap() {
 @test "its files come with the broker, go with it, and are for each tenant" {
 	with 'tenant web { broker = standard }'
 	hf fapi provision >/dev/null
-	wait_until 20 test -e "$T/run/tenants/web/fapi-config.json"
+	wait_until test -e "$T/run/tenants/web/fapi-config.json"
 	write_config 'tenant web { }'
 	reload
 	[[ ! -e $T/run/tenants/web/fapi-config.json && ! -e $T/run/tenants/web/fapi ]]
 	hf tenant add db --broker standard >/dev/null
-	wait_until 20 test -e "$T/run/tenants/db/fapi-config.json"
+	wait_until test -e "$T/run/tenants/db/fapi-config.json"
 	jq -e '.tcti == "swtpm:path=/run/holdfast/tpm.sock" and (.profile_dir | startswith("/run/holdfast/"))' \
 		"$T/run/tenants/db/fapi-config.json"
 	hf tenant remove db --yes
@@ -430,8 +430,8 @@ needs_bwrap() {
 	mkdir -p "$T/elsewhere"
 	ln -s "$T/elsewhere" "$T/run/tenants/db/fapi"
 	hf fapi provision >/dev/null
-	wait_until 20 test -e "$T/run/tenants/web/fapi-config.json"
-	wait_until 20 grep -q 'tenant db has no files of FAPI' "$T/log"
+	wait_until test -e "$T/run/tenants/web/fapi-config.json"
+	wait_until grep -q 'tenant db has no files of FAPI' "$T/log"
 	[[ -z $(ls -A "$T/elsewhere") ]]
 	raw db tpm2_getrandom --hex 8
 }

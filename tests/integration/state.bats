@@ -92,9 +92,9 @@ counted() {
 	hold_chip
 	background 1 '{"name":"k","type":"ecc-p256"}' /v1/keys
 	local client=$!
-	wait_until 30 counted key.create 1
+	wait_until counted key.create 1
 	kill -TERM "$DAEMON_PID"
-	wait_until 20 grep -q stopping "$T/log"
+	wait_until grep -q stopping "$T/log"
 	release_chip
 	wait "$client"
 	[[ $(cat "$T/code.1") == 201 ]]
@@ -110,7 +110,7 @@ counted() {
 	hold_chip
 	background 1 '{"bytes":8}' /v1/random
 	local client=$!
-	wait_until 30 counted random 1
+	wait_until counted random 1
 	stop_daemon TERM
 	[[ $DAEMON_STATUS == 1 ]]
 	wait "$client"
@@ -128,7 +128,7 @@ counted() {
 		background $i '{"bytes":8}' /v1/random
 		pids+=($!)
 	done
-	wait_until 30 counted random 3
+	wait_until counted random 3
 	api GET /v1/status -m 20
 	expect 200
 	release_chip
@@ -154,7 +154,7 @@ counted() {
 		api GET /v1/secrets
 		[[ $CODE == 429 ]] || { another && false; }
 	}
-	wait_until 20 full
+	wait_until full
 	expect 429 quota
 	grep -qi '^retry-after: [1-9]' "$T/head"
 	release_chip
@@ -174,7 +174,7 @@ counted() {
 	kill -HUP "$DAEMON_PID"
 	api GET /v1/status
 	expect 200
-	wait_until 20 grep -q 'configuration reloaded' "$T/log"
+	wait_until grep -q 'configuration reloaded' "$T/log"
 }
 
 @test "a second daemon on the same state is refused and the first goes on" {
@@ -390,7 +390,7 @@ lost_auth_key() {
 	expect 200
 	api GET /v1/secrets
 	[[ $(jq -c '[.secrets[].name]' "$T/body") == '["a"]' ]]
-	wait_until 30 nothing_half "$T/state"
+	wait_until nothing_half "$T/state"
 }
 
 full_disk() {
@@ -405,14 +405,14 @@ full_disk() {
 	get keep
 	expect 200
 	[[ $(cat "$T/body") == kept ]]
-	wait_until 30 nothing_half "$T/state"
+	wait_until nothing_half "$T/state"
 }
 
 @test "a full disk is disk_full, nothing is changed, and it goes on when there is room" {
 	mkdir -m 0700 "$T/state"
 	mount -t tmpfs -o size=512k,mode=0700 tmpfs "$T/state" || skip "no right to mount"
 	on legacy
-	wait_until 30 identity_decided
+	wait_until identity_decided
 	put keep kept
 	expect 201
 	# Every page is taken; the next write has none.
@@ -425,7 +425,7 @@ full_disk() {
 
 @test "a limit of file size is disk_full as well, not the end of the process" {
 	on legacy
-	wait_until 30 identity_decided
+	wait_until identity_decided
 	put keep kept
 	# Below what any record takes.
 	prlimit --pid "$DAEMON_PID" --fsize=40
@@ -436,7 +436,7 @@ full_disk() {
 	expect 404 not_found
 	get keep
 	expect 200
-	wait_until 30 nothing_half "$T/state"
+	wait_until nothing_half "$T/state"
 }
 
 @test "the process keeps its memory to itself" {
@@ -512,25 +512,25 @@ full_disk() {
 		api GET /v1/status
 		[[ $CODE == 000 ]]
 	}
-	wait_until 20 refused
+	wait_until refused
 	stop_helpers
 	served() {
 		api GET /v1/status
 		[[ $CODE == 200 ]]
 	}
-	wait_until 20 served
+	wait_until served
 }
 
 @test "the service manager is told when it is ready and when it stops" {
 	helper socat -u "UNIX-RECV:$T/notify" "OPEN:$T/told,creat,append"
-	wait_until 20 test -S "$T/notify"
+	wait_until test -S "$T/notify"
 	export NOTIFY_SOCKET=$T/notify WATCHDOG_USEC=200000
 	write_config 'provider = "legacy"'
 	start_daemon
-	wait_until 20 grep -q 'READY=1' "$T/told"
-	wait_until 20 grep -q 'WATCHDOG=1' "$T/told"
+	wait_until grep -q 'READY=1' "$T/told"
+	wait_until grep -q 'WATCHDOG=1' "$T/told"
 	stop_daemon
-	wait_until 20 grep -q 'STOPPING=1' "$T/told"
+	wait_until grep -q 'STOPPING=1' "$T/told"
 }
 
 @test "a socket of the service manager is used and left alone" {
@@ -547,7 +547,7 @@ full_disk() {
 		exec { $command[0] } @command;
 	' "$SOCK" "$HOLDFASTD" --config "$T/conf" 2>>"$T/log" &
 	DAEMON_PID=$!
-	wait_until 30 decided
+	wait_until decided
 	api GET /v1/status
 	expect 200
 	stop_daemon

@@ -48,13 +48,13 @@ a_spool() {
 # Room for large data is given back, and so is the request's place: one of the largest is taken
 # again, and a short one is.
 nothing_left() {
-	wait_until 30 no_spool
+	wait_until no_spool
 	[[ -z $(find "$T/state/spool" -mindepth 1) ]]
 	make_plain $MOST
 	seal_plain
 	api_json POST /v1/seal '{"data":""}'
 	expect 200
-	wait_until 30 no_spool
+	wait_until no_spool
 }
 
 sizes() {
@@ -111,7 +111,8 @@ sizes() {
 	on legacy
 	make_plain $((MOST + 1))
 	CODE=$(curl -s -m 60 --unix-socket "$SOCK" -H 'Content-Type: application/octet-stream' \
-		-H 'Expect: 100-continue' --data-binary "@$T/plain" -D "$T/head" -o "$T/body" \
+		-H 'Expect: 100-continue' --expect100-timeout 30 \
+		--data-binary "@$T/plain" -D "$T/head" -o "$T/body" \
 		-w '%{http_code} %{size_upload}' http://h/v1/seal)
 	[[ $CODE == "413 0" ]]
 	CODE=413
@@ -168,7 +169,7 @@ damage() {
 	[[ $(stat -c %s "$T/broken") == "$size" ]]
 	damaged
 	unseal_blob
-	wait_until 30 no_spool
+	wait_until no_spool
 }
 
 @test "damage anywhere is damage before a byte is given out (tpm)" { damage tpm; }
@@ -238,13 +239,13 @@ damage() {
 		api GET /metrics
 		grep -qx 'holdfast_requests_total{operation="seal"} 2' "$T/body"
 	}
-	wait_until 30 counted
+	wait_until counted
 	kill -9 "$SLOW"
 	wait "$SLOW" || true
-	wait_until 30 grep -q '"operation":"seal".*"result":"timeout"' "$T/log"
+	wait_until grep -q '"operation":"seal".*"result":"timeout"' "$T/log"
 	kill -CONT "$SWTPM_PID"
 	unseal_blob
-	wait_until 30 no_spool
+	wait_until no_spool
 	stop_swtpm
 	CODE=$(curl -s -m 60 --unix-socket "$SOCK" -H 'Content-Type: application/octet-stream' \
 		-H 'Expect: 100-continue' --expect100-timeout 30 --data-binary "@$T/plain" \
@@ -269,7 +270,7 @@ patient() {
 	for path in seal unseal; do
 		to=$T/$path.$1
 		while :; do
-			curl -s -m 60 --unix-socket "$SOCK" -D "$T/head.$1" -o "$to" \
+			curl -s -m 300 --unix-socket "$SOCK" -D "$T/head.$1" -o "$to" \
 				-H 'Content-Type: application/octet-stream' \
 				--data-binary "@$from" "http://h/v1/$path"
 			grep -q '^HTTP/1.1 200' "$T/head.$1" && break
@@ -300,7 +301,7 @@ many() {
 	echo "peak: $before KiB before, $(peak_kib) KiB after" >&2
 	[[ -e $T/refused ]]
 	is_asan || (($(peak_kib) - before < 24 * 1024))
-	wait_until 30 no_spool
+	wait_until no_spool
 }
 
 @test "eight clients with 64 MiB each take less than 24 MiB of memory (tpm)" { many tpm; }
@@ -323,7 +324,7 @@ deaf() {
 	helper bash -c 'exec sleep 60 <"$1"' bash "$T/deaf"
 	helper curl -s -m 60 --unix-socket "$SOCK" -o "$T/deaf" \
 		-H 'Content-Type: application/octet-stream' --data-binary "@$2" "http://h$1"
-	wait_until 30 audited "$1"
+	wait_until audited "$1"
 }
 
 audited() {
@@ -336,19 +337,19 @@ audited() {
 	make_plain $((32 * MIB))
 	for i in {1..6}; do
 		slow 8M /v1/seal "$T/plain"
-		wait_until 30 a_spool
+		wait_until a_spool
 		kill -9 "$SLOW"
 		wait "$SLOW" || true
-		wait_until 30 no_spool
+		wait_until no_spool
 	done
 	[[ $(grep -c '"operation":"seal".*"result":"timeout"' "$T/log") == 6 ]]
 	seal_plain
 	for i in {1..3}; do
 		slow 8M /v1/unseal "$T/blob"
-		wait_until 30 a_spool
+		wait_until a_spool
 		kill -9 "$SLOW"
 		wait "$SLOW" || true
-		wait_until 30 no_spool
+		wait_until no_spool
 	done
 	deaf /v1/unseal "$T/blob"
 	a_spool
@@ -365,7 +366,7 @@ audited() {
 	expect 507 disk_full
 	api_file POST /v1/seal "$T/plain" "${CHUNKED[@]}"
 	expect 507 disk_full
-	wait_until 30 no_spool
+	wait_until no_spool
 	seal_text small "$T/small"
 	api_file POST /v1/unseal "$T/small"
 	expect 200
@@ -388,7 +389,7 @@ audited() {
 	on legacy
 	make_plain $((16 * MIB))
 	slow 8M /v1/seal "$T/plain"
-	wait_until 30 a_spool
+	wait_until a_spool
 	stop_daemon TERM
 	[[ $DAEMON_STATUS == 0 ]]
 	wait "$SLOW"
@@ -404,7 +405,7 @@ audited() {
 	make_plain $((32 * MIB))
 	seal_plain
 	slow 1M /v1/seal "$T/plain"
-	wait_until 30 a_spool
+	wait_until a_spool
 	deaf /v1/unseal "$T/blob"
 	begun=$SECONDS
 	stop_daemon TERM
@@ -419,7 +420,7 @@ audited() {
 	on legacy
 	make_plain $((32 * MIB))
 	slow 8M /v1/seal "$T/plain"
-	wait_until 30 a_spool
+	wait_until a_spool
 	stop_daemon KILL
 	wait "$SLOW" || true
 	: >"$T/state/spool/.tmp-spool-1-1"

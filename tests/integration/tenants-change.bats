@@ -33,7 +33,7 @@ HOLDFAST=$(program holdfast)
 	[[ $(jq -c '[.operations, .keys, .rate]' "$T/out") == '[["seal","key"],{"limit":7,"used":0},0]' ]]
 	stop_daemon
 	start_daemon
-	wait_until 20 all_opened
+	wait_until all_opened
 	as web get a
 	expect 200
 	ends 0 --json tenant show web
@@ -122,7 +122,7 @@ removed_and_made_again() {
 	expect 204
 	# Its folder is gone at once; what it had is deleted while nobody waits.
 	[[ ! -e $T/state/tenants/web ]]
-	wait_until 30 nothing_of web
+	wait_until nothing_of web
 	add web
 	expect 201
 	# Also from the cache nothing comes back.
@@ -151,11 +151,15 @@ removed_and_made_again() {
 	with legacy 'tenant db { }'
 	add web
 	helper socat -u "UNIX-CONNECT:$T/run/tenants/web/holdfast.sock" -
-	curl -s -m 60 --unix-socket "$T/run/tenants/web/holdfast.sock" -o "$T/made" \
-		-H 'Content-Type: application/json' -d '{"name":"k","type":"rsa-3072"}' \
-		http://h/v1/keys 3>&- &
-	local client=$!
-	wait_until 30 two_open
+	# One key after the other: the last one is not made yet when the first requests are seen.
+	local i client
+	for i in {1..6}; do
+		curl -s -m 60 --unix-socket "$T/run/tenants/web/holdfast.sock" -o "$T/made" \
+			-H 'Content-Type: application/json' -d "{\"name\":\"k$i\",\"type\":\"rsa-3072\"}" \
+			http://h/v1/keys 3>&- &
+		client=$!
+	done
+	wait_until all_seven_open
 	admin DELETE /v1/admin/tenants/web
 	expect 204
 	refute wait "$client"
@@ -191,7 +195,7 @@ stuck_and_dropped() {
 		-H 'Content-Type: application/json' -d '{"name":"late","type":"ecc-p256"}' \
 		http://h/v1/keys 3>&- &
 	CLIENT=$!
-	wait_until 30 one_more "$before"
+	wait_until one_more "$before"
 	config tpm 'tenant db { }'
 	reload
 	[[ $(field .removed) == 1 ]]
@@ -230,10 +234,10 @@ answered() {
 	curl -s -m 60 --unix-socket "$ADMIN" -H 'Content-Type: application/json' -d '{"name":"web"}' \
 		-w '%{http_code}' -o /dev/null http://h/v1/admin/tenants >"$T/later" 3>&- &
 	local addition=$!
-	wait_until 30 queued
+	wait_until queued
 	# It gives up the request, but not before the chip's answer the name is free.
 	refute wait "$CLIENT"
-	wait_until 30 grep -q 'a change waits for a request of tenant web to end' "$T/log"
+	wait_until grep -q 'a change waits for a request of tenant web to end' "$T/log"
 	refute answered
 	kill -CONT "$SWTPM_PID"
 	wait "$addition"
@@ -251,9 +255,9 @@ queued() {
 	[[ $status == 28 ]]
 }
 
-two_open() {
+all_seven_open() {
 	admin GET /v1/admin/tenants/web
-	[[ $(field .connections.open) == 2 ]]
+	[[ $(field .connections.open) == 7 ]]
 }
 
 # kill_in CALL N: a daemon that is killed in the N-th CALL of a removal.
@@ -262,12 +266,12 @@ kill_in() {
 	strace -f -qq -o /dev/null -e "trace=$1" -e "inject=$1:signal=KILL:when=$2" -p "$DAEMON_PID" \
 		2>"$T/strace" 3>&- &
 	tracer=$!
-	wait_until 30 is_traced
+	wait_until is_traced
 	admin DELETE /v1/admin/tenants/web
 	# One whose removal has fewer of these calls ends it as ever.
 	[[ $CODE == 000 || $CODE == 204 ]]
 	if [[ $CODE == 204 ]]; then
-		wait_until 30 deleted_or_gone
+		wait_until deleted_or_gone
 		kill "$tracer" 2>/dev/null || true
 	fi
 	wait "$tracer" || true
@@ -298,7 +302,7 @@ all_deleted() {
 		as web seal_text old "$T/blob"
 		kill_in "${call%:*}" "$n"
 		start_daemon
-		wait_until 20 all_opened
+		wait_until all_opened
 		admin GET /v1/admin/tenants/web
 		if [[ $CODE == 200 ]]; then
 			whole=$((whole + 1))
@@ -312,7 +316,7 @@ all_deleted() {
 			gone=$((gone + 1))
 			expect 404 not_found
 		fi
-		wait_until 30 all_deleted
+		wait_until all_deleted
 		add web
 		expect 201
 		as web api_file POST /v1/unseal "$T/blob"
@@ -333,13 +337,13 @@ all_deleted() {
 		n=${call#*:}
 		strace -f -qq -o /dev/null -e "trace=${call%:*}" \
 			-e "inject=${call%:*}:signal=KILL:when=$n" -p "$DAEMON_PID" 2>"$T/strace" 3>&- &
-		wait_until 30 is_traced
+		wait_until is_traced
 		add web
 		[[ $CODE == 000 || $CODE == 201 ]]
 		stop_daemon KILL
 		wait
 		start_daemon
-		wait_until 20 all_opened
+		wait_until all_opened
 		admin GET /v1/admin/tenants/web
 		if [[ $CODE == 200 && $(field .source) == command ]]; then
 			[[ $(field .fault) == null ]]
@@ -402,7 +406,7 @@ free_for() {
 	echo torn >"$T/state/tenants/web/policy"
 	echo torn >"$T/state/tenants/web/policy.copy"
 	start_daemon
-	wait_until 20 all_opened
+	wait_until all_opened
 	serves db
 	refute serves web
 	grep -q 'tenant web is not served' "$T/log"
@@ -414,7 +418,7 @@ free_for() {
 	# A section takes its place; without it again there is still nothing to go by.
 	config legacy 'tenant web { }'
 	reload
-	wait_until 20 all_opened
+	wait_until all_opened
 	as web get a
 	expect 200
 	config legacy
@@ -433,7 +437,7 @@ free_for() {
 	cp "$T/state/tenants/web/id" "$T/id"
 	rm "$T/state/tenants/web/id" "$T/state/tenants/web/id.copy"
 	start_daemon
-	wait_until 20 all_opened
+	wait_until all_opened
 	as db put a x
 	expect 201
 	as web get a

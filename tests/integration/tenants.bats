@@ -55,7 +55,7 @@ same_names() {
 	stop_daemon
 	cp "$T/state/tenants/web/secrets/a" "$T/state/tenants/db/secrets/stolen"
 	start_daemon
-	wait_until 20 all_opened
+	wait_until all_opened
 	as db get stolen
 	[[ $CODE != 200 && $(field .code) == wrong_* ]]
 	as db api DELETE /v1/secrets/a
@@ -185,7 +185,7 @@ CURL='curl -s -m 10 --unix-socket /run/holdfast/holdfast.sock http://h/v1/status
 		tell "cd /run/holdfast; $trick"
 		stop_daemon
 		start_daemon
-		wait_until 20 all_opened
+		wait_until all_opened
 		serves web
 		serves db
 		[[ $(cat "$T/precious") == precious && $(stat -c %a "$T/precious") == 640 ]]
@@ -234,16 +234,16 @@ CURL='curl -s -m 10 --unix-socket /run/holdfast/holdfast.sock http://h/v1/status
 	serves web
 	refute serves more
 	kill -HUP "$DAEMON_PID"
-	wait_until 20 grep -q "not reloaded.*$T/conf:7" "$T/log"
+	wait_until grep -q "not reloaded.*$T/conf:7" "$T/log"
 	rm "$T/conf"
 	reload
 	expect 404 not_found
 	serves new
 	config legacy 'tenant db { }' 'device { handle = 0x81000200 }'
 	kill -HUP "$DAEMON_PID"
-	wait_until 20 serves db
+	wait_until serves db
 	refute serves web
-	wait_until 20 grep -q "differs in 'handle', which takes a restart" "$T/log"
+	wait_until grep -q "differs in 'handle', which takes a restart" "$T/log"
 }
 
 @test "what is at work when its tenant goes is finished, and nothing after it" {
@@ -254,7 +254,7 @@ CURL='curl -s -m 10 --unix-socket /run/holdfast/holdfast.sock http://h/v1/status
 		-H 'Content-Type: application/octet-stream' -H 'Expect:' --data-binary "@$T/big" \
 		-o "$T/sealed" -w '%{http_code}' http://h/v1/seal >"$T/code" 3>&- &
 	local client=$!
-	wait_until 30 open_of web
+	wait_until open_of web
 	config legacy
 	reload
 	[[ $(field .removed) == 1 ]]
@@ -263,7 +263,7 @@ CURL='curl -s -m 10 --unix-socket /run/holdfast/holdfast.sock http://h/v1/status
 	[[ $(cat "$T/code") == 200 ]]
 	config legacy 'tenant web { }'
 	reload
-	wait_until 20 all_opened
+	wait_until all_opened
 	as web api_file POST /v1/unseal "$T/sealed" "${OCTETS[@]}"
 	expect 200
 	cmp "$T/big" "$T/body"
@@ -273,7 +273,7 @@ CURL='curl -s -m 10 --unix-socket /run/holdfast/holdfast.sock http://h/v1/status
 ask_on() {
 	local code count=0
 	while [[ ! -e $T/enough ]]; do
-		code=$(curl -s -m 20 --unix-socket "$1" -H 'Content-Type: application/json' \
+		code=$(curl -s -m 60 --unix-socket "$1" -H 'Content-Type: application/json' \
 			-d '{"data":"aGk="}' -o /dev/null -w '%{http_code}' http://h/v1/seal) || true
 		[[ $code == 200 ]] || echo "$code" >>"$2.bad"
 		count=$((count + 1))
@@ -323,7 +323,7 @@ ask_on() {
 	expect 409 conflict
 	stop_daemon
 	start_daemon
-	wait_until 20 all_opened
+	wait_until all_opened
 	admin GET /v1/admin/tenants/web
 	[[ $(field '[.source, .keys.limit] | join(" ")') == 'configuration 9' ]]
 	config legacy
@@ -371,7 +371,7 @@ ask_on() {
 	# What was not told yet is told soon, also when nobody does anything, in the log ..
 	curl -s --unix-socket "$T/run/tenants/web/holdfast.sock" -o /dev/null \
 		'http://h/v1/secrets/l[1-300]'
-	wait_until 20 told_in_log 900
+	wait_until told_in_log 900
 	# .. and at the end at once.
 	curl -s --unix-socket "$T/run/tenants/web/holdfast.sock" -o /dev/null \
 		'http://h/v1/secrets/m[1-300]'
@@ -403,7 +403,7 @@ many() { # N: sections of the configuration
 	mkdir "$MEMORY/run" "$MEMORY/state"
 	chmod 700 "$MEMORY/state"
 	start_daemon
-	wait_until 60 all_opened
+	wait_until all_opened
 	for i in 0 1 511 1023; do
 		(SOCK=$MEMORY/run/tenants/t$i/holdfast.sock && put a "x$i" && expect 201)
 	done
@@ -420,12 +420,12 @@ many() { # N: sections of the configuration
 	[[ $DAEMON_STATUS == 0 ]]
 	# The second start only reads.
 	start_daemon
-	wait_until 20 all_opened
+	wait_until all_opened
 	stop_daemon
 	# Too few descriptors are told before anything goes wrong.
 	WRAP=(prlimit --nofile=1000:1000)
 	launch_daemon
-	wait_until 20 is_gone "$DAEMON_PID"
+	wait_until is_gone "$DAEMON_PID"
 	grep -q '1024 tenants take .* descriptors, and this process may have 1000' "$T/log"
 }
 
@@ -439,7 +439,7 @@ many() { # N: sections of the configuration
 	stop_daemon
 	WRAP=(prlimit --nofile=258:258)
 	launch_daemon
-	wait_until 20 is_gone "$DAEMON_PID"
+	wait_until is_gone "$DAEMON_PID"
 	grep -q '1 tenants take 259 descriptors, and this process may have 258' "$T/log"
 }
 
@@ -457,7 +457,7 @@ many() { # N: sections of the configuration
 		time.sleep(60)
 	PYTHON
 	HELPERS+=($!)
-	wait_until 20 test -e "$T/full"
+	wait_until test -e "$T/full"
 	serves t16
 	api GET /v1/status
 	expect 200

@@ -36,7 +36,7 @@ device_on() {
 in_tpm() {
 	start_swtpm
 	device_on "$@"
-	wait_until 20 mode_is enabled
+	wait_until mode_is enabled
 }
 
 # nginx with an ordinary key, which accepts the device's certificate alone.
@@ -122,7 +122,7 @@ use_clients() { # how many TPM commands each handshake takes
 
 @test "in software the same programs do the same" {
 	device_on device-tls
-	wait_until 20 mode_is software
+	wait_until mode_is software
 	strict_nginx
 	commands_sent() {
 		echo 0
@@ -143,7 +143,7 @@ use_clients() { # how many TPM commands each handshake takes
 	hf device migrate
 	hf device certificate --pending --out "$T/pending.crt"
 	hf device migrate --confirm
-	wait_until 20 mode_is enabled
+	wait_until mode_is enabled
 	strict_nginx
 	cmp "$T/pending.crt" "$T/device.crt"
 	openssl verify -CAfile "$T/device.crt" "$T/device.crt"
@@ -157,7 +157,7 @@ use_clients() { # how many TPM commands each handshake takes
 	stop_daemon
 	stop_swtpm
 	start_daemon
-	wait_until 20 mode_is degraded
+	wait_until mode_is degraded
 	# The certificate is still told; nothing is signed, by software neither.
 	openssl x509 -in holdfast:device -out "$T/by-store"
 	cmp "$T/by-store" "$T/device.crt"
@@ -167,6 +167,6 @@ use_clients() { # how many TPM commands each handshake takes
 	stop_daemon
 	start_swtpm
 	start_daemon
-	wait_until 20 mode_is enabled
+	wait_until mode_is enabled
 	client_accepts holdfast:device "$T/device.crt" -tls1_3
 }

@@ -110,17 +110,17 @@ use_clients() {
 		[[ $(grep -cxE 'good|bad' "$T/said") == "$1" ]]
 	}
 	echo one >&7
-	wait_until 20 said 1
+	wait_until said 1
 	stop_daemon
 	echo two >&7
-	wait_until 20 said 2
+	wait_until said 2
 	start_daemon
 	echo three >&7
-	wait_until 20 said 3
+	wait_until said 3
 	stop_daemon KILL
 	start_daemon
 	echo four >&7
-	wait_until 20 said 4
+	wait_until said 4
 	exec 7>&-
 	cat "$T/said"
 	[[ $(grep -xE 'good|bad' "$T/said" | tr '\n' ' ') == "good bad good good " ]]

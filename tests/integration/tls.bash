@@ -91,7 +91,7 @@ nginx_start() {
 	END
 	"$NGINX" -p "$T/nginx" -e "$T/nginx/log" -c "$T/nginx/conf" >"$T/nginx/out" 2>&1 3>&- &
 	NGINX_PID=$!
-	wait_until 30 serves || { cat "$T/nginx/out" "$T/nginx/log" && false; }
+	wait_until serves || { cat "$T/nginx/out" "$T/nginx/log" && false; }
 }
 
 serves() {

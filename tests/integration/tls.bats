@@ -158,7 +158,7 @@ use_ordinary_keys() {
 		openssl s_server -unix "$T/$key.sock" -key "$T/$key.both" -cert "$T/$key.both" \
 			-www >"$T/server.log" 2>&1 3>&- &
 		HELPERS+=($!)
-		wait_until 30 listens "$T/$key.sock"
+		wait_until listens "$T/$key.sock"
 		for version in -tls1_2 -tls1_3; do
 			openssl s_client -unix "$T/$key.sock" -CAfile "$T/$key.crt" "$version" \
 				-verify_return_error -brief </dev/null

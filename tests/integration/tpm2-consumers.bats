@@ -134,7 +134,7 @@ bus() {
 	EOF
 	dbus-daemon --config-file="$T/bus.conf" --nofork --nopidfile >"$T/bus.log" 2>&1 3>&- &
 	HELPERS+=($!)
-	wait_until 20 listens "$T/bus"
+	wait_until listens "$T/bus"
 	export DBUS_SYSTEM_BUS_ADDRESS=unix:path=$T/bus
 }
 
@@ -160,7 +160,7 @@ abrmd() {
 	setpriv --reuid "$user" --regid "$group" --groups "$SOCKET_GROUP" "${words[@]}" \
 		>"$T/abrmd.log" 2>&1 3>&- &
 	HELPERS+=($!)
-	wait_until 20 abrmd_owned || {
+	wait_until abrmd_owned || {
 		cat "$T/abrmd.log"
 		return 1
 	}

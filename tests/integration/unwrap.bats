@@ -191,7 +191,7 @@ opening() { # PROVIDER
 	rm -rf "$T/tpm" "$T"/tpm.sock*
 	mv "$T/first" "$T/tpm"
 	start_swtpm
-	wait_until 30 opens one
+	wait_until opens one
 }
 
 @test "the TPM is busy: tpm_busy or timeout within the deadline, and then it opens" {
@@ -202,7 +202,7 @@ opening() { # PROVIDER
 	kill -CONT "$SWTPM_PID"
 	[[ $CODE == 503 || $CODE == 504 ]]
 	[[ $(field .code) == timeout || $(field .code) == tpm_busy || $(field .code) == tpm_failed ]]
-	wait_until 60 opens one
+	wait_until opens one
 }
 
 @test "after a reset of the TPM it opens without a new import" {
@@ -212,7 +212,7 @@ opening() { # PROVIDER
 	stop_swtpm
 	rm -f "$T"/tpm.sock*
 	start_swtpm
-	wait_until 30 opens one
+	wait_until opens one
 	# Load and Unseal are two of them, and no more than opening the TPM again is besides.
 	opens one
 	[[ $(last_cost) == 1 ]]

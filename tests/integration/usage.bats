@@ -17,7 +17,7 @@ teardown_file() {
 remove_groups() {
 	local group
 	for group in "${GROUPS_MADE[@]}"; do
-		wait_until 20 rmdir "$group"
+		wait_until rmdir "$group"
 	done
 	GROUPS_MADE=()
 }
@@ -87,7 +87,7 @@ INSIDE=(bash -c 'for group in $HD_GROUPS; do echo $$ >"$group/cgroup.procs"; don
 	SOCK=$T/run/tenants/a/holdfast.sock
 	export HD_GROUPS=${GROUPS_MADE[*]}
 	helper "${INSIDE[@]}" sleep 60
-	wait_until 20 grep -qx sleep "/proc/${HELPERS[0]}/comm"
+	wait_until grep -qx sleep "/proc/${HELPERS[0]}/comm"
 	api GET /v1/usage
 	stop_helpers
 	remove_groups

@@ -51,7 +51,7 @@ object() {
 request() {
 	local out=$1
 	shift
-	curl -s -m 20 --unix-socket "$SOCK" -o "$out" -w '%{http_code}' "$@" || true
+	curl -s -m 60 --unix-socket "$SOCK" -o "$out" -w '%{http_code}' "$@" || true
 }
 
 client_put() {
@@ -233,7 +233,7 @@ verify() {
 		fi
 	done
 	# A name that nobody made, or a torn file that nobody named.
-	wait_until 30 nothing_half "$T/state" >/dev/null || fail "left over: $HALF"
+	wait_until nothing_half "$T/state" >/dev/null || fail "left over: $HALF"
 	[[ -z $(find "$T/state" -path '*/quarantine/*') ]] || fail "moved away: $(ls -R "$T/state")"
 	[[ ! -s $T/complaints ]] || fail "an answer was neither done nor cut: $(cat "$T/complaints")"
 }
