@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 #include <tss2/tss2_tpm2_types.h>
@@ -82,7 +83,45 @@ static void test_who_derives_a_key(void **state)
 	}
 }
 
-/* What the chip does not tell is not given. */
+/* The chip has ten keys, of which the last is what the tenant's template gives. */
+static void put_keys(struct world *world)
+{
+	struct guests *guests = &world->guests;
+
+	memset(guests->persistent, 0, sizeof(guests->persistent));
+	guests_reset(guests);
+	put_key(world, OTHER, AK_BITS);
+	for (uint32_t i = 1; i < 10; i++)
+		guests->persistent[i] = OTHER + i;
+	guests->keys[9] = guests->keys[0];
+	guests->keys[0].attributes = 0;
+}
+
+/* What stands behind in the chip's lists is guarded as well, and lists that hide some guard none.
+ */
+static void test_lists_of_keys(void **state)
+{
+	static const struct {
+		unsigned page;
+		uint32_t third, rc;
+	} cases[] = {
+		{0, OTHER + 2, VALUE_2},	 {2, OTHER + 2, VALUE_2},
+		{1, OTHER + 2, TPM2_RC_FAILURE}, /* more answers than any chip needs */
+		{0, OTHER, TPM2_RC_FAILURE},	 {4, OTHER, TPM2_RC_FAILURE},
+	};
+	struct world *world = *state;
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		put_keys(world);
+		world->guests.page = cases[i].page;
+		world->guests.persistent[2] = cases[i].third;
+		assert_int_equal(tenant_primary(&world->a, AK_BITS, "template"), cases[i].rc);
+		assert_int_equal(world->a.fault.code,
+				 cases[i].rc == TPM2_RC_FAILURE ? ERR_TPM_FAILED : 0);
+		world->guests.page = 0;
+	}
+}
+
 /* What was made persistent before the key was there is not made again when it is. */
 static void test_by_a_recipe(void **state)
 {
@@ -97,6 +136,7 @@ static void test_by_a_recipe(void **state)
 	assert_int_equal(tenant_use(&world->a, TPM2_CC_Sign, PLACE), 0x18b);
 }
 
+/* What the chip does not tell is not given. */
 static void test_a_key_that_is_not_shown(void **state)
 {
 	static const struct {
@@ -267,6 +307,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
 		CASE(test_who_derives_a_key),
+		CASE(test_lists_of_keys),
 		CASE(test_by_a_recipe),
 		CASE(test_a_key_that_is_not_shown),
 		CASE(test_the_sessions_of_a_refused_key),

@@ -226,7 +226,7 @@ static void put_handles(const struct guests *guests, const struct command *comma
 	struct cursor cursor = cursor_of(command->parameters);
 	uint32_t first, found[GUESTS_LIST_MAX];
 	const uint32_t *list;
-	size_t count = 0, i;
+	size_t count = 0, told, i;
 
 	(void)cursor_u32(&cursor);
 	first = cursor_u32(&cursor);
@@ -234,10 +234,11 @@ static void put_handles(const struct guests *guests, const struct command *comma
 	for (i = 0; i < GUESTS_LIST_MAX && list[i]; i++)
 		if (list[i] >= first)
 			found[count++] = list[i];
-	buf_put_u8(answer, 0);
+	told = guests->page && guests->page < count ? guests->page : count;
+	buf_put_u8(answer, told < count);
 	buf_put_u32(answer, TPM2_CAP_HANDLES);
-	buf_put_u32(answer, (uint32_t)count);
-	for (i = 0; i < count; i++)
+	buf_put_u32(answer, (uint32_t)told);
+	for (i = 0; i < told; i++)
 		buf_put_u32(answer, found[i]);
 }
 

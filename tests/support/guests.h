@@ -14,7 +14,7 @@
 #include "provider/guest.h"
 #include "provider/provider.h"
 
-#define GUESTS_LIST_MAX 8u
+#define GUESTS_LIST_MAX 16u
 
 /* TPMA_OBJECT of an endorsement key: fixedTPM, fixedParent, sensitiveDataOrigin, adminWithPolicy,
  * restricted, decrypt. */
@@ -37,6 +37,7 @@ struct guests {
 	int fails;	     /* enum err_code of the next command; 0 = none */
 	uint32_t attributes; /* TPMA_OBJECT of persistent keys, TPMA_NV of indices */
 	uint32_t persistent[GUESTS_LIST_MAX], nv[GUESTS_LIST_MAX]; /* handles in order; 0 ends */
+	unsigned page; /* handles in one answer; 0 = all of them */
 	struct {
 		uint32_t attributes; /* 0 = as all of them */
 		uint64_t name;
