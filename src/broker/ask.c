@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Commands that the broker sends for itself: few, small, and without sessions. */
+#include <stdlib.h>
 #include <string.h>
 
 #include <tss2/tss2_tpm2_types.h>
@@ -189,24 +190,37 @@ struct walk {
 	bool more;
 };
 
-/* false where it is not rising: what was passed over would never be asked for again. */
+static int by_number(const void *a, const void *b)
+{
+	const uint32_t *left = a, *right = b;
+
+	return *left < *right ? -1 : *left > *right;
+}
+
+/* false where something is passed over, which would never be asked for again, or told twice. */
 static bool walk_page(struct walk *walk, struct slice answer)
 {
 	struct cursor cursor = cursor_of(answer);
-	uint32_t here, handle;
+	uint32_t page[HANDLES_ASK], count, i;
 
 	(void)cursor_take(&cursor, WIRE_HEADER);
 	walk->more = cursor_u8(&cursor);
 	(void)cursor_u32(&cursor);
-	here = cursor_u32(&cursor);
-	if (cursor.failed || (walk->more && here == 0))
+	count = cursor_u32(&cursor);
+	if (count > HANDLES_ASK || (walk->more && count == 0))
 		return false;
-	for (; here > 0 && walk->count < walk->max; here--) {
-		handle = cursor_u32(&cursor);
-		if (cursor.failed || handle < walk->next)
+	for (i = 0; i < count; i++)
+		page[i] = cursor_u32(&cursor);
+	if (cursor.failed)
+		return false;
+	if (!walk->more) /* the last one may be in any order */
+		qsort(page, count, sizeof(page[0]), by_number);
+	for (i = 0; i < count; i++) {
+		if (page[i] < walk->next)
 			return false;
-		walk->handles[walk->count++] = handle;
-		walk->next = (uint64_t)handle + 1;
+		walk->next = (uint64_t)page[i] + 1;
+		if (walk->count < walk->max)
+			walk->handles[walk->count++] = page[i];
 	}
 	return true;
 }
@@ -221,7 +235,7 @@ int ask_handles(struct broker *broker, uint32_t first, uint32_t *ret_handles, si
 	for (page = 0; walk.more && walk.count < max && walk.next <= UINT32_MAX; page++) {
 		CLEANUP(buf_fini) struct buf answer = BUF_INIT(ASK_MAX);
 
-		r = ask_page(broker, (uint32_t)walk.next, &answer, err);
+		r = page == PAGES_MAX ? 0 : ask_page(broker, (uint32_t)walk.next, &answer, err);
 		if (r < 0)
 			return r;
 		if (page == PAGES_MAX || !walk_page(&walk, buf_slice(&answer)))

@@ -107,6 +107,7 @@ static void test_lists_of_keys(void **state)
 	} cases[] = {
 		{0, OTHER + 2, VALUE_2},	 {2, OTHER + 2, VALUE_2},
 		{1, OTHER + 2, TPM2_RC_FAILURE}, /* more answers than any chip needs */
+		{0, OTHER + 20, VALUE_2},	 {4, OTHER + 20, TPM2_RC_FAILURE},
 		{0, OTHER, TPM2_RC_FAILURE},	 {4, OTHER, TPM2_RC_FAILURE},
 	};
 	struct world *world = *state;

@@ -90,9 +90,9 @@ static TSS2_RC check_primary(const TPM2B_PUBLIC *public, const struct engine_nam
 {
 	struct engine_name computed;
 
-	return public_name(public, &computed, fault) == 0 && name_equal(&computed, name)
-		       ? TSS2_RC_SUCCESS
-		       : TSS2_SYS_RC_MALFORMED_RESPONSE;
+	if (public_name(public, &computed, fault) < 0)
+		return COMMAND_OURS;
+	return name_equal(&computed, name) ? TSS2_RC_SUCCESS : TSS2_SYS_RC_MALFORMED_RESPONSE;
 }
 
 /* No HMAC covers the handle in an answer, so this is all that can be said of it. */

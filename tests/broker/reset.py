@@ -24,7 +24,7 @@ DIGEST = hashlib.sha256(b"message").digest()
 # FAILURE while there is no chip, RETRY and its like, what a reset took (objects, sessions, saved
 # contexts), and a chip that was not started yet.
 PROPER = {0x101, 0x100, 0x908, 0x90A, 0x922, 0x1DF, 0x1CB} | set(range(0x910, 0x91F))
-LONGEST = 100
+LONGEST = 60
 
 
 class Load:

@@ -16,7 +16,7 @@ load device-boot
 	launch_daemon
 	wait_until listens "$SOCK"
 	wait_until mode_is unprovisioned
-	wait_until mode_is software
+	within 60 mode_is software
 	device_signs
 	expect 200
 }
@@ -32,7 +32,7 @@ load device-boot
 	settled degraded
 	start_swtpm
 	# By itself: nobody asks the TPM for anything.
-	wait_until mode_is enabled
+	within 60 mode_is enabled
 	device_signs
 	expect 200
 }
@@ -59,7 +59,7 @@ load device-boot
 	start_daemon
 	wait_until mode_is degraded
 	mv "$T/away" "$T/persist"
-	wait_until mode_is software
+	within 60 mode_is software
 	device_signs
 	expect 200
 }

@@ -141,7 +141,7 @@ fell_back() { # text of the reason
 	wait_until listens "$SOCK"
 	api GET /v1/status
 	[[ $(field .provider) == deciding ]]
-	wait_until decided
+	within 40 decided
 	fell_back 'in time'
 	[[ $(pgrep -P "$DAEMON_PID") == "$(starter_of "$DAEMON_PID")" ]]
 	refute pgrep -P "$(starter_of "$DAEMON_PID")"
@@ -170,8 +170,8 @@ fell_back() { # text of the reason
 	[[ $DAEMON_STATUS == 0 ]]
 	# It would be ended after ten.
 	((SECONDS - before <= 8))
-	wait_until refute pgrep -f "$T/bin/holdfast-fapi"
-	wait_until refute pgrep -f "$T/bin/holdfastd"
+	within 3 refute pgrep -f "$T/bin/holdfast-fapi"
+	within 3 refute pgrep -f "$T/bin/holdfastd"
 }
 
 @test "a daemon that is killed takes the starter and the helper with it" {
@@ -191,7 +191,7 @@ fell_back() { # text of the reason
 	start_daemon
 	[[ $(jq -r .fapi.probe "$T/status") == succeeded ]]
 	kill -KILL "$(starter_of "$DAEMON_PID")"
-	wait_until refute pgrep -P "$DAEMON_PID" -r S,R,D
+	within 3 refute pgrep -P "$DAEMON_PID" -r S,R,D
 	# It is told by itself, once, and again to who wants it.
 	wait_until grep -q 'FAPI: the process that starts holdfast-fapi is gone' "$T/log"
 	admin POST /v1/admin/fapi/probe -H 'Content-Type: application/json' -d '{}'

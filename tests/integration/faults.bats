@@ -150,7 +150,7 @@ serves_all() {
 	wait_until decided
 	[[ $(jq -r .provider "$T/status") == none ]]
 	faults 0
-	wait_until uses_tpm
+	within 60 uses_tpm
 	serves_all
 	refute is_gone "$DAEMON_PID"
 }

@@ -309,7 +309,7 @@ young() {
 	wait_until listens "$SOCK"
 	api GET /v1/status
 	[[ $(field .provider) == deciding ]]
-	wait_until decided
+	within 60 decided
 	provider_is legacy
 }
 

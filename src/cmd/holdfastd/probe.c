@@ -14,7 +14,8 @@
 struct probe_job {
 	struct probe in;
 	struct service_fapi_run run;
-	_Atomic bool own_files; /* read when the deadline passes while a step runs */
+	uint64_t folder_until_us; /* CLOCK_MONOTONIC */
+	_Atomic bool own_files;	  /* read when the deadline passes while a step runs */
 };
 
 /* No room, no right, no memory: all else is FAPI's own. */
@@ -35,9 +36,15 @@ static int make_folder(void *arg, struct err *err)
 static int begin(void *arg, struct err *err)
 {
 	struct probe_job *job = arg;
+	uint64_t now = clock_monotonic_us();
 	int r;
 
-	job->run.request.deadline_us = clock_monotonic_us() + HELPER_S * SECOND_US;
+	/* The rest would be too short for the helper. */
+	if (now > job->folder_until_us) {
+		job->own_files = true;
+		return err_set(err, ERR_TIMEOUT, "making the folder of FAPI took too long");
+	}
+	job->run.request.deadline_us = now + HELPER_S * SECOND_US;
 	r = service_fapi_begin(job->in.service, &job->run, err);
 	job->own_files = is_ours(r);
 	return r;
@@ -78,12 +85,14 @@ static void probe_release(void *arg)
 int probe_start(const struct probe *probe, struct err *err)
 {
 	struct probe_job *job = calloc(1, sizeof(*job));
+	uint64_t now = clock_monotonic_us();
 	struct job *handle;
 	int r;
 
 	if (!job)
 		return err_set(err, ERR_INTERNAL, "memory is short");
 	job->in = *probe;
+	job->folder_until_us = now + FOLDER_S * SECOND_US;
 	job->own_files = true; /* until the folder is made */
 	job->run = (struct service_fapi_run){
 		.fapi = probe->fapi,
@@ -100,7 +109,7 @@ int probe_start(const struct probe *probe, struct err *err)
 				   .done = probe_done,
 				   .release = probe_release,
 				   .arg = job,
-				   .deadline_us = clock_monotonic_us() + JOB_S * SECOND_US,
+				   .deadline_us = now + JOB_S * SECOND_US,
 			   },
 			   &handle, err);
 	if (r < 0)
