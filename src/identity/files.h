@@ -161,6 +161,8 @@ struct identity_journal {
 	bool partial; /* something was left that could not be erased */
 	unsigned step;
 	char asked[IDENTITY_TIME_MAX]; /* when */
+	/* NOTHING is done, and the persist folder has a RESET that was never begun here. */
+	bool stray;
 };
 #define IDENTITY_JOURNAL_INIT                                                                      \
 	{                                                                                          \
@@ -174,10 +176,10 @@ static inline void identity_journal_cleanup(struct identity_journal *journal)
 }
 /*
  * *ret_journal is doing NOTHING when there is none. ERR_UNREADABLE or ERR_DAMAGED: something is
- * there and cannot be understood; nothing may be made or erased then. The newest of both places
- * counts; one that is there counts when the other place is lost, so that a lost persist folder does
- * not end a reset. Writing a RESET takes one place that is there, all else both; removing takes
- * both.
+ * there and cannot be understood; nothing may be made or erased then. What the state folder has
+ * counts; where it has none, what the persist folder has, unless that is a RESET: who can write the
+ * persist folder alone orders none, and ends none. Writing a RESET takes the state folder, all else
+ * both; removing takes both.
  */
 int identity_journal_read(struct identity_files *files, struct identity_journal *ret_journal,
 			  struct err *err) MUST_CHECK;

@@ -92,20 +92,23 @@ struct files_place {
 	const char *name;
 };
 struct files_twin {
-	const struct files_place *places; /* two */
+	const struct files_place *places;
+	size_t count; /* of them, one or two */
 	twin_judge *judge;
 	int dirs[2];
 	struct twin copies;
 };
 #define FILES_TWIN(places_, judge_)                                                                \
 	{                                                                                          \
-		.places = (places_), .judge = (judge_), .dirs = { -1, -1 }                         \
+		.places = (places_), .count = ARRAY_LEN(places_), .judge = (judge_), .dirs = {     \
+			-1,                                                                        \
+			-1                                                                         \
+		}                                                                                  \
 	}
 void files_twin_fini(struct files_twin *twin);
 
-/* As twin_load(). With @create the folders are made; one that is not to be had is an error then,
- * unless the other one @suffices. */
-enum files_need { FILES_LOOK, FILES_MAKE, FILES_MAKE_EITHER };
+/* As twin_load(). To write, the folders are made; one that is not to be had is an error then. */
+enum files_need { FILES_LOOK, FILES_MAKE };
 int files_twin_load(const struct identity_files *files, struct files_twin *twin,
 		    enum files_need need, struct err *err) MUST_CHECK;
 /*

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The journal in its two places. The one in the state folder is there for a reset that loses the
- * persist folder; it is written of all that is done, so that there is one rule.
+ * The journal in its two places. That of the state folder counts, whatever the other one says: it
+ * is there for a reset that loses the persist folder, and who can write the persist folder alone,
+ * which is the machine's, must neither order a reset nor end one. It is written first and removed
+ * last, so that a reset which only the persist folder knows of was never begun here. The one in the
+ * persist folder is for a state folder that was lost.
  */
 #include "identity/files_impl.h"
 
-static const struct files_place places[] = {
-	{FILES_IN_HOLDFAST, FILES_JOURNAL},
-	{FILES_IN_STATE, FILES_JOURNAL},
-};
+static const struct files_place in_state[] = {{FILES_IN_STATE, FILES_JOURNAL}};
+static const struct files_place in_persist[] = {{FILES_IN_HOLDFAST, FILES_JOURNAL}};
 
 static int judge(struct slice content, struct err *err)
 {
@@ -17,41 +18,113 @@ static int judge(struct slice content, struct err *err)
 	return files_journal_of_text(content, &journal, err);
 }
 
-int identity_journal_read(struct identity_files *files, struct identity_journal *ret_journal,
-			  struct err *err)
+static bool is_unclear(int code)
 {
-	CLEANUP(files_twin_fini) struct files_twin twin = FILES_TWIN(places, judge);
+	return code == ERR_DAMAGED || code == ERR_UNREADABLE;
+}
+
+static bool is_known(int code)
+{
+	return code == 0 || code == ERR_NOT_FOUND || is_unclear(code);
+}
+
+/* --- reading --- */
+
+static int read_place(const struct identity_files *files, const struct files_place place[1],
+		      struct identity_journal *ret_journal, struct err *err)
+{
+	CLEANUP(files_twin_fini)
+	struct files_twin twin = {.places = place, .count = 1, .judge = judge, .dirs = {-1, -1}};
 	int r = files_twin_load(files, &twin, FILES_LOOK, err);
 
 	if (r == 0)
-		return files_journal_of_text(twin.copies.copies[twin.copies.best].content,
-					     ret_journal, err);
-	if (r != ERR_NOT_FOUND)
+		r = files_journal_of_text(twin.copies.copies[twin.copies.best].content, ret_journal,
+					  err);
+	return r;
+}
+
+/* Where the state folder says @code. */
+static int read_persist(const struct identity_files *files, int code,
+			struct identity_journal *ret_journal, struct err *err)
+{
+	CLEANUP(identity_journal_cleanup) struct identity_journal journal = IDENTITY_JOURNAL_INIT;
+	struct err why = {0};
+	bool stray;
+	int r = read_place(files, in_persist, &journal, &why);
+
+	stray = r == 0 && journal.doing == IDENTITY_DOING_RESET;
+	if (is_unclear(code) && (r == ERR_NOT_FOUND || stray || is_unclear(r)))
+		return code;
+	if (r < 0 && r != ERR_NOT_FOUND) {
+		*err = why;
 		return r;
+	}
+	if (r == ERR_NOT_FOUND || stray) {
+		identity_journal_fini(&journal);
+		journal = (struct identity_journal)IDENTITY_JOURNAL_INIT;
+		journal.stray = stray;
+	}
 	identity_journal_fini(ret_journal);
-	*ret_journal = (struct identity_journal)IDENTITY_JOURNAL_INIT;
+	*ret_journal = journal;
+	journal = (struct identity_journal)IDENTITY_JOURNAL_INIT;
+	return 0;
+}
+
+int identity_journal_read(struct identity_files *files, struct identity_journal *ret_journal,
+			  struct err *err)
+{
+	int r = read_place(files, in_state, ret_journal, err);
+
+	return r == ERR_NOT_FOUND || is_unclear(r) ? read_persist(files, r, ret_journal, err) : r;
+}
+
+/* --- writing --- */
+
+/* What is there and cannot be understood is not written over, unless the other place has it. */
+static int load_both(const struct identity_files *files, struct files_twin *state,
+		     struct files_twin *persist, bool is_reset, bool *ret_both, struct err *err)
+{
+	struct err why = {0};
+	int r = files_twin_load(files, state, FILES_MAKE, err), p;
+
+	if (state->copies.count == 0 || !is_known(r))
+		return r;
+	p = files_twin_load(files, persist, FILES_MAKE, &why);
+	*ret_both = persist->copies.count > 0 && is_known(p);
+	if (is_unclear(r))
+		return *ret_both && p == 0 ? 0 : r;
+	if (!is_reset && (!*ret_both || (is_unclear(p) && r != 0))) {
+		*err = why;
+		return p;
+	}
 	return 0;
 }
 
 int identity_journal_write(struct identity_files *files, const struct identity_journal *journal,
 			   struct err *err)
 {
-	CLEANUP(files_twin_fini) struct files_twin twin = FILES_TWIN(places, judge);
+	CLEANUP(files_twin_fini) struct files_twin state = FILES_TWIN(in_state, judge);
+	CLEANUP(files_twin_fini) struct files_twin persist = FILES_TWIN(in_persist, judge);
 	CLEANUP(buf_fini) struct buf text = BUF_INIT(TWIN_MAX);
-	enum files_need need =
-		journal->doing == IDENTITY_DOING_RESET ? FILES_MAKE_EITHER : FILES_MAKE;
+	bool is_reset = journal->doing == IDENTITY_DOING_RESET, both = false;
+	struct err ignored;
 	int r = files_journal_to_text(journal, &text, err);
 
 	if (r == 0)
-		r = files_twin_load(files, &twin, need, err);
-	if (r < 0 && r != ERR_NOT_FOUND)
+		r = load_both(files, &state, &persist, is_reset, &both, err);
+	if (r == 0)
+		r = files_twin_write(files, &state, buf_slice(&text), err);
+	if (r < 0 || !both)
 		return r;
-	return files_twin_write(files, &twin, buf_slice(&text), err);
+	r = files_twin_write(files, &persist, buf_slice(&text), is_reset ? &ignored : err);
+	return is_reset ? 0 : r;
 }
 
 int identity_journal_remove(struct identity_files *files, struct err *err)
 {
-	CLEANUP(files_twin_fini) struct files_twin twin = FILES_TWIN(places, judge);
+	CLEANUP(files_twin_fini) struct files_twin state = FILES_TWIN(in_state, judge);
+	CLEANUP(files_twin_fini) struct files_twin persist = FILES_TWIN(in_persist, judge);
+	int r = files_twin_remove(files, &persist, err);
 
-	return files_twin_remove(files, &twin, err);
+	return r < 0 ? r : files_twin_remove(files, &state, err);
 }

@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Twin files in two folders: four copies, of which the best counts. */
+/* Twin files in one or two folders: of all copies the best counts. */
 #include "identity/files_impl.h"
 
 #include "base/file.h"
 
-#define PLACES 2u
-
 void files_twin_fini(struct files_twin *twin)
 {
 	twin_fini(&twin->copies);
-	for (size_t i = 0; i < PLACES; i++)
+	for (size_t i = 0; i < twin->count; i++)
 		fd_close_cleanup(&twin->dirs[i]);
 }
 
@@ -21,24 +19,22 @@ static bool not_to_be_had(int code)
 int files_twin_load(const struct identity_files *files, struct files_twin *twin,
 		    enum files_need need, struct err *err)
 {
-	for (size_t i = 0; i < PLACES; i++) {
+	for (size_t i = 0; i < twin->count; i++) {
 		const struct files_place *place = &twin->places[i];
 		int r = files_open(files, place->folder, need != FILES_LOOK, &twin->dirs[i], err);
 
 		if (r < 0 && (need == FILES_MAKE || !not_to_be_had(r)))
 			return r;
-		if (r == 0 || need == FILES_LOOK)
-			twin_add(&twin->copies, twin->dirs[i], place->name, r);
+		twin_add(&twin->copies, twin->dirs[i], place->name, r);
 	}
-	return twin->copies.count ? twin_load(&twin->copies, twin->judge, err) : err->code;
+	return twin_load(&twin->copies, twin->judge, err);
 }
 
-/* By its descriptor, since a place may have been left out. */
 static enum files_folder folder_of(const struct files_twin *twin, size_t copy)
 {
 	size_t place = 0;
 
-	while (place + 1 < PLACES && twin->dirs[place] != twin->copies.copies[copy].dir)
+	while (place + 1 < twin->count && twin->dirs[place] != twin->copies.copies[copy].dir)
 		place++;
 	return twin->places[place].folder;
 }

@@ -108,15 +108,80 @@ static void lost_persist_folder(void **state)
 	assert_doing(places, IDENTITY_DOING_RESET);
 	/* It is not over while there may be something in that folder. */
 	assert_int_equal(identity_journal_remove(places->files, &places->err), ERR_UNREADABLE);
-	assert_not_read(places, ERR_UNREADABLE);
-	places_put_folder(places, "persist");
-	assert_doing(places, IDENTITY_DOING_NOTHING);
-	assert_int_equal(write_doing(places, IDENTITY_DOING_RESET), 0);
-	places_delete(places, "state");
-	places_put_folder(places, "state");
 	assert_doing(places, IDENTITY_DOING_RESET);
+	places_put_folder(places, "persist");
 	assert_int_equal(identity_journal_remove(places->files, &places->err), 0);
 	assert_doing(places, IDENTITY_DOING_NOTHING);
+}
+
+/* Something of ours goes on there; that somebody has a reset there is nothing but told. */
+static void lost_state_folder(void **state)
+{
+	struct places *places = *state;
+
+	for (unsigned i = IDENTITY_DOING_INIT; i <= IDENTITY_DOING_RESET; i++) {
+		CLEANUP(identity_journal_cleanup)
+		struct identity_journal journal = IDENTITY_JOURNAL_INIT;
+		bool is_reset = i == IDENTITY_DOING_RESET;
+
+		assert_int_equal(write_doing(places, (enum identity_doing)i), 0);
+		places_delete(places, "state");
+		places_put_folder(places, "state");
+		assert_doing(places, is_reset ? IDENTITY_DOING_NOTHING : (enum identity_doing)i);
+		assert_int_equal(identity_journal_read(places->files, &journal, &places->err), 0);
+		assert_int_equal(journal.stray, is_reset);
+		assert_int_equal(journal.step, 0);
+		assert_false(journal.clear_tpm);
+		assert_int_equal(journal.name_len, is_reset ? 0 : 34);
+	}
+	/* It is in the way of nothing. */
+	assert_int_equal(write_doing(places, IDENTITY_DOING_INIT), 0);
+	assert_doing(places, IDENTITY_DOING_INIT);
+}
+
+/* Of a generation that none of ours reaches, with all steps said to be done. */
+static void forge(struct places *places, enum identity_doing doing)
+{
+	CLEANUP(identity_journal_cleanup) struct identity_journal journal = IDENTITY_JOURNAL_INIT;
+	CLEANUP(buf_fini) struct buf text = BUF_INIT(TWIN_MAX);
+	CLEANUP(twin_cleanup) struct twin twin = {.count = 0};
+	CLEANUP(fd_close_cleanup) int dir = -1;
+
+	make_journal(places, doing, &journal);
+	journal.step = UINT32_MAX;
+	assert_int_equal(files_journal_to_text(&journal, &text, &places->err), 0);
+	assert_int_equal(files_open(places->files, FILES_IN_HOLDFAST, true, &dir, &places->err), 0);
+	twin_add(&twin, dir, FILES_JOURNAL, 0);
+	(void)!twin_load(&twin, NULL, &places->err);
+	twin.copies[twin.best].generation += 1000;
+	assert_int_equal(twin_write(&twin, buf_slice(&text), &places->err), 0);
+}
+
+/* Who can write the persist folder alone neither orders a reset nor ends one. */
+static void forged_in_persist(void **state)
+{
+	struct places *places = *state;
+
+	forge(places, IDENTITY_DOING_RESET);
+	assert_doing(places, IDENTITY_DOING_NOTHING);
+	places_put(places, "state/identity.journal", slice_str("torn"));
+	places_put(places, "state/identity.journal.copy", slice_str("torn"));
+	assert_not_read(places, ERR_DAMAGED);
+	assert_int_equal(identity_journal_remove(places->files, &places->err), 0);
+	for (unsigned i = IDENTITY_DOING_INIT; i <= IDENTITY_DOING_RESET; i++) {
+		CLEANUP(identity_journal_cleanup)
+		struct identity_journal read = IDENTITY_JOURNAL_INIT;
+
+		assert_int_equal(write_doing(places, IDENTITY_DOING_RESET), 0);
+		forge(places, (enum identity_doing)i);
+		assert_int_equal(identity_journal_read(places->files, &read, &places->err), 0);
+		assert_int_equal(read.doing, IDENTITY_DOING_RESET);
+		assert_int_equal(read.step, 4);
+		/* The next step is noted all the same. */
+		assert_int_equal(write_doing(places, IDENTITY_DOING_RESET), 0);
+		assert_int_equal(identity_journal_remove(places->files, &places->err), 0);
+		assert_doing(places, IDENTITY_DOING_NOTHING);
+	}
 }
 
 static void damaged(void **state)
@@ -324,6 +389,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		PLACES_TEST(written_is_read),
 		PLACES_TEST(lost_persist_folder),
+		PLACES_TEST(lost_state_folder),
+		PLACES_TEST(forged_in_persist),
 		PLACES_TEST(damaged),
 		PLACES_TEST(texts_are_strict),
 		PLACES_TEST(later_version_is_unreadable),

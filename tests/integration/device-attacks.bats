@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# Who can write config_dir, and no more, does not take an identity in the TPM away.
+# Who can write config_dir, and no more, does not take an identity in the TPM away; who can write
+# persist_dir, and no more, neither orders a factory reset nor ends one.
 
 load helpers
 load device
@@ -80,4 +81,48 @@ as_before() {
 	reboot
 	is_mode enabled
 	as_before
+}
+
+# reset_journal FOLDER STEPS: a factory reset of which so many steps are done, as bits.
+reset_journal() {
+	local json
+	json=$(jq -cn --argjson step "$2" '{version: 1, doing: "reset", object: "", header: "", handle: 0,
+		name: "", chain: "", hsk_handle: 0, hsk_name: "", clear_tpm: true, partial: false,
+		step: $step, asked: "2026-01-01T00:00:00Z"}')
+	forge "$1/identity.journal" "$json"
+	cp "$1/identity.journal" "$1/identity.journal.copy"
+}
+
+@test "attack: a factory reset that persist_dir alone knows of" {
+	enabled
+	put kept content
+	expect 201
+	stop_daemon
+	reset_journal "$T/persist/holdfast" 0
+	boot
+	is_mode enabled
+	same_key first
+	proves
+	get kept
+	[[ $CODE == 200 && $(cat "$T/body") == content ]]
+	grep -q 'not begun here: it is not followed' "$T/log"
+}
+
+@test "attack: persist_dir tells that a factory reset is done" {
+	enabled
+	put secret content
+	expect 201
+	stop_daemon
+	reset_journal "$T/state" 0
+	reset_journal "$T/persist/holdfast" 63
+	cp "$T/state/auth.key" "$T/auth.key"
+	start_daemon
+	no_journal() {
+		[[ ! -e $T/state/identity.journal ]]
+	}
+	wait_until no_journal
+	wait_until tenants_opened
+	get secret
+	expect 404
+	refute cmp -s "$T/state/auth.key" "$T/auth.key"
 }

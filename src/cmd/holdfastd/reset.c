@@ -385,6 +385,9 @@ int reset_new(struct daemon *daemon, struct reset **ret_reset, struct err *err)
 	r = identity_files_new(&places, &reset->files, err);
 	if (r == 0)
 		r = identity_journal_read(reset->files, &reset->journal, err);
+	if (r == 0 && reset->journal.stray)
+		log_warning("the persist folder tells of a factory reset that was not begun here: "
+			    "it is not followed");
 	if (r < 0 || reset->journal.doing != IDENTITY_DOING_RESET) {
 		reset_free(reset);
 		return r;
