@@ -3,10 +3,11 @@
 #define DOCKER_DOCKER_H
 
 /*
- * Docker: what we need of the Docker Engine API (1.40 and later; podman's service speaks it too),
- * over its Unix socket: load an archive of images as a stream, ask for an image's id, move a tag.
- * Every answer is hostile until read: sizes are limited, JSON is strict, an error inside the stream
- * of a load that was answered 200 is an error. Runs in the loop's thread.
+ * Docker: what we need of the Docker Engine API (1.40; podman's service speaks it too, Docker
+ * Engine 29 takes it when told so: docs/LOADER.md), over its Unix socket: load an archive of images
+ * as a stream, ask for an image's id, move a tag. Every answer is hostile until read: sizes are
+ * limited, JSON is strict, an error inside the stream of a load that was answered 200 is an error.
+ * Runs in the loop's thread.
  */
 
 #include <stdbool.h>

@@ -94,9 +94,26 @@ static int note_due(struct apply *apply, struct err *err)
 	return due_same(&before, &apply->due) ? 0 : due_write(apply->state, &apply->due, err);
 }
 
+/* A file that was moved, or a disk that is not mounted yet, does not mean that all is to go. */
+static int need_configuration(const struct apply *apply, struct err *err)
+{
+	size_t i;
+
+	for (i = 0; i < STACK_PARTS; i++) {
+		if (!apply->wish->none || apply->ledger.rows[i].count == 0)
+			continue;
+		(void)err_set(err, ERR_NOT_FOUND,
+			      "there is no configuration, and %s was applied here",
+			      stack_path((enum stack_part)i));
+		return err_add_remedy(err, "Put the configuration back. To turn all off write "
+					   "tpm2 { enable = false } into it, then apply.");
+	}
+	return 0;
+}
+
 static int plan(struct apply *apply, struct err *err)
 {
-	int r = 0;
+	int r = need_configuration(apply, err);
 	size_t i;
 
 	for (i = 0; r == 0 && i < STACK_PARTS; i++) {

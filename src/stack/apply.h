@@ -66,13 +66,15 @@ struct stack_wish {
 	const char *root; /* "" = this machine; else a folder, absolute */
 	bool force;	  /* take over what is somebody else's, and keep a backup of it */
 	bool dry;	  /* only tell */
+	bool none;	  /* there is no configuration: where something is ours, nothing is done */
 };
 
 /*
  * Each file is written whole and durably; a fault in the middle leaves each one old or new, and the
  * next run goes on. ERR_FORBIDDEN (not root), ERR_UNREADABLE (a file or the ledger cannot be read:
- * nothing is overwritten), ERR_DISK_FULL, ERR_CONFLICT (another one is at it), ERR_INVALID (a
- * folder on the way is a link, or somebody else's than root's).
+ * nothing is overwritten), ERR_NOT_FOUND (wish.none, and something is ours), ERR_DISK_FULL,
+ * ERR_CONFLICT (another one is at it), ERR_INVALID (a folder on the way is a link, or somebody
+ * else's than root's).
  */
 int stack_apply(const struct stack_tree *tree, const struct stack_wish *wish,
 		struct stack_change *ret_change, struct err *err) MUST_CHECK;

@@ -125,8 +125,12 @@ struct fact_group {
 	bool in_account;
 };
 
+/* Of what is ours, and of whom to tell: what apply reads first. */
+enum fact_ledger { LEDGER_UNKNOWN, LEDGER_NONE, LEDGER_READ, LEDGER_UNREADABLE };
+
 struct stack_facts {
 	enum fact_file files[STACK_PARTS];
+	enum fact_ledger ledger;
 	bool root;		/* this process may do everything */
 	bool user_exists;	/* tssUser */
 	bool abrmd_user_exists; /* as whom tpm2-abrmd runs */

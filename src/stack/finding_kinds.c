@@ -27,6 +27,7 @@ static const struct finding_kind KINDS[] = {
 	{"memory-lock", DOCTOR},
 	{"clock", DOCTOR},
 	{"tpm2", CHECK},
+	{"ledger", CHECK},
 	{"file-udev-rules", CHECK},
 	{"file-udev-trigger", CHECK},
 	{"file-udev-wanted", CHECK},

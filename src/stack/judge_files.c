@@ -2,6 +2,7 @@
 /* The files that are rendered, and the users and groups that they name. */
 #include <string.h>
 
+#include "stack/apply.h"
 #include "stack/judge.h"
 #include "stack/render_impl.h"
 
@@ -14,6 +15,21 @@ static const char *const IDS[STACK_PARTS] = {
 	[STACK_ENVIRONMENT] = "file-environment",     [STACK_FAPI_CONFIG] = "file-fapi-config",
 	[STACK_FAPI_ECC] = "file-fapi-ecc",	      [STACK_FAPI_RSA] = "file-fapi-rsa",
 };
+
+static void judge_ledger(struct judge *judge)
+{
+	struct finding *finding;
+
+	if (judge->facts->ledger == LEDGER_READ)
+		finding_add(judge->out, "ledger", FINDING_OK, "%s tells which files are ours",
+			    STACK_LEDGER);
+	if (judge->facts->ledger != LEDGER_UNREADABLE)
+		return;
+	finding = finding_add(judge->out, "ledger", FINDING_FAIL,
+			      "%s cannot be read: nobody knows which files are ours", STACK_STATE);
+	finding_remedy(finding, "As root: holdfast tpm2 apply. It says what is wrong, and changes "
+				"nothing until that is mended");
+}
 
 void judge_files(struct judge *judge)
 {
@@ -48,6 +64,7 @@ void judge_files(struct judge *judge)
 	};
 	size_t i;
 
+	judge_ledger(judge);
 	for (i = 0; i < STACK_PARTS; i++) {
 		enum fact_file state = judge->facts->files[i];
 

@@ -168,8 +168,10 @@ int ledger_read(int dir, struct ledger *ret_ledger, struct err *err)
 	if (r == 0 && !parse(buf_slice(&text), &ledger)) {
 		(void)err_set(err, ERR_UNREADABLE,
 			      STACK_LEDGER " is damaged; without it nothing is known as ours");
-		return err_add_remedy(err, "Put it back from a backup, or remove it: what is as "
-					   "rendered is then taken as ours again.");
+		return err_add_remedy(err, "Put it back from a backup. Or remove it and apply with "
+					   "the section as it was: what is as rendered is then "
+					   "ours again, but what lies in backups (" STACK_ORIG
+					   ", " STACK_BACKUP ") is put back by hand.");
 	}
 	*ret_ledger = ledger;
 	return 0;

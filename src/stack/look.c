@@ -90,7 +90,7 @@ struct stack_facts *stack_look(const struct conf *conf, const struct stack_tree 
 
 	if (!facts)
 		return NULL;
-	look_at_files("", tree, facts->files);
+	look_at_files("", tree, facts->files, &facts->ledger);
 	facts->root = geteuid() == 0;
 	facts->user_exists = account_user_exists(render_user(&conf->tpm2));
 	facts->abrmd_user_exists = account_user_exists(render_abrmd_user(&conf->tpm2));

@@ -11,7 +11,7 @@ struct json_t;
 
 /* Files below @root ("" = this machine), held against what is rendered and what was applied. */
 void look_at_files(const char *root, const struct stack_tree *tree,
-		   enum fact_file ret_files[STACK_PARTS]);
+		   enum fact_file ret_files[STACK_PARTS], enum fact_ledger *ret_ledger);
 
 /* Presence, kind and permissions of one path; @kind is of S_IFMT. */
 void look_at_node(const char *path, mode_t kind, struct fact_node *ret_node);

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "stack/due.h"
 #include "stack/look.h"
 #include "stack/piece.h"
 
@@ -47,20 +48,25 @@ static enum fact_file look_at_file(int root, uid_t owner, enum stack_part part,
 }
 
 /* One that cannot be read says of nothing that it is ours. */
-static void read_ledger(int root, struct ledger *ret_ledger)
+static enum fact_ledger read_ledger(int root, struct ledger *ret_ledger)
 {
 	CLEANUP(fd_close_cleanup) int dir = -1;
-	struct ledger ledger;
+	struct stack_due due;
 	struct err ignored;
+	int r = place_open(root, STACK_LEDGER, false, &dir, &ignored);
 
 	*ret_ledger = (struct ledger){0};
-	if (place_open(root, STACK_LEDGER, false, &dir, &ignored) == 0 &&
-	    ledger_read(dir, &ledger, &ignored) == 0)
-		*ret_ledger = ledger;
+	if (r < 0)
+		return r == ERR_NOT_FOUND ? LEDGER_NONE : LEDGER_UNREADABLE;
+	if (ledger_read(dir, ret_ledger, &ignored) < 0) {
+		*ret_ledger = (struct ledger){0};
+		return LEDGER_UNREADABLE;
+	}
+	return due_read(dir, &due, &ignored) < 0 ? LEDGER_UNREADABLE : LEDGER_READ;
 }
 
 void look_at_files(const char *root, const struct stack_tree *tree,
-		   enum fact_file ret_files[STACK_PARTS])
+		   enum fact_file ret_files[STACK_PARTS], enum fact_ledger *ret_ledger)
 {
 	CLEANUP(fd_close_cleanup) int fd = -1;
 	struct ledger ledger;
@@ -70,8 +76,7 @@ void look_at_files(const char *root, const struct stack_tree *tree,
 	unsigned i;
 
 	opens = opens && fstat(fd, &st) == 0;
-	if (opens)
-		read_ledger(fd, &ledger);
+	*ret_ledger = opens ? read_ledger(fd, &ledger) : LEDGER_UNKNOWN;
 	for (i = 0; i < STACK_PARTS; i++)
 		ret_files[i] = opens ? look_at_file(fd, st.st_uid, (enum stack_part)i, tree,
 						    &ledger.rows[i])

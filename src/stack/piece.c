@@ -43,13 +43,24 @@ static bool has_right_owner(const struct piece *piece)
 	       (piece->seen.mode == PLACE_FILE_MODE && piece->seen.owner == geteuid());
 }
 
-/* Of a part whose folder is there. */
-static int open_beside(struct piece *piece, int root, struct err *err)
+/* A folder that is not there stays -1. */
+static int open_if_there(int root, const char *path, int *ret_dir, struct err *err)
 {
-	if (stack_backup_path(piece->part) != stack_path(piece->part))
-		return place_open(root, stack_backup_path(piece->part), false, &piece->beside, err);
-	piece->beside = piece->dir;
-	return 0;
+	int r = place_open(root, path, false, ret_dir, err);
+
+	return r == ERR_NOT_FOUND ? 0 : r;
+}
+
+/* The folder of the part, and that of its backups, which may be there without it. */
+static int open_folders(struct piece *piece, int root, struct err *err)
+{
+	int r = open_if_there(root, stack_path(piece->part), &piece->dir, err);
+
+	if (stack_backup_path(piece->part) == stack_path(piece->part))
+		piece->beside = piece->dir;
+	else if (r == 0)
+		r = open_if_there(root, stack_backup_path(piece->part), &piece->beside, err);
+	return r;
 }
 
 static int look_into_folder(struct piece *piece, int root, const struct ledger_row *row,
@@ -79,15 +90,11 @@ int piece_look(struct piece *piece, int root, const struct stack_tree *tree,
 	piece->want = stack_find(tree, piece->part);
 	if (!piece->want && row->count == 0)
 		return 0;
-	r = place_open(root, stack_path(piece->part), false, &piece->dir, err);
-	if (r == 0)
-		r = open_beside(piece, root, err);
-	if (r == 0)
+	r = open_folders(piece, root, err);
+	if (r == 0 && piece->dir >= 0)
 		r = look_into_folder(piece, root, row, err);
-	if (r < 0 && r != ERR_NOT_FOUND)
+	if (r < 0 || !piece->want)
 		return r;
-	if (!piece->want)
-		return 0;
 	return place_digest(piece->want->is_link, buf_slice(&piece->want->content), piece->next,
 			    err);
 }
@@ -124,7 +131,7 @@ enum stack_deed piece_judge(const struct piece *piece, const struct ledger_row *
 	if (row->count == 0)
 		return STACK_ABSENT;
 	if (piece->seen.kind == PLACE_NOTHING)
-		return row->backup[0] == '\0' ? STACK_ABSENT : STACK_REMOVED;
+		return row->backup[0] == '\0' || piece->beside < 0 ? STACK_ABSENT : STACK_REMOVED;
 	return ledger_knows(row, piece->now) ? STACK_REMOVED : STACK_FORGOTTEN;
 }
 
@@ -261,11 +268,17 @@ static int remove_if_there(int dir, const char *name, struct err *err)
 	return r == ERR_NOT_FOUND ? 0 : r;
 }
 
-static int put_back(struct piece *piece, struct err *err)
+/* Its folder may have gone meanwhile, and its backup lie in another. */
+static int put_back(struct piece *piece, int root, struct err *err)
 {
-	const char *name = place_name(stack_path(piece->part));
-	int r = ERR_NOT_FOUND;
+	const char *path = stack_path(piece->part), *name = place_name(path);
+	int r = 0;
 
+	if (piece->dir < 0)
+		r = place_open(root, path, true, &piece->dir, err);
+	if (r < 0)
+		return r;
+	r = ERR_NOT_FOUND;
 	if (piece->step.backup[0] != '\0')
 		r = file_replace(piece->beside, piece->step.backup, piece->dir, name, err);
 	/* Of two names of one file renaming takes none away. */
@@ -289,6 +302,6 @@ int piece_do(struct piece *piece, int root, struct err *err)
 		r = place_keep(piece->dir, place_name(path), piece->beside, piece->step.backup,
 			       err);
 	if (r == 0)
-		r = piece->want ? put_new(piece, root, err) : put_back(piece, err);
+		r = piece->want ? put_new(piece, root, err) : put_back(piece, root, err);
 	return r < 0 ? err_wrap(err, "%s", path) : 0;
 }

@@ -357,6 +357,72 @@ static void test_conffile_back_without_ours(void **state)
 	assert_true(says(FAPI, "packaged"));
 }
 
+/* With its folder the package's own is gone: then there is nothing to put back, and no fault. */
+static void test_folder_gone(void **state)
+{
+	static const char *const FILES[] = {ORIG, FAPI};
+	struct stack_change change;
+
+	(void)state;
+	put(FAPI, "packaged");
+	put_status("packaged");
+	apply(LESS, false, &change);
+	for (size_t i = 0; i < ARRAY_LEN(FILES); i++)
+		assert_int_equal(unlink(at(FILES[i])), 0);
+	for (unsigned part = STACK_FAPI_ECC; part <= STACK_FAPI_RSA; part++)
+		(void)unlink(at(stack_path((enum stack_part)part)));
+	(void)rmdir(at("/etc/tpm2-tss/fapi-profiles"));
+	assert_int_equal(rmdir(at("/etc/tpm2-tss")), 0);
+	apply(OFF, false, &change);
+	assert_int_equal(change.steps[STACK_FAPI_CONFIG].deed, STACK_ABSENT);
+	assert_int_equal(change.steps[STACK_SYSUSERS].deed, STACK_REMOVED);
+	assert_false(is_there("/etc/tpm2-tss"));
+	apply(OFF, false, &change);
+	assert_all(&change, STACK_ABSENT);
+}
+
+/* A module's backup lies in another folder, and comes back with its own. */
+static void test_folder_gone_and_backup_not(void **state)
+{
+	const char *path = stack_path(STACK_PKCS11_MODULE);
+	struct stack_change change;
+
+	(void)state;
+	put(path, "somebody's");
+	apply(FULL, true, &change);
+	assert_int_equal(change.steps[STACK_PKCS11_MODULE].deed, STACK_FORCED);
+	assert_int_equal(unlink(at(path)), 0);
+	assert_int_equal(rmdir(at("/etc/pkcs11/modules")), 0);
+	assert_int_equal(deed_of(OFF, STACK_PKCS11_MODULE), STACK_REMOVED);
+	assert_true(says(path, "somebody's"));
+	assert_false(is_there("/etc/pkcs11/.tpm2_pkcs11.module" STACK_BACKUP));
+	apply(OFF, false, &change);
+	assert_all(&change, STACK_ABSENT);
+}
+
+/* No configuration is no word that all is to go. */
+static void test_no_configuration(void **state)
+{
+	const struct stack_wish wishes[] = {{.root = root, .none = true},
+					    {.root = root, .none = true, .dry = true}};
+	struct stack_change change;
+	struct err err = {0};
+
+	(void)state;
+	assert_int_equal(apply_as(OFF, &wishes[0], &change, &err), 0);
+	assert_all(&change, STACK_ABSENT);
+	apply(FULL, false, &change);
+	for (size_t i = 0; i < ARRAY_LEN(wishes); i++) {
+		assert_int_equal(apply_as(OFF, &wishes[i], &change, &err), ERR_NOT_FOUND);
+		assert_non_null(strstr(err.text, "there is no configuration"));
+		assert_non_null(strstr(err.remedy, "enable = false"));
+		assert_is(FULL);
+	}
+	apply(OFF, false, &change);
+	assert_all(&change, STACK_REMOVED);
+	assert_int_equal(apply_as(OFF, &wishes[0], &change, &err), 0);
+}
+
 /* The manager goes by the name: a package's own link means the same, and stays its own. */
 static void test_foreign_link(void **state)
 {
@@ -469,6 +535,9 @@ int main(void)
 		CASE(test_conffile_edited),
 		CASE(test_conffile_backups),
 		CASE(test_conffile_back_without_ours),
+		CASE(test_folder_gone),
+		CASE(test_folder_gone_and_backup_not),
+		CASE(test_no_configuration),
 		CASE(test_foreign_link),
 		CASE(test_masked_unit),
 		CASE(test_adopted),

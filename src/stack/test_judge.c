@@ -105,6 +105,7 @@ static void well(struct stack_facts *facts)
 		.p11 = TOOL_ANSWERED,
 		.p11_listed = true,
 	};
+	facts->ledger = LEDGER_READ;
 	for (i = 0; i < STACK_PARTS; i++)
 		facts->files[i] = FILE_RENDERED;
 	for (i = 0; i < FACT_VARIABLES; i++)
@@ -126,6 +127,7 @@ static void well(struct stack_facts *facts)
 		statement;                                                                         \
 	}
 
+SET(no_ledger, f->ledger = LEDGER_UNREADABLE)
 SET(missing, f->files[STACK_UDEV_RULES] = FILE_MISSING)
 SET(stale, f->files[STACK_FAPI_CONFIG] = FILE_STALE)
 SET(edited, f->files[STACK_TMPFILES] = FILE_EDITED)
@@ -263,6 +265,8 @@ static const struct {
 	const char *remedy; /* NULL = there is none */
 	bool more;
 } CASES[] = {
+	{FULL, no_ledger, "ledger", FINDING_FAIL, "nobody knows which files are ours",
+	 "It says what is wrong", false},
 	{FULL, missing, "file-udev-rules", FINDING_FAIL, "70-holdfast-tpm2.rules is not there",
 	 "holdfast tpm2 apply", false},
 	{FULL, stale, "file-fapi-config", FINDING_FAIL, "before the configuration was changed",
@@ -494,7 +498,7 @@ static void test_well(void **state)
 		if (findings.rows[i].state != FINDING_OK || findings.rows[i].remedy[0])
 			fail_msg("%s: %s", findings.rows[i].id, findings.rows[i].found);
 	assert_false(findings_fail(&findings));
-	assert_int_equal(findings.count, 38);
+	assert_int_equal(findings.count, 39);
 }
 
 /* Nothing is known of anything: no text is missing, and nothing fails by that alone. */

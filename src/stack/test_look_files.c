@@ -47,12 +47,15 @@ static void apply(const char *root, const char *text)
 		fail_msg("%s", err.text);
 }
 
-static void look(const char *root, const char *text, enum fact_file ret_files[STACK_PARTS])
+static enum fact_ledger look(const char *root, const char *text,
+			     enum fact_file ret_files[STACK_PARTS])
 {
 	CLEANUP(stack_tree_fini) struct stack_tree tree = {.count = 0};
+	enum fact_ledger ledger = LEDGER_UNKNOWN;
 
 	render(text, &tree);
-	look_at_files(root, &tree, ret_files);
+	look_at_files(root, &tree, ret_files, &ledger);
+	return ledger;
 }
 
 static void assert_all(const enum fact_file files[STACK_PARTS], enum fact_file state)
@@ -86,12 +89,12 @@ static void test_states(void **state)
 	const char *root = *state;
 	enum fact_file files[STACK_PARTS];
 
-	look(root, FULL, files);
+	assert_int_equal(look(root, FULL, files), LEDGER_NONE);
 	assert_all(files, FILE_MISSING);
 	look(root, "", files);
 	assert_all(files, FILE_ABSENT);
 	apply(root, FULL);
-	look(root, FULL, files);
+	assert_int_equal(look(root, FULL, files), LEDGER_READ);
 	assert_all(files, FILE_RENDERED);
 	look(root, "", files);
 	assert_all(files, FILE_LEFT);
@@ -102,6 +105,29 @@ static void test_states(void **state)
 	apply(root, "");
 	look(root, "", files);
 	assert_all(files, FILE_ABSENT);
+}
+
+/* What apply cannot read says of nothing that it is ours, and is told. */
+static void test_ledger(void **state)
+{
+	static const char *const LISTS[] = {STACK_LEDGER, STACK_DUE};
+	const char *root = *state;
+	enum fact_file files[STACK_PARTS];
+	char path[512];
+
+	apply(root, FULL);
+	for (size_t i = 0; i < ARRAY_LEN(LISTS); i++) {
+		(void)snprintf(path, sizeof(path), "%s%s", root, LISTS[i]);
+		assert_int_equal(close(open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0644)), 0);
+		assert_int_equal(look(root, FULL, files), LEDGER_READ);
+		append(path);
+		assert_int_equal(look(root, FULL, files), LEDGER_UNREADABLE);
+		assert_all(files, FILE_RENDERED);
+		assert_int_equal(look(root, "", files), LEDGER_UNREADABLE);
+		assert_int_equal(files[STACK_PROFILE], i == 0 ? FILE_ABSENT : FILE_LEFT);
+		assert_int_equal(remove(path), 0);
+		apply(root, FULL);
+	}
 }
 
 static void test_changes(void **state)
@@ -231,6 +257,7 @@ int main(void)
 {
 	static const struct CMUnitTest TESTS[] = {
 		cmocka_unit_test_setup_teardown(test_states, folder_setup, folder_teardown),
+		cmocka_unit_test_setup_teardown(test_ledger, folder_setup, folder_teardown),
 		cmocka_unit_test_setup_teardown(test_changes, folder_setup, folder_teardown),
 		cmocka_unit_test_setup_teardown(test_as_apply_has_it, folder_setup,
 						folder_teardown),

@@ -24,6 +24,7 @@ begin() {
 
 # The counterpart tells its address where ours does not.
 start_origin() {
+	: >"$T/origin.out"
 	: >"$T/origin.log"
 	"$HOLDFAST_ORIGIN" --root "$T/origin" --users "$T/users" --salts "$T/salts" "$@" \
 		>"$T/origin.out" 2>"$T/origin.log" 3>&- &

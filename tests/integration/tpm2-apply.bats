@@ -118,11 +118,20 @@ ours() {
 	rm "$T/conf"
 	run -2 "$HOLDFAST" tpm2 apply --config "$T/conf" --root "$T/root"
 	state | diff "$T/before" -
-	# A machine whose /etc has no holdfast.conf.
+	# A machine whose /etc has no holdfast.conf, any more or yet: that is no word to remove all.
+	for word in --dry-run --no-reload; do
+		run -1 bwrap --dev-bind / / --tmpfs /etc "$HOLDFAST" tpm2 apply --root "$T/root" "$word"
+		[[ $output == *'there is no configuration'*'enable = false'* ]]
+	done
+	state | diff "$T/before" -
+	conf_text 'tpm2 { enable = false }'
+	apply 0
+	ours
+	state >"$T/before"
 	for word in --dry-run --no-reload; do
 		run -0 bwrap --dev-bind / / --tmpfs /etc "$HOLDFAST" tpm2 apply --root "$T/root" "$word"
 	done
-	ours
+	state | diff "$T/before" -
 	run ! bwrap --dev-bind / / --tmpfs /etc "$HOLDFAST" tpm2 render --root "$T/tree"
 	[[ ! -e $T/tree && $output == */etc/holdfast/holdfast.conf* ]]
 }

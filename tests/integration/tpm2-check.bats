@@ -178,6 +178,9 @@ in_place_of() {
 	for id in "${ids[@]}"; do
 		is "file-$id" warn edited
 	done
+	echo '# mine' >>"$T/root$LEDGER"
+	check 1
+	is ledger fail
 	rm "$T/root$LEDGER"
 	check 1
 	for id in "${ids[@]}"; do

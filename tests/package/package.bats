@@ -238,7 +238,11 @@ higher() { # name
 }
 
 @test "remove: the service is gone, its state and its configuration stay" {
-	inside env DEBIAN_FRONTEND=noninteractive apt-get -qy remove holdfast
+	# What tpm2 apply has made stays, and whoever removes the package is told.
+	inside sh -c 'mkdir -p /var/lib/holdfast-tpm2 && echo x >/var/lib/holdfast-tpm2/applied'
+	inside env DEBIAN_FRONTEND=noninteractive apt-get -qy remove holdfast 2>&1 |
+		grep -q 'run: holdfast tpm2 apply'
+	inside rm -r /var/lib/holdfast-tpm2
 	refute is_active holdfastd.service
 	refute is_active holdfastd.socket
 	refute inside test -e "$SOCK"
@@ -253,8 +257,14 @@ higher() { # name
 }
 
 @test "purge: state and configuration are gone, the user stays, and it installs as new" {
+	# What is mounted below is left, and keeps nothing else from going.
+	inside mkdir /var/lib/holdfast/other
+	inside mount -t tmpfs none /var/lib/holdfast/other
+	inside touch /var/lib/holdfast/other/file
 	inside env DEBIAN_FRONTEND=noninteractive apt-get -qy purge holdfast
-	refute inside test -e /var/lib/holdfast
+	[[ $(inside find /var/lib/holdfast -type f) == /var/lib/holdfast/other/file ]]
+	inside umount /var/lib/holdfast/other
+	inside rm -r /var/lib/holdfast
 	refute inside test -e /etc/holdfast
 	refute inside test -e /run/holdfast
 	inside id holdfast

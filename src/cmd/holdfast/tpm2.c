@@ -34,7 +34,8 @@ int tpm2_open(const struct cli *cli, const char *path, bool must_exist, struct t
 	struct err err;
 	int r = conf_load(path ? path : TPM2_CONFIG, &ret_tpm2->conf, &err);
 
-	if (r == ERR_NOT_FOUND && !path && !must_exist)
+	ret_tpm2->none = r == ERR_NOT_FOUND && !path && !must_exist;
+	if (ret_tpm2->none)
 		r = conf_default(&ret_tpm2->conf, &err);
 	if (r == 0) {
 		r = stack_render(ret_tpm2->conf, &ret_tpm2->tree, &err);

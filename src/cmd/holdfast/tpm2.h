@@ -19,6 +19,7 @@
 struct tpm2 {
 	struct conf *conf;
 	struct stack_tree tree;
+	bool none; /* there is no configuration, which means that nothing is enabled */
 };
 void tpm2_fini(struct tpm2 *tpm2);
 

@@ -184,6 +184,7 @@ static int apply(const struct cli *cli, const struct apply_wish *asked)
 
 	if (r >= 0)
 		return r;
+	wish.none = tpm2.none;
 	if (tpm2_check_profile(&tpm2, wish.root, &err) < 0) {
 		(void)err_wrap(&err, "%s", asked->config ? asked->config : TPM2_CONFIG);
 		return tpm2_refuse(cli, &err);
