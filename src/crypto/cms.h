@@ -35,8 +35,9 @@ int cms_verify(struct slice signature, struct slice content, const struct cms_tr
 	       struct err *err) MUST_CHECK;
 
 /*
- * The part of it that can be said before the content is there: 0 when it is a signature of a
- * trusted signer over some content. Codes as above.
+ * The part of it that can be said before the content is there: 0 when it names a trusted signer,
+ * and its signed attributes are that one's. One that has none is over the content itself, and is
+ * nothing but named before cms_verify(). Codes as above.
  */
 int cms_verify_signer(struct slice signature, const struct cms_trust *trust, struct err *err)
 	MUST_CHECK;

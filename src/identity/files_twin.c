@@ -43,8 +43,8 @@ static int remove_copy(const struct identity_files *files, enum files_folder fol
 		       const struct twin_copy *copy, struct err *err)
 {
 	switch (copy->code) {
-	case ERR_NOT_FOUND:
-		return 0;
+	case ERR_NOT_FOUND: /* perhaps by a removal that could not be made durable */
+		return copy->dir < 0 ? 0 : file_sync(copy->dir, NULL, err);
 	case 0:
 		return files_remove(files, folder, copy->name, err);
 	default:

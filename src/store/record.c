@@ -242,6 +242,17 @@ static int move_aside(const struct store *store, const struct store_id *id, int 
 	return r;
 }
 
+/* The name may have gone by a removal that could not be made durable: only now it is. */
+static int gone(struct store *store, const struct store_id *id, struct err *err)
+{
+	CLEANUP(fd_close_cleanup) int dir = -1;
+	int r = open_records(store, id, false, &dir, err);
+
+	if (r == 0)
+		r = file_sync(dir, NULL, err);
+	return r == 0 || r == ERR_NOT_FOUND ? absent(id, err) : r;
+}
+
 int store_remove(struct store *store, const struct store_id *id, struct err *err)
 {
 	CLEANUP(buf_fini) struct buf record = BUF_INIT(RECORD_MAX);
@@ -253,6 +264,8 @@ int store_remove(struct store *store, const struct store_id *id, struct err *err
 	if (r < 0)
 		return r;
 	readable = load(store, id, &record, &content, err);
+	if (readable == ERR_NOT_FOUND)
+		return gone(store, id, err);
 	if (readable < 0 && readable != ERR_DAMAGED && readable != ERR_UNREADABLE)
 		return readable;
 	r = open_records(store, id, false, &dir, err);

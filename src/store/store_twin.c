@@ -65,8 +65,9 @@ int store_twin_remove(struct store *store, const char *tenant, const char *name,
 	for (i = 0; r == 0 && i < ARRAY_LEN(SUFFIXES); i++) {
 		(void)snprintf(copy, sizeof(copy), "%s%s", name, SUFFIXES[i]);
 		r = file_remove(dir, copy, err);
+		/* It may have gone by a removal that could not be made durable. */
 		if (r == ERR_NOT_FOUND)
-			r = 0;
+			r = file_sync(dir, NULL, err);
 	}
 	return r == ERR_NOT_FOUND ? 0 : r;
 }
