@@ -9,16 +9,15 @@
  *   <config>/device.key.pem                the private key of a software identity, 0600
  *   <config>/device.identity.json[.copy]   second place of the record
  *   <persist>/holdfast/identity.json[.copy]  the record: a twin file, each copy with a checksum
- *   <persist>/holdfast/identity.journal[.copy]  what is being done; absent when nothing is
- *   <state>/identity.journal[.copy]        second place of the journal
+ *   <state>/identity.journal[.copy]        what is being done; absent when nothing is
+ *   <persist>/holdfast/identity.journal[.copy]  second place of the journal
  *   <persist>/holdfast/previous/           certificates of identities before this one
  *   <persist>/holdfast/quarantine/         software pairs that appeared beside a TPM's identity,
  *                                          and what could not be read when it was removed
  *   <persist>/config/tpm_in_use            output only; a copy is <run>/tpm_in_use
  *
  * What can be neither read nor moved to the quarantine stays in its folder, renamed to
- * NAME.unreadable-TIME. The journal lies in <state> too whatever it is of, so that one of a reset
- * outlives a lost <persist>.
+ * NAME.unreadable-TIME. The journal of a reset outlives a lost <persist>.
  *
  * Reading tells apart what is there, what is absent and what cannot be read; only absent may lead
  * to something new. All writes are durable when they return (base/file.h). One user at a time.

@@ -18,16 +18,6 @@ static int judge(struct slice content, struct err *err)
 	return files_journal_of_text(content, &journal, err);
 }
 
-static bool is_unclear(int code)
-{
-	return code == ERR_DAMAGED || code == ERR_UNREADABLE;
-}
-
-static bool is_known(int code)
-{
-	return code == 0 || code == ERR_NOT_FOUND || is_unclear(code);
-}
-
 /* --- reading --- */
 
 static int read_place(const struct identity_files *files, const struct files_place place[1],
@@ -43,22 +33,17 @@ static int read_place(const struct identity_files *files, const struct files_pla
 	return r;
 }
 
-/* Where the state folder says @code. */
-static int read_persist(const struct identity_files *files, int code,
-			struct identity_journal *ret_journal, struct err *err)
+/* Where the state folder has none. */
+static int read_persist(const struct identity_files *files, struct identity_journal *ret_journal,
+			struct err *err)
 {
 	CLEANUP(identity_journal_cleanup) struct identity_journal journal = IDENTITY_JOURNAL_INIT;
-	struct err why = {0};
 	bool stray;
-	int r = read_place(files, in_persist, &journal, &why);
+	int r = read_place(files, in_persist, &journal, err);
 
-	stray = r == 0 && journal.doing == IDENTITY_DOING_RESET;
-	if (is_unclear(code) && (r == ERR_NOT_FOUND || stray || is_unclear(r)))
-		return code;
-	if (r < 0 && r != ERR_NOT_FOUND) {
-		*err = why;
+	if (r < 0 && r != ERR_NOT_FOUND)
 		return r;
-	}
+	stray = r == 0 && journal.doing == IDENTITY_DOING_RESET;
 	if (r == ERR_NOT_FOUND || stray) {
 		identity_journal_fini(&journal);
 		journal = (struct identity_journal)IDENTITY_JOURNAL_INIT;
@@ -75,29 +60,38 @@ int identity_journal_read(struct identity_files *files, struct identity_journal 
 {
 	int r = read_place(files, in_state, ret_journal, err);
 
-	return r == ERR_NOT_FOUND || is_unclear(r) ? read_persist(files, r, ret_journal, err) : r;
+	return r == ERR_NOT_FOUND ? read_persist(files, ret_journal, err) : r;
 }
 
 /* --- writing --- */
 
-/* What is there and cannot be understood is not written over, unless the other place has it. */
-static int load_both(const struct identity_files *files, struct files_twin *state,
-		     struct files_twin *persist, bool is_reset, bool *ret_both, struct err *err)
+/* What is there and cannot be understood is not written over; torn, it is by a reset. */
+static bool may_write(int code, bool is_reset)
 {
-	struct err why = {0};
-	int r = files_twin_load(files, state, FILES_MAKE, err), p;
+	return code == 0 || code == ERR_NOT_FOUND || (code == ERR_DAMAGED && is_reset);
+}
 
-	if (state->copies.count == 0 || !is_known(r))
-		return r;
-	p = files_twin_load(files, persist, FILES_MAKE, &why);
-	*ret_both = persist->copies.count > 0 && is_known(p);
-	if (is_unclear(r))
-		return *ret_both && p == 0 ? 0 : r;
-	if (!is_reset && (!*ret_both || (is_unclear(p) && r != 0))) {
-		*err = why;
-		return p;
-	}
-	return 0;
+/* What a fault in the middle leaves in the persist folder alone was not begun, or is undone. */
+static int write_both(const struct identity_files *files, struct files_twin *state,
+		      struct files_twin *persist, struct slice text, struct err *err)
+{
+	int r = files_twin_write(files, persist, text, err);
+
+	return r < 0 ? r : files_twin_write(files, state, text, err);
+}
+
+/* The state folder alone will do, and it comes first: then the reset is begun. */
+static int write_reset(const struct identity_files *files, struct files_twin *state,
+		       struct files_twin *persist, struct slice text, struct err *err)
+{
+	struct err ignored;
+	int r = files_twin_load(files, persist, FILES_MAKE, &ignored);
+	bool both = persist->copies.count > 0 && may_write(r, true);
+
+	r = files_twin_write(files, state, text, err);
+	if (r == 0 && both)
+		(void)!files_twin_write(files, persist, text, &ignored);
+	return r;
 }
 
 int identity_journal_write(struct identity_files *files, const struct identity_journal *journal,
@@ -106,18 +100,20 @@ int identity_journal_write(struct identity_files *files, const struct identity_j
 	CLEANUP(files_twin_fini) struct files_twin state = FILES_TWIN(in_state, judge);
 	CLEANUP(files_twin_fini) struct files_twin persist = FILES_TWIN(in_persist, judge);
 	CLEANUP(buf_fini) struct buf text = BUF_INIT(TWIN_MAX);
-	bool is_reset = journal->doing == IDENTITY_DOING_RESET, both = false;
-	struct err ignored;
+	bool is_reset = journal->doing == IDENTITY_DOING_RESET;
 	int r = files_journal_to_text(journal, &text, err);
 
-	if (r == 0)
-		r = load_both(files, &state, &persist, is_reset, &both, err);
-	if (r == 0)
-		r = files_twin_write(files, &state, buf_slice(&text), err);
-	if (r < 0 || !both)
+	if (r < 0)
 		return r;
-	r = files_twin_write(files, &persist, buf_slice(&text), is_reset ? &ignored : err);
-	return is_reset ? 0 : r;
+	r = files_twin_load(files, &state, FILES_MAKE, err);
+	if (state.copies.count == 0 || !may_write(r, is_reset))
+		return r;
+	if (is_reset)
+		return write_reset(files, &state, &persist, buf_slice(&text), err);
+	r = files_twin_load(files, &persist, FILES_MAKE, err);
+	if (persist.copies.count == 0 || !may_write(r, false))
+		return r;
+	return write_both(files, &state, &persist, buf_slice(&text), err);
 }
 
 int identity_journal_remove(struct identity_files *files, struct err *err)

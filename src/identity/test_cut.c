@@ -268,6 +268,7 @@ static void is_sound(struct world *world, unsigned modes)
 		assert_int_equal(keys, 1);
 		assert_false(world_has(world, "config/device.key.pem"));
 		assert_false(world_has(world, "persist/holdfast/identity.journal"));
+		assert_false(world_has(world, "state/identity.journal"));
 		assert_true(world_has(world, "persist/config/tpm_in_use"));
 	} else {
 		/* Of a migration that waits, or of the identity that waits for its return. */

@@ -191,17 +191,33 @@ static void damaged(void **state)
 					  "state/identity.journal", "state/identity.journal.copy"};
 	struct places *places = *state;
 
-	for (size_t torn = 0; torn < ARRAY_LEN(ALL); torn++) {
+	for (size_t good = 0; good < ARRAY_LEN(ALL); good++) {
 		assert_int_equal(write_doing(places, IDENTITY_DOING_MIGRATE), 0);
 		for (size_t i = 0; i < ARRAY_LEN(ALL); i++)
-			if (i != torn)
+			if (i != good)
 				places_put(places, ALL[i], slice_str("torn"));
-		assert_doing(places, IDENTITY_DOING_MIGRATE);
+		if (good >= 2) {
+			assert_doing(places, IDENTITY_DOING_MIGRATE);
+		} else { /* it may have been a reset */
+			assert_not_read(places, ERR_DAMAGED);
+			assert_int_equal(write_doing(places, IDENTITY_DOING_INIT), ERR_DAMAGED);
+		}
+		assert_int_equal(identity_journal_remove(places->files, &places->err), 0);
+		places_delete(places, "persist/holdfast/quarantine");
 	}
-	places_put(places, ALL[3], slice_str("torn"));
-	places_delete(places, ALL[0]);
+	for (size_t i = 1; i < ARRAY_LEN(ALL); i++)
+		places_put(places, ALL[i], slice_str("torn"));
 	assert_not_read(places, ERR_DAMAGED);
 	assert_int_equal(write_doing(places, IDENTITY_DOING_INIT), ERR_DAMAGED);
+	/* Which is the way out of that, also where the other folder is not to be had. */
+	places_delete(places, "persist");
+	assert_int_equal(write_doing(places, IDENTITY_DOING_RESET), 0);
+	assert_doing(places, IDENTITY_DOING_RESET);
+	places_put_folder(places, "persist");
+	assert_int_equal(identity_journal_remove(places->files, &places->err), 0);
+	places_put_folder(places, "persist/holdfast");
+	for (size_t i = 1; i < ARRAY_LEN(ALL); i++)
+		places_put(places, ALL[i], slice_str("torn"));
 	assert_int_equal(identity_journal_remove(places->files, &places->err), 0);
 	assert_doing(places, IDENTITY_DOING_NOTHING);
 	assert_int_equal(places_count(places, "persist/holdfast/quarantine"), 3);

@@ -105,8 +105,8 @@ static int need_configuration(const struct apply *apply, struct err *err)
 		(void)err_set(err, ERR_NOT_FOUND,
 			      "there is no configuration, and %s was applied here",
 			      stack_path((enum stack_part)i));
-		return err_add_remedy(err, "Put the configuration back. To turn all off write "
-					   "tpm2 { enable = false } into it, then apply.");
+		return err_add_remedy(err, "Put the configuration back. To turn all off make one "
+					   "with tpm2 { enable = false }, then apply.");
 	}
 	return 0;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "stack/piece.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -180,7 +181,9 @@ static bool has_backup(const struct piece *piece, const struct ledger_row *row)
 {
 	struct stat st;
 
-	return fstatat(piece->beside, row->backup, &st, AT_SYMLINK_NOFOLLOW) == 0;
+	/* What cannot be looked at may be there. */
+	return fstatat(piece->beside, row->backup, &st, AT_SYMLINK_NOFOLLOW) == 0 ||
+	       errno != ENOENT;
 }
 
 int piece_plan(struct piece *piece, const struct ledger_row *row, bool force, struct err *err)
@@ -191,6 +194,9 @@ int piece_plan(struct piece *piece, const struct ledger_row *row, bool force, st
 	 */
 	if (deed == STACK_FORGOTTEN && ledger_was_before(row, piece->now))
 		deed = has_backup(piece, row) ? STACK_REMOVED : STACK_ABSENT;
+	/* For nothing no folder is made. */
+	if (deed == STACK_REMOVED && piece->dir < 0 && !has_backup(piece, row))
+		deed = STACK_ABSENT;
 	piece->step = (struct stack_step){.deed = deed};
 	if (deed == STACK_REPLACED)
 		return choose_backup(piece, STACK_ORIG, err);

@@ -400,6 +400,21 @@ static void test_folder_gone_and_backup_not(void **state)
 	assert_all(&change, STACK_ABSENT);
 }
 
+static void test_folder_and_backup_gone(void **state)
+{
+	const char *path = stack_path(STACK_PKCS11_MODULE);
+	struct stack_change change;
+
+	(void)state;
+	put(path, "somebody's");
+	apply(FULL, true, &change);
+	assert_int_equal(unlink(at(path)), 0);
+	assert_int_equal(rmdir(at("/etc/pkcs11/modules")), 0);
+	assert_int_equal(unlink(at("/etc/pkcs11/.tpm2_pkcs11.module" STACK_BACKUP)), 0);
+	assert_int_equal(deed_of(OFF, STACK_PKCS11_MODULE), STACK_ABSENT);
+	assert_false(is_there("/etc/pkcs11/modules"));
+}
+
 /* No configuration is no word that all is to go. */
 static void test_no_configuration(void **state)
 {
@@ -537,6 +552,7 @@ int main(void)
 		CASE(test_conffile_back_without_ours),
 		CASE(test_folder_gone),
 		CASE(test_folder_gone_and_backup_not),
+		CASE(test_folder_and_backup_gone),
 		CASE(test_no_configuration),
 		CASE(test_foreign_link),
 		CASE(test_masked_unit),

@@ -83,14 +83,35 @@ as_before() {
 	as_before
 }
 
-# reset_journal FOLDER STEPS: a factory reset of which so many steps are done, as bits.
-reset_journal() {
+# journal FOLDER JSON-MEMBERS: a journal with those.
+journal() {
 	local json
-	json=$(jq -cn --argjson step "$2" '{version: 1, doing: "reset", object: "", header: "", handle: 0,
-		name: "", chain: "", hsk_handle: 0, hsk_name: "", clear_tpm: true, partial: false,
-		step: $step, asked: "2026-01-01T00:00:00Z"}')
+	json=$(jq -cn "{version: 1, doing: \"\", object: \"\", header: \"\", handle: 0, name: \"\", chain: \"\",
+		hsk_handle: 0, hsk_name: \"\", clear_tpm: true, partial: false, step: 0,
+		asked: \"2026-01-01T00:00:00Z\"} + {$2}")
 	forge "$1/identity.journal" "$json"
 	cp "$1/identity.journal" "$1/identity.journal.copy"
+}
+
+# reset_journal FOLDER STEPS: a factory reset of which so many steps are done, as bits.
+reset_journal() {
+	journal "$1" "doing: \"reset\", step: $2"
+}
+
+@test "attack: persist_dir tells that somebody's key in the TPM was half made" {
+	local name
+	enabled
+	stop_daemon
+	tools tpm2_createprimary -C o -G ecc -c "$T/other" >/dev/null 2>&1
+	tools tpm2_evictcontrol -C o -c "$T/other" 0x81000150 >/dev/null
+	tools tpm2_readpublic -c 0x81000150 -n "$T/name" >/dev/null
+	name=$(xxd -p -c 99 "$T/name")
+	journal "$T/persist/holdfast" "doing: \"init\", handle: $((0x81000150)), name: \"$name\""
+	boot
+	is_mode enabled
+	same_key first
+	tools tpm2_readpublic -c 0x81000150 >/dev/null
+	[[ ! -e $T/persist/holdfast/identity.journal ]]
 }
 
 @test "attack: a factory reset that persist_dir alone knows of" {

@@ -240,8 +240,8 @@ higher() { # name
 @test "remove: the service is gone, its state and its configuration stay" {
 	# What tpm2 apply has made stays, and whoever removes the package is told.
 	inside sh -c 'mkdir -p /var/lib/holdfast-tpm2 && echo x >/var/lib/holdfast-tpm2/applied'
-	inside env DEBIAN_FRONTEND=noninteractive apt-get -qy remove holdfast 2>&1 |
-		grep -q 'run: holdfast tpm2 apply'
+	inside env DEBIAN_FRONTEND=noninteractive apt-get -qy remove holdfast >"$M/removed" 2>&1
+	grep -q 'run: holdfast tpm2 apply' "$M/removed"
 	inside rm -r /var/lib/holdfast-tpm2
 	refute is_active holdfastd.service
 	refute is_active holdfastd.socket
