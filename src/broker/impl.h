@@ -229,7 +229,7 @@ struct ask {
 	enum guest_kind makes;
 };
 /* 0: *ret_answer begins with the chip's whole response. ERR_..: as of provider_guest_run(). */
-int ask_chip(struct broker *broker, const struct ask *ask, struct buf *ret_answer,
+int ask_chip(struct broker *broker, const struct ask *question, struct buf *ret_answer,
 	     struct provider_guest **ret_made, struct err *err) MUST_CHECK;
 
 /* ReadPublic of @guest, or of the persistent @handle where @guest is NULL. */

@@ -112,10 +112,14 @@ static int act_evict(struct doing *doing, struct err *err)
 	struct provider_resident key = {0};
 	int r = find_noted(doing, &key, err);
 
+	if (r < 0)
+		return r == ERR_NOT_FOUND ? 0 : r;
 	/* The journal may be somebody's: what goes is what our password opens, and nothing else. */
-	if (r == 0)
-		r = identity_key_evict(doing->world->provider, key.handle, err);
-	return r == ERR_NOT_FOUND ? 0 : r;
+	r = identity_key_evict(doing->world->provider, key.handle, err);
+	if (r != ERR_NOT_FOUND)
+		return r;
+	doing->stays = key.handle;
+	return 0;
 }
 
 static int act_end_journal(struct doing *doing, struct err *err)

@@ -160,6 +160,8 @@ struct identity_journal {
 	bool partial; /* something was left that could not be erased */
 	unsigned step;
 	char asked[IDENTITY_TIME_MAX]; /* when */
+	/* Of the persist folder alone: whoever can write there may have made it up. */
+	bool of_persist;
 	/* NOTHING is done, and the persist folder has a RESET that was never begun here. */
 	bool stray;
 };

@@ -49,6 +49,7 @@ static int read_persist(const struct identity_files *files, struct identity_jour
 		journal = (struct identity_journal)IDENTITY_JOURNAL_INIT;
 		journal.stray = stray;
 	}
+	journal.of_persist = journal.doing != IDENTITY_DOING_NOTHING;
 	identity_journal_fini(ret_journal);
 	*ret_journal = journal;
 	journal = (struct identity_journal)IDENTITY_JOURNAL_INIT;

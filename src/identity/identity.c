@@ -5,6 +5,7 @@
  */
 #include "identity/identity.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -142,6 +143,19 @@ static bool is_news(const struct run *run, enum identity_mode mode)
 	       run->identity->view->mode != mode;
 }
 
+static void alarm_of_key(struct run *run)
+{
+	char text[IDENTITY_REASON_MAX];
+
+	if (run->doing.stays == 0)
+		return;
+	(void)snprintf(text, sizeof(text),
+		       "the journal names the key at 0x%08" PRIx32
+		       " as half made; nothing proves that it is ours, so it stays",
+		       run->doing.stays);
+	story_alarm(&run->story, text);
+}
+
 static int publish(struct run *run, enum identity_mode mode, struct err *err)
 {
 	const struct found *found = run->doing.found;
@@ -171,6 +185,7 @@ static int publish(struct run *run, enum identity_mode mode, struct err *err)
 						   run->world->now));
 	if (mode == IDENTITY_DEGRADED || run->retry)
 		story_alarm(&run->story, found->trouble);
+	alarm_of_key(run);
 	r = identity_view_make(&order, &view, err);
 	if (r < 0)
 		return r;

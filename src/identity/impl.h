@@ -133,6 +133,7 @@ struct doing {
 	struct buf chain;  /* certificates that were made or brought */
 	struct buf cross;  /* the one by the software key */
 	struct buf *ret_pem;
+	uint32_t stays;	  /* where the journal names a key that nothing proves to be ours; 0 */
 	bool soft_is_new; /* a software key was made just now */
 	bool marked;	  /* tpm_in_use was written already .. */
 	bool marker_lost; /* .. and before that was not as we had left it */

@@ -219,7 +219,7 @@ static void migrating(struct world *world)
 #define E_BIT	 (1u << IDENTITY_ENABLED)
 #define S_BIT	 (1u << IDENTITY_SOFTWARE)
 #define C_BIT	 (1u << IDENTITY_CONFLICT)
-#define NO_ORDER -1
+#define NO_ORDER (-1)
 
 static const struct {
 	const char *name;

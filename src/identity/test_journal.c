@@ -130,6 +130,7 @@ static void lost_state_folder(void **state)
 		assert_doing(places, is_reset ? IDENTITY_DOING_NOTHING : (enum identity_doing)i);
 		assert_int_equal(identity_journal_read(places->files, &journal, &places->err), 0);
 		assert_int_equal(journal.stray, is_reset);
+		assert_int_equal(journal.of_persist, !is_reset);
 		assert_int_equal(journal.step, 0);
 		assert_false(journal.clear_tpm);
 		assert_int_equal(journal.name_len, is_reset ? 0 : 34);

@@ -484,7 +484,7 @@ int statement_nonce(struct slice nonce, TPM2B_DATA *ret_data, struct err *err) M
  * Appends all of an index, which may be read by its own empty password or the owner's, or nothing
  * when it is unwritten, too long for the buf, or somebody else's to read.
  */
-TSS2_RC nv_read(struct engine *engine, uint32_t index, struct buf *ret_bytes);
+TSS2_RC nv_read(struct engine *engine, uint32_t handle, struct buf *ret_bytes);
 
 /* --- ek.c, ek_certificate.c --- */
 

@@ -112,6 +112,12 @@ reset_journal() {
 	same_key first
 	tools tpm2_readpublic -c 0x81000150 >/dev/null
 	[[ ! -e $T/persist/holdfast/identity.journal ]]
+	[[ $(device .alarm) == *'the key at 0x81000150 as half made; nothing proves that it is ours'* ]]
+	# Nor does it go with a factory reset, while the identity's own does.
+	journal "$T/persist/holdfast" "doing: \"init\", handle: $((0x81000150)), name: \"$name\""
+	hf device reset --factory --yes
+	refute same_key first
+	tools tpm2_readpublic -c 0x81000150 >/dev/null
 }
 
 @test "attack: a factory reset that persist_dir alone knows of" {

@@ -211,6 +211,8 @@ static void put_public(struct guests *guests, const struct guest_command *guest,
 /* CreatePrimary: outPublic, creationData, creationHash, creationTicket, name. */
 static void put_primary(const struct provider_guest *made, struct buf *answer)
 {
+	if (!made)
+		return;
 	put_area(answer, made->attributes);
 	buf_put_u16(answer, 0);
 	buf_put_u16(answer, 0);
@@ -299,7 +301,8 @@ static void put_parameters(struct guests *guests, const struct guest_command *gu
 		buf_put_u16(answer, 1);
 		buf_put_u8(answer, 'p');
 		put_area(answer, guests->attributes);
-		put_name(answer, made->name);
+		if (made)
+			put_name(answer, made->name);
 		break;
 	default:
 		break;

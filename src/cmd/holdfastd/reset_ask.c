@@ -17,6 +17,7 @@ struct ask_work {
 	struct service_reset wish;
 	void (*done)(void *op, const struct err *err);
 	void *op;
+	bool put_aside; /* the journal of before, which cannot be read */
 	_Atomic bool begun;
 };
 
@@ -122,6 +123,8 @@ static int write_journal(struct ask_work *ask, const struct identity_world *worl
 
 	if (r < 0)
 		return r;
+	if (ask->put_aside && identity_journal_remove(files, err) < 0)
+		log_err(LOG_LEVEL_WARNING, err, "factory reset: the journal of before");
 	partial = journal->partial;
 	more = may_have_more(ask, world, view, journal);
 	journal->partial = partial || more;
@@ -134,19 +137,23 @@ static int write_journal(struct ask_work *ask, const struct identity_world *worl
 }
 
 /*
- * One that cannot be understood is put aside: whatever was being done ends here, and this is the
- * way out. Copies that cannot be had now are written over once they can.
+ * Whatever was being done ends here, and this is the way out of one that cannot be understood:
+ * torn, it is written over, else put aside, but not before the reset is planned. What the persist
+ * folder alone has names no key that is to go: ours are found by their password.
  */
-static int read_journal(struct identity_files *files, struct identity_journal *ret_journal,
-			struct err *err)
+static int read_journal(struct ask_work *ask, struct identity_files *files,
+			struct identity_journal *ret_journal, struct err *err)
 {
 	int r = identity_journal_read(files, ret_journal, err);
 
+	if (r == 0 && ret_journal->of_persist) {
+		ret_journal->doing = IDENTITY_DOING_NOTHING;
+		ret_journal->handle = 0;
+	}
 	if (r != ERR_DAMAGED && r != ERR_UNREADABLE)
 		return r;
 	log_err(LOG_LEVEL_WARNING, err, "factory reset: the journal of before");
-	if (identity_journal_remove(files, err) < 0)
-		log_err(LOG_LEVEL_WARNING, err, "factory reset: the journal of before");
+	ask->put_aside = r == ERR_UNREADABLE;
 	return 0;
 }
 
@@ -177,7 +184,7 @@ static int ask_run(void *arg, struct identity *identity, const struct identity_w
 		return err_set(err, ERR_STARTING, "the device's identity is being looked for");
 	r = check_conf(ask->daemon, err);
 	if (r == 0)
-		r = read_journal(files, &journal, err);
+		r = read_journal(ask, files, &journal, err);
 	if (r == 0)
 		r = check_foreign(
 			ask, world,
