@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Commands that the broker sends for itself: few, small, and without sessions. */
-#include <stdlib.h>
 #include <string.h>
 
 #include <tss2/tss2_tpm2_types.h>
 
+#include "base/tpm_handles.h"
 #include "broker/impl.h"
 
 #define SIZE_AT	    2u	 /* of the command's size in its header */
@@ -190,13 +190,6 @@ struct walk {
 	bool more;
 };
 
-static int by_number(const void *a, const void *b)
-{
-	const uint32_t *left = a, *right = b;
-
-	return *left < *right ? -1 : *left > *right;
-}
-
 /* false where something is passed over, which would never be asked for again, or told twice. */
 static bool walk_page(struct walk *walk, struct slice answer)
 {
@@ -207,22 +200,22 @@ static bool walk_page(struct walk *walk, struct slice answer)
 	walk->more = cursor_u8(&cursor);
 	(void)cursor_u32(&cursor);
 	count = cursor_u32(&cursor);
-	if (count > HANDLES_ASK || (walk->more && count == 0))
+	if (count > HANDLES_ASK)
 		return false;
 	for (i = 0; i < count; i++)
 		page[i] = cursor_u32(&cursor);
-	if (cursor.failed)
+	if (cursor.failed || !tpm_handles_in_order(page, count, walk->more, (uint32_t)walk->next))
 		return false;
-	if (!walk->more) /* the last one may be in any order */
-		qsort(page, count, sizeof(page[0]), by_number);
-	for (i = 0; i < count; i++) {
-		if (page[i] < walk->next)
-			return false;
-		walk->next = (uint64_t)page[i] + 1;
-		if (walk->count < walk->max)
-			walk->handles[walk->count++] = page[i];
-	}
+	for (i = 0; i < count && walk->count < walk->max; i++)
+		walk->handles[walk->count++] = page[i];
+	if (count > 0)
+		walk->next = (uint64_t)page[count - 1] + 1;
 	return true;
+}
+
+static int no_list(struct err *err)
+{
+	return err_set(err, ERR_TPM_FAILED, "the TPM's lists of handles make no sense");
 }
 
 int ask_handles(struct broker *broker, uint32_t first, uint32_t *ret_handles, size_t max,
@@ -235,12 +228,12 @@ int ask_handles(struct broker *broker, uint32_t first, uint32_t *ret_handles, si
 	for (page = 0; walk.more && walk.count < max && walk.next <= UINT32_MAX; page++) {
 		CLEANUP(buf_fini) struct buf answer = BUF_INIT(ASK_MAX);
 
-		r = page == PAGES_MAX ? 0 : ask_page(broker, (uint32_t)walk.next, &answer, err);
+		r = page < PAGES_MAX ? ask_page(broker, (uint32_t)walk.next, &answer, err)
+				     : no_list(err);
+		if (r == 0 && !walk_page(&walk, buf_slice(&answer)))
+			r = no_list(err);
 		if (r < 0)
 			return r;
-		if (page == PAGES_MAX || !walk_page(&walk, buf_slice(&answer)))
-			return err_set(err, ERR_TPM_FAILED,
-				       "the TPM's lists of handles make no sense");
 	}
 	*ret_count = walk.count;
 	return 0;

@@ -2,9 +2,9 @@
 /*
  * The journal in its two places. That of the state folder counts, whatever the other one says: it
  * is there for a reset that loses the persist folder, and who can write the persist folder alone,
- * which is the machine's, must neither order a reset nor end one. It is written first and removed
- * last, so that a reset which only the persist folder knows of was never begun here. The one in the
- * persist folder is for a state folder that was lost.
+ * which is the machine's, must neither order a reset nor end one. Of a reset it is written first,
+ * and it is removed last, so that a reset which only the persist folder knows of was never begun
+ * here. The one in the persist folder is for a state folder that was lost.
  */
 #include "identity/files_impl.h"
 

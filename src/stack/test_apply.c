@@ -381,6 +381,19 @@ static void test_folder_gone(void **state)
 	assert_all(&change, STACK_ABSENT);
 }
 
+/* Somebody's module was replaced, and then its folder went. */
+static void lose_modules(void)
+{
+	const char *path = stack_path(STACK_PKCS11_MODULE);
+	struct stack_change change;
+
+	put(path, "somebody's");
+	apply(FULL, true, &change);
+	assert_int_equal(change.steps[STACK_PKCS11_MODULE].deed, STACK_FORCED);
+	assert_int_equal(unlink(at(path)), 0);
+	assert_int_equal(rmdir(at("/etc/pkcs11/modules")), 0);
+}
+
 /* A module's backup lies in another folder, and comes back with its own. */
 static void test_folder_gone_and_backup_not(void **state)
 {
@@ -388,11 +401,7 @@ static void test_folder_gone_and_backup_not(void **state)
 	struct stack_change change;
 
 	(void)state;
-	put(path, "somebody's");
-	apply(FULL, true, &change);
-	assert_int_equal(change.steps[STACK_PKCS11_MODULE].deed, STACK_FORCED);
-	assert_int_equal(unlink(at(path)), 0);
-	assert_int_equal(rmdir(at("/etc/pkcs11/modules")), 0);
+	lose_modules();
 	assert_int_equal(deed_of(OFF, STACK_PKCS11_MODULE), STACK_REMOVED);
 	assert_true(says(path, "somebody's"));
 	assert_false(is_there("/etc/pkcs11/.tpm2_pkcs11.module" STACK_BACKUP));
@@ -402,14 +411,8 @@ static void test_folder_gone_and_backup_not(void **state)
 
 static void test_folder_and_backup_gone(void **state)
 {
-	const char *path = stack_path(STACK_PKCS11_MODULE);
-	struct stack_change change;
-
 	(void)state;
-	put(path, "somebody's");
-	apply(FULL, true, &change);
-	assert_int_equal(unlink(at(path)), 0);
-	assert_int_equal(rmdir(at("/etc/pkcs11/modules")), 0);
+	lose_modules();
 	assert_int_equal(unlink(at("/etc/pkcs11/.tpm2_pkcs11.module" STACK_BACKUP)), 0);
 	assert_int_equal(deed_of(OFF, STACK_PKCS11_MODULE), STACK_ABSENT);
 	assert_false(is_there("/etc/pkcs11/modules"));

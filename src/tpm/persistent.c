@@ -7,9 +7,9 @@
  * before something is called gone, or another's, the chip says so in our session.
  */
 
-#include <stdlib.h>
 #include <string.h>
 
+#include "base/tpm_handles.h"
 #include "base/tpm_range.h"
 #include "tpm/impl.h"
 #include "tpm/rc.h"
@@ -247,39 +247,13 @@ struct op_list {
 	struct chip_handles handles;
 };
 
-static int by_number(const void *a, const void *b)
-{
-	const uint32_t *left = a, *right = b;
-
-	return *left < *right ? -1 : *left > *right;
-}
-
-/*
- * What is asked for next begins behind the last of these: so none may stand before the first that
- * was asked for, and where there are more they must be the first of all, which rising ones are.
- * None stands there twice: who counts them relies on that.
- */
-static bool is_in_order(struct op_list *op)
-{
-	struct chip_handles *list = &op->handles;
-	uint64_t least = op->from;
-
-	if (!list->more)
-		qsort(list->handle, list->count, sizeof(*list->handle), by_number);
-	for (size_t i = 0; i < list->count; i++) {
-		if (list->handle[i] < least)
-			return false;
-		least = (uint64_t)list->handle[i] + 1;
-	}
-	return list->count > 0 || !list->more;
-}
-
 static TSS2_RC run_list(struct engine *engine, void *arg)
 {
 	struct op_list *op = arg;
 	TSS2_RC rc = chip_handles(engine, op->from, &op->handles);
 
-	if (!rc && !is_in_order(op))
+	if (!rc && !tpm_handles_in_order(op->handles.handle, op->handles.count, op->handles.more,
+					 op->from))
 		rc = TSS2_SYS_RC_MALFORMED_RESPONSE;
 	return rc ? rc : vouch(engine, &engine->srk);
 }
